@@ -1,0 +1,44 @@
+"""POST /retell/events: a call began, ended or was analysed. The end of one frees what was held for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
+
+from bookend import bootstrap
+from bookend.adapters import web
+from bookend.adapters.retell import wire
+from bookend.adapters.retell.door import admitted
+from bookend.application.end_call import end_call
+from bookend.application.ports import StoreUnavailable
+from bookend.observability import logger, metrics
+
+_ENDINGS = frozenset({"call_ended", "call_analyzed"})
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """One lifecycle event. Retell repeats what is not answered 2xx, up to three times; repeats change nothing."""
+    deps = bootstrap.dependencies()
+    body = admitted(event, deps)
+    if isinstance(body, dict):
+        return body
+    try:
+        happened = wire.CallEvent.model_validate_json(body)
+    except ValidationError:
+        return web.answer(400, wire.NOT_AN_EVENT)
+    logger.append_keys(call_id=happened.call.call_id, event=happened.event)
+    if happened.event not in _ENDINGS:
+        return web.answer(200, {"status": "ignored"})
+    try:
+        tenant = deps.tenants.of_call(agent=happened.call.agent_id, number=happened.call.our_number)
+        if tenant is None:
+            return web.answer(200, {"status": "ignored"})
+        freed = end_call(tenant.id, happened.call.call_id, appointments=deps.appointments, clock=deps.clock)
+    except StoreUnavailable:
+        return web.answer(503, {"status": "temporary_error", "message": "Please send this event again."})
+    logger.info("call ended", extra={"freed": freed})
+    return web.answer(200, {"status": "ok", "freed": freed})

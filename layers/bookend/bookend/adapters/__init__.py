@@ -1,0 +1,1 @@
+"""The outside systems, one directory each; they never import one another."""

@@ -1,0 +1,94 @@
+"""What a response of Cal.com says, before anybody asks what it means for us.
+
+Status and known texts decide; nothing is searched for "500". An answer that could have had an effect is Unclear.
+"""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+from pydantic import ValidationError
+
+from bookend.adapters.calcom.wire import BookingEnvelope, ErrorWire
+from bookend.domain.answers import (
+    Answered,
+    CreateAnswer,
+    KeyRejected,
+    NotSent,
+    NotThere,
+    Refusal,
+    Refused,
+    Unclear,
+)
+
+_REFUSALS: tuple[tuple[str, Refusal], ...] = (
+    # contracts: calcom 3.2, calcom-observed 1 and 3; the beginning of each text identifies it
+    ("User either already has booking at this time or is not available", Refusal.HOST_BUSY),
+    ("One of the hosts either already has booking at this time or is not available", Refusal.HOST_BUSY),
+    ("booking_conflict_error", Refusal.CONFLICT),
+    ("An error occurred while querying the database.", Refusal.CONFLICT),
+    ("No more seats left", Refusal.CONFLICT),
+    ("Attempting to book a meeting in the past", Refusal.PAST),
+    ("""The event type can't be booked at the "start" time provided.""", Refusal.OUT_OF_BOUNDS),
+    ("booking_limit_reached", Refusal.LIMIT),
+    ("duration_limit_reached", Refusal.LIMIT),
+    (
+        "Attendee with this email can't book because the maximum number of active bookings has been reached",
+        Refusal.LIMIT,
+    ),
+)
+_RESET_HEADER = "x-ratelimit-reset-default"  # seconds, not an epoch; there is no Retry-After (contracts: calcom 3.3)
+
+
+def read_create(response: httpx.Response) -> CreateAnswer:
+    """A response to POST /v2/bookings."""
+    if response.is_success:
+        try:
+            return Answered(BookingEnvelope.model_validate_json(response.content).data.booking())
+        except ValidationError:
+            return Unclear(kept(response))
+    return read_refusal(response)
+
+
+def read_refusal(response: httpx.Response) -> Refused | Unclear | NotSent | KeyRejected | NotThere:
+    """Any response that is no success."""
+    status, whole = response.status_code, kept(response)
+    text = error_text(response)
+    if text is None and status != 429:
+        return Unclear(whole)  # HTML or nothing: an edge speaks, and nobody knows what happened behind it
+    known = next((why for start, why in _REFUSALS if text and text.startswith(start)), None)
+    if status in {400, 401, 403, 409, 422} and known is not None:
+        return Refused(known, whole)
+    match status:
+        case 429:
+            return NotSent(whole, retry_after_s=_reset(response))
+        case 401 | 403:
+            return KeyRejected(whole)
+        case 404:
+            return NotThere(whole)
+        case 409:
+            return Refused(Refusal.CONFLICT, whole)
+        case 400 | 413 | 415 | 422:
+            return Refused(Refusal.INVALID, whole)
+        case _:
+            return Unclear(whole)
+
+
+def error_text(response: httpx.Response) -> str | None:
+    """Cal.com's own words, or None where the body is not one of its error shapes."""
+    try:
+        body = json.loads(response.content)
+        return ErrorWire.model_validate(body).text()
+    except (ValueError, RecursionError):
+        return None
+
+
+def kept(response: httpx.Response) -> str:
+    """The whole answer for an operator: status and body, never shortened (incident I5)."""
+    return f"HTTP {response.status_code} {response.text}"
+
+
+def _reset(response: httpx.Response) -> float:
+    seconds = response.headers.get(_RESET_HEADER, "")
+    return float(seconds) if seconds.isascii() and seconds.isdigit() else 60.0

@@ -1,0 +1,112 @@
+"""What Cal.com sends, as far as we read it (contracts: calcom 1.3, 4.1). What else it sends is ignored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from bookend.domain.answers import Booking
+
+Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Host(_Lenient):
+    id: int | str  # the string "unknown" when the booking has no user row
+
+
+class _Attendee(_Lenient):
+    email: str
+
+
+class BookingWire(_Lenient):
+    """A booking as create, get and list show it in version 2024-08-13."""
+
+    uid: str = Field(min_length=1)
+    id: int
+    status: str
+    start: Instant
+    end: Instant
+    created_at: Instant | None = Field(default=None, alias="createdAt")
+    updated_at: Instant | None = Field(default=None, alias="updatedAt")
+    hosts: list[_Host] = []
+    event_type_id: int | None = Field(default=None, alias="eventTypeId")
+    attendees: list[_Attendee] = []
+    metadata: dict[str, Any] | None = None
+    rescheduled_from: str | None = Field(default=None, alias="rescheduledFromUid")
+    rescheduled_to: str | None = Field(default=None, alias="rescheduledToUid")
+
+    def booking(self) -> Booking:
+        """In our words."""
+        host = self.hosts[0].id if self.hosts else None
+        return Booking(
+            uid=self.uid,
+            id=self.id,
+            status=self.status.lower(),
+            start=self.start,
+            end=self.end,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            host=host if isinstance(host, int) else None,
+            event_type=self.event_type_id,
+            attendees=tuple(each.email.lower() for each in self.attendees),
+            metadata={key: str(value) for key, value in (self.metadata or {}).items()},
+            rescheduled_from=self.rescheduled_from,
+            rescheduled_to=self.rescheduled_to,
+        )
+
+
+class BookingEnvelope(_Lenient):
+    """One booking. A recurring event type would answer a list: that is no booking of ours, and does not validate."""
+
+    data: BookingWire
+
+
+class _Pagination(_Lenient):
+    has_next: bool = Field(alias="hasNextPage")
+
+
+class BookingList(_Lenient):
+    """A page of bookings."""
+
+    data: list[BookingWire]
+    pagination: _Pagination
+
+
+class _Start(_Lenient):
+    start: Instant
+
+
+class SlotsEnvelope(_Lenient):
+    """Free starts by local day; days without any are absent."""
+
+    data: dict[str, list[_Start]]
+
+    def starts(self) -> tuple[datetime, ...]:
+        """Every start, earliest first, once."""
+        return tuple(sorted({each.start for day in self.data.values() for each in day}))
+
+
+class _Error(_Lenient):
+    message: str | None = None
+    code: str | None = None
+
+
+class ErrorWire(_Lenient):
+    """All three error shapes in one: enveloped, short envelope, raw (contracts: calcom 3.1)."""
+
+    error: _Error | None = None
+    message: str | list[str] | None = None
+
+    def text(self) -> str:
+        """The message, wherever it stands."""
+        if self.error is not None and self.error.message:
+            return self.error.message
+        if isinstance(self.message, list):
+            return ", ".join(self.message)
+        return self.message or ""

@@ -1,0 +1,1 @@
+"""The table: keys, items, transactions, and the ports served from it."""

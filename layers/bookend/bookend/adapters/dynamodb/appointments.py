@@ -1,0 +1,501 @@
+"""The ledger and the appointments in the table: HOLD, START, CONFIRM, RELEASE and what stands between them.
+
+Each transaction says which of its items fails for which reason; the answer is read by that position. Every change of
+state names the old state and the op id in its condition: that, not a token, makes repeats across invocations safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb.items import to_wire
+from bookend.adapters.dynamodb.keys import Item, Key
+from bookend.adapters.dynamodb.transact import Table
+from bookend.application.ports import (
+    Alert,
+    AskedBefore,
+    BookingHasOwner,
+    CallRecord,
+    Confirmed,
+    ConfirmOutcome,
+    CustomerHasOne,
+    Held,
+    HoldLost,
+    Known,
+    Released,
+    ReleaseOutcome,
+    Started,
+    StartLost,
+    StartOutcome,
+    Superseded,
+)
+from bookend.domain.answers import Booking
+from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.availability import Offer
+from bookend.domain.contacts import Customer
+from bookend.domain.staff_day import Interval, IntervalState, StaffDay, StaffDays, interval_key
+
+Action = dict[str, Any]
+
+_IS_NEW = "attribute_not_exists(#pk)"
+"""Nobody has written the item."""
+_LEDGER_AS_READ = "#v = :v"
+"""Nobody has written the staff day since it was read: what was decided on it still holds."""
+_RECORD_AS_READ = "#ver = :ver"
+_HOLD_IS_LIVE = "#iv.#k.#op = :hold AND #iv.#k.#st = :H AND #iv.#k.#x > :now"
+"""The interval is still this caller's hold; nobody else can have taken the time, whatever else changed that day."""
+_INTERVAL_IS_OURS = "#iv.#k.#op = :op AND #iv.#k.#st = :P"
+_OPERATION_IS_OPEN = "#op = :op AND #state = :PENDING"
+_OPERATION_NOT_ENDED = "#op = :op AND #state IN (:PENDING, :COMPENSATING)"
+_NOT_ANOTHERS = "attribute_not_exists(#pk) OR #appt = :me"
+"""A Cal.com uid or id belongs to nobody yet, or to this appointment already (a repeat)."""
+_IS_MINE = "#appt = :me"
+
+
+class DynamoAppointments:
+    """The `Appointments` port on one table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    # Reading
+
+    def look(
+        self,
+        tenant: str,
+        *,
+        call: str,
+        request: str | None = None,
+        customer: str | None = None,
+        days: Collection[tuple[str, date]] = (),
+    ) -> Known:
+        wanted_days = sorted(days)
+        wanted: list[Key] = [keys.call(tenant, call)]
+        wanted += [keys.request(tenant, request)] if request else []
+        wanted += [keys.customer(tenant, customer)] if customer else []
+        wanted += [keys.staff_day(tenant, staff, day) for staff, day in wanted_days]
+        found = iter(self._table.get_all(wanted))
+        record = items.call_from_item(call, next(found))
+        asked = next(found) if request else None
+        known = items.customer_from_item(customer, next(found)) if customer else None
+        ledgers = {(staff, day): items.staff_day_from_item(staff, day, next(found)) for staff, day in wanted_days}
+        return Known(record, asked["appt"]["S"] if asked else None, known, StaffDays(ledgers))
+
+    def appointment(self, tenant: str, appointment: str) -> Appointment | None:
+        item = self._table.get(keys.appointment(tenant, appointment))
+        return items.appointment_from_item(appointment, item) if item is not None else None
+
+    # HOLD
+
+    def hold(
+        self, tenant: str, record: CallRecord, offers: Sequence[Offer], *, days: StaffDays, now: datetime
+    ) -> Held | HoldLost:
+        """Position 0: the call's record changed. Positions 1…: that staff day changed."""
+        freeing = frozenset(interval_key(offer.id, 0) for offer in record.offers)
+        touched = sorted({(o.staff, d) for o in (*record.offers, *offers) for d in o.slot.utc_days()})
+        new_record = replace(record, version=record.version + 1, offers=tuple(offers))
+        actions = [self._put_record(tenant, record, new_record, now)]
+        for staff, day in touched:
+            added = [_held(offer) for offer in offers if offer.staff == staff and day in offer.slot.utc_days()]
+            read = days.day(staff, day)
+            actions.append(self._put_ledger(tenant, read, read.rewritten(added, freeing=freeing, now=now)))
+        failed = self._table.write(actions)
+        if failed is None:
+            return Held(new_record)
+        if 0 in failed.items:
+            return HoldLost(None)
+        lost = [(touched[position - 1], item) for position, item in failed.items.items()]
+        return HoldLost(tuple(items.staff_day_from_item(staff, day, item) for (staff, day), item in lost))
+
+    def end_call(self, tenant: str, call: str, *, now: datetime) -> int:
+        """Each hold is freed on its own: one that has become a booking fails its condition and stays."""
+        record = self.look(tenant, call=call).record
+        freed = 0
+        for offer in record.offers:
+            for day in offer.slot.utc_days():
+                failed = self._table.update(
+                    Key=keys.staff_day(tenant, offer.staff, day),
+                    UpdateExpression="REMOVE #iv.#k SET #v = #v + :one",
+                    ConditionExpression="#iv.#k.#op = :hold AND #iv.#k.#st = :H",
+                    ExpressionAttributeNames=_names("iv", "op", "st", "v", k=interval_key(offer.id, 0)),
+                    ExpressionAttributeValues=to_wire({":hold": offer.op, ":H": "H", ":one": 1}),
+                )
+                freed += failed is None
+        if record.version and not record.ended:
+            ended = replace(record, version=record.version + 1, offers=(), ended=True)
+            self._table.write([self._put_record(tenant, record, ended, now)])
+        return freed
+
+    # START
+
+    def start(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        hold: Offer | None,
+        days: StaffDays,
+        freeing: Collection[str],
+        replaces: str | None,
+        known: Customer | None,
+        now: datetime,
+    ) -> StartOutcome:
+        """Position 0: the same wish is on record. 1: the customer has one. 2: the appointment exists. Then ledgers."""
+        actions = [
+            self._put_request(tenant, appointment, replaces, now),
+            self._put_customer_guard(tenant, appointment),
+            self._put(items.appointment_to_item(tenant, appointment), _IS_NEW),
+            *self._take(tenant, appointment, hold=hold, days=days, freeing=freeing, now=now),
+        ]
+        if known is None or (known.email, known.phone) != (
+            appointment.customer.email,
+            appointment.customer.phone,
+        ):
+            actions.append(self._put_customer(tenant, appointment.customer, known))
+        failed = self._table.write(actions)
+        if failed is None:
+            return Started()
+        if (asked := failed.items.get(0)) is not None:
+            return AskedBefore(asked["appt"]["S"])
+        if (guard := failed.items.get(1)) is not None:
+            return CustomerHasOne(guard["appt"]["S"])
+        if (earlier := failed.items.get(2)) is not None:
+            # The offer became an appointment already, under another wish (another name): that wish has the answer.
+            return AskedBefore(earlier["pk"]["S"].rpartition("#")[2])
+        return StartLost()
+
+    def _take(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        hold: Offer | None,
+        days: StaffDays,
+        freeing: Collection[str],
+        now: datetime,
+    ) -> Iterable[Action]:
+        """The intervals to P: the live hold as it stands, else the free time on the version it was read at."""
+        for segment in appointment.segments:
+            key = interval_key(appointment.id, segment.index)
+            for day in segment.slot.utc_days():
+                if hold is not None:
+                    yield self._hold_to_pending(tenant, segment, day, key, hold=hold, op=appointment.op, now=now)
+                else:
+                    read = days.day(segment.staff, day)
+                    taken = Interval(key, segment.slot, IntervalState.PENDING, appointment.op)
+                    overlapped = [
+                        each
+                        for each in freeing
+                        if each in read.intervals and read.intervals[each].slot.overlaps(segment.slot)
+                    ]
+                    yield self._put_ledger(tenant, read, read.rewritten([taken], freeing=overlapped, now=now))
+
+    def _hold_to_pending(
+        self, tenant: str, segment: BookedSegment, day: date, key: str, *, hold: Offer, op: str, now: datetime
+    ) -> Action:
+        return self._update(
+            keys.staff_day(tenant, segment.staff, day),
+            "SET #iv.#k.#st = :P, #iv.#k.#op = :op, #v = #v + :one REMOVE #iv.#k.#x",
+            _HOLD_IS_LIVE,
+            _names("iv", "op", "st", "v", "x", k=key),
+            {":P": "P", ":H": "H", ":op": op, ":hold": hold.op, ":now": items.millis(now), ":one": 1},
+        )
+
+    # CONFIRM
+
+    def confirm(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        bookings: Mapping[int, Booking],
+        *,
+        told: Told,
+        now: datetime,
+    ) -> ConfirmOutcome:
+        """Position 0: no longer open. Then two guards a segment: the booking has an owner. Then ledgers, outbox."""
+        segments = _with_bookings(appointment.segments, bookings)
+        updated = [each.updated_at for each in bookings.values() if each.updated_at is not None]
+        actions = [
+            self._update(
+                keys.appointment(tenant, appointment.id),
+                "SET #state = :CONFIRMED, #segments = :segments, #told = :told, #verified_at = :at, "
+                "#cal_updated = :cal, #ver = #ver + :one REMOVE #lease, #due, #due_shard",
+                _OPERATION_IS_OPEN,
+                _names(
+                    *("op", "state", "segments", "told", "verified_at", "cal_updated", "ver"),
+                    *("lease", "due", "due_shard"),
+                ),
+                {
+                    ":CONFIRMED": "CONFIRMED",
+                    ":PENDING": "PENDING",
+                    ":op": appointment.op,
+                    ":told": told.value,
+                    ":at": items.text(now),
+                    ":cal": items.text(max(updated, default=now)),
+                    ":one": 1,
+                },
+                raw={":segments": items.segments_to_wire(segments)},
+            )
+        ]
+        guards = [guard for segment in segments for guard in self._booking_guards(tenant, appointment, segment)]
+        actions += guards
+        actions += [
+            self._update(
+                keys.staff_day(tenant, segment.staff, day),
+                "SET #iv.#k.#st = :C, #v = #v + :one",
+                _INTERVAL_IS_OURS,
+                _names("iv", "op", "st", "v", k=interval_key(appointment.id, segment.index)),
+                {":C": "C", ":P": "P", ":op": appointment.op, ":one": 1},
+            )
+            for segment in segments
+            for day in segment.slot.utc_days()
+        ]
+        actions.append(self._put(self._outbox_row(tenant, appointment, told, now), _IS_NEW))
+        failed = self._table.write(actions)
+        if failed is None:
+            return Confirmed()
+        for position in range(1, 1 + len(guards)):
+            if (owner := failed.items.get(position)) is not None and 0 not in failed.items:
+                return BookingHasOwner(owner["appt"]["S"])
+        return self._what_became_of(tenant, appointment, bookings)
+
+    def _what_became_of(
+        self, tenant: str, appointment: Appointment, bookings: Mapping[int, Booking]
+    ) -> Confirmed | Superseded:
+        """A refused commit is a success if somebody helped: the same operation, confirmed with the same bookings."""
+        now_is = self.appointment(tenant, appointment.id)
+        same = (
+            now_is is not None
+            and now_is.state is AppointmentState.CONFIRMED
+            and now_is.op == appointment.op
+            and {segment.index: segment.uid for segment in now_is.segments}
+            == {index: booking.uid for index, booking in bookings.items()}
+        )
+        return Confirmed() if same else Superseded(now_is)
+
+    # RELEASE, and what is left open
+
+    def release(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        why: str,
+        answer: str,
+        alert: Alert | None,
+        now: datetime,
+    ) -> ReleaseOutcome:
+        """Position 0: no longer this operation's to end. The rest cannot fail while 0 holds."""
+        actions = [
+            self._update(
+                keys.appointment(tenant, appointment.id),
+                "SET #state = :FAILED, #why = :why, #answer = :answer, #told = :told, #ver = #ver + :one "
+                "REMOVE #lease, #due, #due_shard",
+                _OPERATION_NOT_ENDED,
+                _names("op", "state", "why", "answer", "told", "ver", "lease", "due", "due_shard"),
+                {
+                    ":FAILED": "FAILED",
+                    ":PENDING": "PENDING",
+                    ":COMPENSATING": "COMPENSATING",
+                    ":op": appointment.op,
+                    ":why": why,
+                    ":answer": answer,
+                    ":told": Told.NOT_BOOKED.value,
+                    ":one": 1,
+                },
+            ),
+            *self._free(tenant, appointment),
+            {
+                "Delete": {
+                    "Key": self._customer_guard_key(tenant, appointment),
+                    "ConditionExpression": _IS_MINE,
+                    "ExpressionAttributeNames": _names("appt"),
+                    "ExpressionAttributeValues": to_wire({":me": appointment.id}),
+                }
+                | self._common()
+            },
+            *self._alert_rows(tenant, appointment, alert, now),
+        ]
+        failed = self._table.write(actions)
+        return Released() if failed is None else Superseded(self.appointment(tenant, appointment.id))
+
+    def _free(self, tenant: str, appointment: Appointment) -> Iterable[Action]:
+        for segment in appointment.segments:
+            for day in segment.slot.utc_days():
+                yield self._update(
+                    keys.staff_day(tenant, segment.staff, day),
+                    "REMOVE #iv.#k SET #v = #v + :one",
+                    _INTERVAL_IS_OURS,
+                    _names("iv", "op", "st", "v", k=interval_key(appointment.id, segment.index)),
+                    {":P": "P", ":op": appointment.op, ":one": 1},
+                )
+
+    def leave_open(self, tenant: str, appointment: Appointment, *, why: str, answer: str, now: datetime) -> bool:
+        """Fails if settled meanwhile. State, interval and lease stay; what is told and why is noted."""
+        noted = self._update(
+            keys.appointment(tenant, appointment.id),
+            "SET #told = :told, #why = :why, #answer = :answer, #told_at = :now, #ver = #ver + :one",
+            _OPERATION_IS_OPEN,
+            _names("op", "state", "told", "why", "answer", "told_at", "ver"),
+            {
+                ":PENDING": "PENDING",
+                ":op": appointment.op,
+                ":told": Told.PENDING.value,
+                ":why": why,
+                ":answer": answer,
+                ":now": items.text(now),
+                ":one": 1,
+            },
+        )
+        return self._table.write([noted]) is None
+
+    def must_undo(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        bookings: Mapping[int, Booking],
+        *,
+        why: str,
+        alert: Alert,
+        now: datetime,
+    ) -> bool:
+        """Position 0: settled meanwhile. The bookings to undo are named on the appointment before they are undone."""
+        marked = self._update(
+            keys.appointment(tenant, appointment.id),
+            "SET #state = :COMPENSATING, #segments = :segments, #told = :told, #why = :why, #ver = #ver + :one",
+            _OPERATION_IS_OPEN,
+            _names("op", "state", "segments", "told", "why", "ver"),
+            {
+                ":COMPENSATING": "COMPENSATING",
+                ":PENDING": "PENDING",
+                ":op": appointment.op,
+                ":told": Told.PENDING.value,
+                ":why": why,
+                ":one": 1,
+            },
+            raw={":segments": items.segments_to_wire(_with_bookings(appointment.segments, bookings))},
+        )
+        return self._table.write([marked, *self._alert_rows(tenant, appointment, alert, now)]) is None
+
+    # The single actions
+
+    def _common(self) -> dict[str, Any]:
+        return {"TableName": self._table.name, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+
+    def _put(self, item: Item, condition: str, values: Mapping[str, Any] | None = None, *names: str) -> Action:
+        put = {
+            "Item": item,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": _names("pk", *names),
+        }
+        if values:
+            put["ExpressionAttributeValues"] = to_wire(values)
+        return {"Put": put | self._common()}
+
+    def _put_as_read(self, item: Item, attribute: str, version: int) -> Action:
+        """A whole item in place of the one that was read, or where there was none."""
+        if version == 0:
+            return self._put(item, _IS_NEW)
+        put = {
+            "Item": item,
+            "ConditionExpression": _LEDGER_AS_READ if attribute == "v" else _RECORD_AS_READ,
+            "ExpressionAttributeNames": _names(attribute),
+            "ExpressionAttributeValues": to_wire({f":{attribute}": version}),
+        }
+        return {"Put": put | self._common()}
+
+    def _update(  # noqa: PLR0917 - the parts of one request, in the order the service names them
+        self,
+        key: Key,
+        update: str,
+        condition: str,
+        names: Mapping[str, str],
+        values: Mapping[str, Any],
+        raw: Mapping[str, Any] | None = None,
+    ) -> Action:
+        request = {
+            "Key": key,
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": dict(names),
+            "ExpressionAttributeValues": to_wire(values) | dict(raw or {}),
+        }
+        return {"Update": request | self._common()}
+
+    def _put_ledger(self, tenant: str, read: StaffDay, written: StaffDay) -> Action:
+        return self._put_as_read(items.staff_day_to_item(tenant, written), "v", read.version)
+
+    def _put_record(self, tenant: str, read: CallRecord, written: CallRecord, now: datetime) -> Action:
+        return self._put_as_read(items.call_to_item(tenant, written, now=now), "ver", read.version)
+
+    def _put_request(self, tenant: str, appointment: Appointment, replaces: str | None, now: datetime) -> Action:
+        item = keys.request(tenant, appointment.request) | to_wire(
+            {"appt": appointment.id, "ttl": items.epoch(now) + items.REQUEST_KEPT_S}
+        )
+        if replaces is None:
+            return self._put(item, _IS_NEW)
+        return self._put(item, f"{_IS_NEW} OR #appt = :replaces", {":replaces": replaces}, "appt")
+
+    def _customer_guard_key(self, tenant: str, appointment: Appointment) -> Key:
+        return keys.customer_guard(tenant, appointment.customer.id, appointment.slot.start, appointment.service)
+
+    def _put_customer_guard(self, tenant: str, appointment: Appointment) -> Action:
+        return self._put(self._customer_guard_key(tenant, appointment) | to_wire({"appt": appointment.id}), _IS_NEW)
+
+    def _put_customer(self, tenant: str, customer: Customer, known: Customer | None) -> Action:
+        item = items.customer_to_item(tenant, customer)
+        if known is None:
+            return self._put(item, _IS_NEW)
+        return self._put(item, f"{_IS_NEW} OR #email = :email", {":email": known.email}, "email")
+
+    def _booking_guards(self, tenant: str, appointment: Appointment, segment: BookedSegment) -> list[Action]:
+        if segment.uid is None or segment.booking_id is None:
+            msg = "a segment is confirmed only with its booking"
+            raise ValueError(msg)
+        owner = to_wire({"appt": appointment.id, "seg": segment.index})
+        return [
+            self._put(key | owner, _NOT_ANOTHERS, {":me": appointment.id}, "appt")
+            for key in (
+                keys.booking_uid(tenant, segment.uid),
+                keys.booking_id(tenant, segment.booking_id),
+            )
+        ]
+
+    def _outbox_row(self, tenant: str, appointment: Appointment, told: Told, now: datetime) -> Item:
+        return keys.outbox(tenant, appointment.op) | to_wire(
+            {
+                "kind": "booked",
+                "appt": appointment.id,
+                "told": told.value,
+                "state": "NEW",
+                "at": items.text(now),
+                "ttl": items.epoch(now) + items.OUTBOX_KEPT_S,
+            }
+        )
+
+    def _alert_rows(self, tenant: str, appointment: Appointment, alert: Alert | None, now: datetime) -> list[Action]:
+        if alert is None:
+            return []
+        return [self._put(items.alert_to_item(tenant, alert, op=appointment.op, now=now), _IS_NEW)]
+
+
+def _held(offer: Offer) -> Interval:
+    return Interval(interval_key(offer.id, 0), offer.slot, IntervalState.HELD, offer.op, offer.expires)
+
+
+def _with_bookings(segments: tuple[BookedSegment, ...], bookings: Mapping[int, Booking]) -> tuple[BookedSegment, ...]:
+    return tuple(
+        replace(segment, uid=bookings[segment.index].uid, booking_id=bookings[segment.index].id)
+        if segment.index in bookings
+        else segment
+        for segment in segments
+    )
+
+
+def _names(*attributes: str, **others: str) -> dict[str, str]:
+    """Aliases for every attribute name: many are reserved words, and more become so."""
+    return {f"#{name}": name for name in attributes} | {f"#{alias}": name for alias, name in others.items()}

@@ -1,0 +1,254 @@
+"""Items of the table to values of the domain and back. Attribute names are described in docs/data-model.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from bookend.adapters.dynamodb import keys
+from bookend.adapters.dynamodb.keys import Item
+from bookend.application.ports import Alert, CallRecord
+from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.availability import Offer
+from bookend.domain.contacts import Customer
+from bookend.domain.staff_day import Interval, IntervalState, StaffDay
+from bookend.domain.timeslot import Slot, parse_instant
+
+_SERIALIZER = TypeSerializer()
+_DESERIALIZER = TypeDeserializer()
+_DAY_S = 86_400
+LEDGER_KEPT_S = 40 * _DAY_S
+CALL_KEPT_S = 1 * _DAY_S
+REQUEST_KEPT_S = 1 * _DAY_S
+OUTBOX_KEPT_S = 30 * _DAY_S
+ALERT_KEPT_S = 400 * _DAY_S
+
+
+def to_wire(values: Mapping[str, Any]) -> Item:
+    """Plain values as the service's typed ones."""
+    return {name: _SERIALIZER.serialize(value) for name, value in values.items()}
+
+
+def from_wire(item: Item) -> dict[str, Any]:
+    """The service's typed values as plain ones."""
+    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+
+
+def text(moment: datetime) -> str:
+    """An instant, to the microsecond, as text that sorts like the instants do."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def epoch(moment: datetime) -> int:
+    """Whole seconds since 1970; what conditions compare."""
+    return int(moment.timestamp())
+
+
+def interval_to_map(interval: Interval) -> dict[str, Any]:
+    """A ledger entry. `x`, its expiry in epoch milliseconds, exists only while it is held."""
+    entry: dict[str, Any] = {
+        "start": text(interval.slot.start),
+        "end": text(interval.slot.end),
+        "st": interval.state.value,
+        "op": interval.op,
+    }
+    if interval.expires is not None:
+        entry["x"] = millis(interval.expires)
+    if interval.conflict:
+        entry["c"] = True
+    return entry
+
+
+def millis(moment: datetime) -> int:
+    """Whole milliseconds since 1970."""
+    return int(moment.timestamp() * 1000)
+
+
+def _from_millis(value: Any) -> datetime:
+    return datetime.fromtimestamp(int(value) / 1000, UTC)
+
+
+def _interval(key: str, entry: Mapping[str, Any]) -> Interval:
+    return Interval(
+        key=key,
+        slot=Slot(parse_instant(entry["start"]), parse_instant(entry["end"])),
+        state=IntervalState(entry["st"]),
+        op=entry["op"],
+        expires=_from_millis(entry["x"]) if "x" in entry else None,
+        conflict=bool(entry.get("c", False)),
+    )
+
+
+def staff_day_to_item(tenant: str, day: StaffDay) -> Item:
+    """The whole ledger item, at the version after the one `day` was read at."""
+    values = {
+        "v": day.version + 1,
+        "iv": {key: interval_to_map(each) for key, each in day.intervals.items()},
+        "ttl": epoch(datetime(day.day.year, day.day.month, day.day.day, tzinfo=UTC)) + LEDGER_KEPT_S,
+    }
+    return keys.staff_day(tenant, day.staff, day.day) | to_wire(values)
+
+
+def staff_day_from_item(staff: str, day: date, item: Item | None) -> StaffDay:
+    """The ledger; an empty one at version 0 where there is no item."""
+    if item is None:
+        return StaffDay(staff, day)
+    plain = from_wire(item)
+    intervals = {key: _interval(key, entry) for key, entry in plain["iv"].items()}
+    return StaffDay(staff, day, int(plain["v"]), intervals)
+
+
+def call_to_item(tenant: str, record: CallRecord, *, now: datetime) -> Item:
+    """The call's record at `record.version`."""
+    values = {
+        "ver": record.version,
+        "offers": [_offer_to_map(offer) for offer in record.offers],
+        "ended": record.ended,
+        "ttl": epoch(now) + CALL_KEPT_S,
+    }
+    return keys.call(tenant, record.call) | to_wire(values)
+
+
+def call_from_item(call: str, item: Item | None) -> CallRecord:
+    """The call's record; an empty one at version 0 where there is no item."""
+    if item is None:
+        return CallRecord(call)
+    plain = from_wire(item)
+    offers = tuple(_offer(each) for each in plain["offers"])
+    return CallRecord(call, int(plain["ver"]), offers, bool(plain["ended"]))
+
+
+def _offer_to_map(offer: Offer) -> dict[str, Any]:
+    return {
+        "id": offer.id,
+        "op": offer.op,
+        "service": offer.service,
+        "staff": offer.staff,
+        "start": text(offer.slot.start),
+        "end": text(offer.slot.end),
+        "offered_at": text(offer.offered_at),
+        "x": millis(offer.expires),
+    }
+
+
+def _offer(entry: Mapping[str, Any]) -> Offer:
+    return Offer(
+        id=entry["id"],
+        op=entry["op"],
+        service=entry["service"],
+        staff=entry["staff"],
+        slot=Slot(parse_instant(entry["start"]), parse_instant(entry["end"])),
+        offered_at=parse_instant(entry["offered_at"]),
+        expires=_from_millis(entry["x"]),
+    )
+
+
+def customer_to_item(tenant: str, customer: Customer) -> Item:
+    """How to reach the customer."""
+    values = {"name": customer.name, "email": customer.email, "phone": customer.phone}
+    return keys.customer(tenant, customer.id) | to_wire(values)
+
+
+def customer_from_item(customer: str, item: Item | None) -> Customer | None:
+    """The customer, if we know them."""
+    if item is None:
+        return None
+    plain = from_wire(item)
+    return Customer(customer, plain["name"], plain["email"], plain.get("phone"))
+
+
+def appointment_to_item(tenant: str, appointment: Appointment) -> Item:
+    """The appointment, with the sparse index attributes that its state calls for."""
+    customer = appointment.customer
+    values: dict[str, Any] = {
+        "state": appointment.state.value,
+        "op": appointment.op,
+        "ver": appointment.version,
+        "service": appointment.service,
+        "segments": [_segment_to_map(segment) for segment in appointment.segments],
+        "customer": {
+            "id": customer.id,
+            "name": customer.name,
+            "email": customer.email,
+            "phone": customer.phone,
+        },
+        "customer_key": keys.customer_partition(tenant, customer.id),
+        "start": text(appointment.slot.start),
+        "call": appointment.call,
+        "source": appointment.source,
+        "created_at": text(appointment.created_at),
+        "request": appointment.request,
+        "told": appointment.told.value,
+    }
+    if appointment.lease is not None:
+        values |= {
+            "lease": epoch(appointment.lease),
+            "due": epoch(appointment.lease),
+            "due_shard": keys.due_shard(appointment.id),
+        }
+    return keys.appointment(tenant, appointment.id) | to_wire(values)
+
+
+def appointment_from_item(appointment: str, item: Item) -> Appointment:
+    """The appointment."""
+    plain = from_wire(item)
+    who = plain["customer"]
+    return Appointment(
+        id=appointment,
+        state=AppointmentState(plain["state"]),
+        op=plain["op"],
+        version=int(plain["ver"]),
+        service=plain["service"],
+        segments=tuple(_segment(each) for each in plain["segments"]),
+        customer=Customer(who["id"], who["name"], who["email"], who.get("phone")),
+        call=plain["call"],
+        source=plain["source"],
+        created_at=parse_instant(plain["created_at"]),
+        request=plain["request"],
+        lease=datetime.fromtimestamp(int(plain["lease"]), UTC) if "lease" in plain else None,
+        told=Told(plain["told"]),
+        why=plain.get("why"),
+        verified_at=parse_instant(plain["verified_at"]) if "verified_at" in plain else None,
+    )
+
+
+def segments_to_wire(segments: tuple[BookedSegment, ...]) -> Any:
+    """The segments as one typed attribute value."""
+    return _SERIALIZER.serialize([_segment_to_map(segment) for segment in segments])
+
+
+def _segment_to_map(segment: BookedSegment) -> dict[str, Any]:
+    return {
+        "i": segment.index,
+        "staff": segment.staff,
+        "start": text(segment.slot.start),
+        "end": text(segment.slot.end),
+        "event_type": segment.event_type,
+        "uid": segment.uid,
+        "id": segment.booking_id,
+    }
+
+
+def _segment(entry: Mapping[str, Any]) -> BookedSegment:
+    return BookedSegment(
+        index=int(entry["i"]),
+        staff=entry["staff"],
+        slot=Slot(parse_instant(entry["start"]), parse_instant(entry["end"])),
+        event_type=int(entry["event_type"]),
+        uid=entry["uid"],
+        booking_id=int(entry["id"]) if entry["id"] is not None else None,
+    )
+
+
+def alert_to_item(tenant: str, alert: Alert, *, op: str, now: datetime) -> Item:
+    """The alert's record."""
+    values = {
+        "kind": alert.kind,
+        "facts": dict(alert.facts),
+        "at": text(now),
+        "ttl": epoch(now) + ALERT_KEPT_S,
+    }
+    return keys.alert(tenant, now, op, alert.kind) | to_wire(values)

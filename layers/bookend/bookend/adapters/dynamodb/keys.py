@@ -1,0 +1,91 @@
+"""Every key of the table, tenant first. Nobody else writes "T#": a key cannot be made without a tenant."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, TypeAlias
+
+from bookend.domain.timeslot import instant_text
+
+Key: TypeAlias = dict[str, dict[str, str]]
+Item: TypeAlias = dict[str, Any]
+
+GUARD = "G"
+"""Sort key of items that stand alone in their partition."""
+DUE_INDEX = "due-index"
+CUSTOMER_INDEX = "customer-index"
+_DUE_SHARDS = 4
+
+
+def _key(pk: str, sk: str) -> Key:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def staff_day(tenant: str, staff: str, day: date) -> Key:
+    """One stylist's UTC day."""
+    return _key(f"T#{tenant}#STAFF#{staff}", f"DAY#{day.isoformat()}")
+
+
+def appointment(tenant: str, appointment_id: str) -> Key:
+    """One appointment."""
+    return _key(f"T#{tenant}#APPT#{appointment_id}", "A")
+
+
+def request(tenant: str, request_key: str) -> Key:
+    """One wish, semantically."""
+    return _key(f"T#{tenant}#REQ#{request_key}", GUARD)
+
+
+def customer_guard(tenant: str, customer: str, start: datetime, service: str) -> Key:
+    """One appointment per customer, start and service."""
+    return _key(f"T#{tenant}#CUST#{customer}|{instant_text(start)}|{service}", GUARD)
+
+
+def booking_uid(tenant: str, uid: str) -> Key:
+    """Who owns a Cal.com uid."""
+    return _key(f"T#{tenant}#CALUID#{uid}", GUARD)
+
+
+def booking_id(tenant: str, numeric_id: int) -> Key:
+    """Who owns a Cal.com numeric id."""
+    return _key(f"T#{tenant}#CALID#{numeric_id}", GUARD)
+
+
+def outbox(tenant: str, op: str) -> Key:
+    """The message an operation owes its caller."""
+    return _key(f"T#{tenant}#OUT#{op}", GUARD)
+
+
+def call(tenant: str, call_id: str) -> Key:
+    """What one phone call was offered."""
+    return _key(f"T#{tenant}#CALL#{call_id}", "OFFERS")
+
+
+def customer(tenant: str, customer_id: str) -> Key:
+    """How to reach a customer."""
+    return _key(f"T#{tenant}#CUSTOMER#{customer_id}", "C")
+
+
+def alert(tenant: str, raised_at: datetime, op: str, kind: str) -> Key:
+    """Something an operator must see."""
+    return _key(f"T#{tenant}#ALERT", f"{instant_text(raised_at)}#{kind}#{op}")
+
+
+def tenant_config(tenant: str) -> Key:
+    """The tenant's document."""
+    return _key(f"T#{tenant}#CONFIG", "TENANT")
+
+
+def route(kind: str, value: str) -> Key:
+    """Which tenant an agent or a dialled number belongs to; the one kind of item that cannot be tenant first."""
+    return _key(f"ROUTE#{kind}#{value}", GUARD)
+
+
+def customer_partition(tenant: str, customer_id: str) -> str:
+    """Index partition of a customer's appointments."""
+    return f"T#{tenant}#CUST#{customer_id}"
+
+
+def due_shard(appointment_id: str) -> str:
+    """Index partition of what something must look after; spread, so that a busy salon does not heat one."""
+    return f"DUE#{sum(appointment_id.encode()) % _DUE_SHARDS}"

@@ -1,0 +1,114 @@
+"""Tenants in the table: the document, and the routes from an agent or a dialled number to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bookend.adapters.dynamodb import keys
+from bookend.adapters.dynamodb.items import to_wire
+from bookend.adapters.dynamodb.transact import Table
+from bookend.application.ports import Clock
+from bookend.domain.tenant import Tenant
+
+FRESH = timedelta(seconds=60)
+"""How long an instance trusts what it read: a change of configuration is in force a minute later at the latest."""
+_MOST_CACHED = 500
+
+
+class RouteTaken(Exception):
+    """An agent or number is another tenant's already."""
+
+
+class DynamoTenants:
+    """The `Tenants` port. `parse` turns a stored document into a tenant."""
+
+    def __init__(self, table: Table, *, parse: Callable[[str], Tenant], clock: Clock) -> None:
+        self._table = table
+        self._parse = parse
+        self._clock = clock
+        self._routes: dict[tuple[str | None, str | None], tuple[datetime, str | None]] = {}
+        self._tenants: dict[str, tuple[datetime, Tenant]] = {}
+
+    def of_call(self, *, agent: str | None, number: str | None) -> Tenant | None:
+        tenant_id = self._route(agent, number)
+        if tenant_id is None:
+            return None
+        tenant = self._tenant(tenant_id)
+        return None if tenant is None else tenant.at_branch(tenant.branch_of(agent=agent, number=number))
+
+    def _route(self, agent: str | None, number: str | None) -> str | None:
+        """The tenant both agree on; where agent and number belong to different ones, nobody's."""
+        now = self._clock.now()
+        cached = self._routes.get((agent, number))
+        if cached is not None and now - cached[0] < FRESH:
+            return cached[1]
+        wanted = [keys.route(kind, value) for kind, value in (("AGENT", agent), ("NUMBER", number)) if value]
+        owners = {item["tenant"]["S"] for item in self._table.get_all(wanted) if item is not None} if wanted else set()
+        found = owners.pop() if len(owners) == 1 else None
+        if len(self._routes) >= _MOST_CACHED:
+            self._routes.clear()
+        self._routes[agent, number] = (now, found)
+        return found
+
+    def _tenant(self, tenant_id: str) -> Tenant | None:
+        now = self._clock.now()
+        cached = self._tenants.get(tenant_id)
+        if cached is not None and now - cached[0] < FRESH:
+            return cached[1]
+        item = self._table.get(keys.tenant_config(tenant_id))
+        if item is None:
+            return None
+        tenant = self._parse(item["document"]["S"])
+        self._tenants[tenant_id] = (now, tenant)
+        return tenant
+
+    def store(self, tenant: Tenant, document: str) -> None:
+        """Write the document and its routes in one transaction, in place of an earlier one of the same tenant.
+
+        Raises:
+            RouteTaken: an agent or number routes to another tenant.
+        """
+        wanted = _routes(tenant)
+        before = self._table.get(keys.tenant_config(tenant.id))
+        former = _routes(self._parse(before["document"]["S"])) if before is not None else set()
+        name = self._table.name
+        actions = [
+            {
+                "Put": {
+                    "TableName": name,
+                    "Item": keys.tenant_config(tenant.id) | to_wire({"document": document}),
+                    "ConditionExpression": "attribute_not_exists(#pk) OR #document = :before",
+                    "ExpressionAttributeNames": {"#pk": "pk", "#document": "document"},
+                    "ExpressionAttributeValues": to_wire(
+                        {":before": before["document"]["S"] if before is not None else ""}
+                    ),
+                }
+            }
+        ]
+        for kind, value in sorted(wanted | former):
+            change = {
+                "TableName": name,
+                "ConditionExpression": "attribute_not_exists(#pk) OR #tenant = :me",
+                "ExpressionAttributeNames": {"#pk": "pk", "#tenant": "tenant"},
+                "ExpressionAttributeValues": to_wire({":me": tenant.id}),
+            }
+            if (kind, value) in wanted:
+                item = keys.route(kind, value) | to_wire({"tenant": tenant.id})
+                actions.append({"Put": change | {"Item": item}})
+            else:
+                actions.append({"Delete": change | {"Key": keys.route(kind, value)}})
+        if (failed := self._table.write(actions)) is not None:
+            taken = [
+                value for position, (_, value) in enumerate(sorted(wanted | former), 1) if position in failed.items
+            ]
+            raise RouteTaken(", ".join(taken) or "the configuration was changed by somebody else meanwhile")
+
+
+def _routes(tenant: Tenant) -> set[tuple[str, str]]:
+    agents = [*tenant.agents, *(agent for branch in tenant.branches for agent in branch.agents)]
+    numbers = [
+        *tenant.phone_numbers,
+        *(number for branch in tenant.branches for number in branch.phone_numbers),
+    ]
+    return {("AGENT", agent) for agent in agents} | {("NUMBER", number) for number in numbers}

@@ -1,0 +1,160 @@
+"""Requests to the table: what a failure means, and which ones are worth another try.
+
+A cancelled transaction with a failed condition is a decision of ours and comes back as a value. One that met a
+concurrent transaction or a throttle is tried again, with full jitter, for as long as a caller can wait: botocore
+retries neither (reliability 1.1). A service that is away is StoreUnavailable; what it calls our mistake is a bug and
+is raised as it came.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bookend.adapters.dynamodb.keys import Item
+from bookend.application.ports import Clock, StoreUnavailable
+
+_BASE_S = 0.02
+_CAP_S = 0.2
+_TRIES = 8
+_BACKGROUND_S = 5.0
+_AGAIN = frozenset(
+    {
+        "TransactionConflict",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "ThrottlingError",
+        "ThrottlingException",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+    }
+)
+_DOWN = frozenset({"InternalServerError", "InternalFailure", "ServiceUnavailable", "RequestTimeout"})
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Conditions that did not hold: per position of the request, the item that was in the way (None: there is none)."""
+
+    items: dict[int, Item | None]
+
+
+class Table:
+    """One table, asked politely. `limit_s` bounds, in seconds, how long tries of one request go on."""
+
+    def __init__(
+        self,
+        client: Any,
+        name: str,
+        *,
+        clock: Clock,
+        on_give_up: Callable[[], None] = lambda: None,
+        limit_s: float = _BACKGROUND_S,
+    ) -> None:
+        self._client = client
+        self.name = name
+        self._clock = clock
+        self._on_give_up = on_give_up
+        self._limit_s = limit_s
+
+    def write(self, actions: Sequence[dict[str, Any]]) -> Failed | None:
+        """All actions or none. Each names its table and asks for the old item if its condition fails."""
+        return self._with_tries(lambda: self._transact(actions))
+
+    def update(self, **request: Any) -> Failed | None:
+        """One conditional update of one item."""
+        return self._with_tries(lambda: self._update(request))
+
+    def put(self, **request: Any) -> None:
+        """One put without a rival: configuration only."""
+        self._with_tries(lambda: self._client.put_item(TableName=self.name, **request))
+
+    def get(self, key: Item) -> Item | None:
+        """One item, consistently."""
+        answer = self._with_tries(lambda: self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True))
+        item: Item | None = answer.get("Item")
+        return item
+
+    def get_all(self, keys: Sequence[Item]) -> list[Item | None]:
+        """The items in the order of their keys, each read consistently, in as few requests as the service allows."""
+        found: dict[tuple[str, str], Item] = {}
+        pending = list({_id(key): key for key in keys}.values())
+        while pending:
+            batch, rest = pending[:100], pending[100:]
+            request = {self.name: {"Keys": batch, "ConsistentRead": True}}
+            answer = self._with_tries(lambda request=request: self._client.batch_get_item(RequestItems=request))  # type: ignore[misc]
+            for item in answer["Responses"].get(self.name, []):
+                found[_id(item)] = item
+            pending = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", []) + rest
+        return [found.get(_id(key)) for key in keys]
+
+    def _transact(self, actions: Sequence[dict[str, Any]]) -> Failed | None:
+        try:
+            self._client.transact_write_items(TransactItems=list(actions))
+        except ClientError as error:
+            reasons: list[Any] = _response(error).get("CancellationReasons", [])
+            if not any(each["Code"] == "ConditionalCheckFailed" for each in reasons):
+                raise
+            return Failed(
+                {
+                    position: each.get("Item")
+                    for position, each in enumerate(reasons)
+                    if each["Code"] == "ConditionalCheckFailed"
+                }
+            )
+        return None
+
+    def _update(self, request: dict[str, Any]) -> Failed | None:
+        try:
+            self._client.update_item(TableName=self.name, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return Failed({0: _response(error).get("Item")})
+        return None
+
+    def _with_tries(self, attempt: Callable[[], _T]) -> _T:
+        until = self._clock.monotonic() + self._limit_s
+        for number in range(_TRIES):
+            try:
+                return attempt()
+            except ClientError as error:
+                again = _worth_another_try(error)
+                if not again and _code(error) not in _DOWN:
+                    raise  # a request the service does not understand or allow is a bug of ours, and must be seen
+                pause = random.uniform(0, min(_CAP_S, _BASE_S * 2**number))  # noqa: S311 - jitter, not a secret
+                if not again or self._clock.monotonic() + pause >= until:
+                    self._on_give_up()
+                    raise StoreUnavailable(_code(error)) from error
+                self._clock.sleep(pause)
+            except BotoCoreError as error:
+                self._on_give_up()
+                raise StoreUnavailable(type(error).__name__) from error
+        self._on_give_up()
+        raise StoreUnavailable("contention")
+
+
+def _id(key: Item) -> tuple[str, str]:
+    return key["pk"]["S"], key["sk"]["S"]
+
+
+def _response(error: ClientError) -> dict[str, Any]:
+    """The whole answer; the stubs know less of it than there is."""
+    return cast("dict[str, Any]", error.response)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
+
+
+def _worth_another_try(error: ClientError) -> bool:
+    reasons = _response(error).get("CancellationReasons")
+    if reasons:
+        return any(each["Code"] in _AGAIN for each in reasons)
+    return _code(error) in _AGAIN

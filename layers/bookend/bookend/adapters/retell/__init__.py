@@ -1,0 +1,1 @@
+"""Retell: signed envelopes in, replies out."""

@@ -1,0 +1,234 @@
+"""From an outcome to what Retell gets: a status for the agent's logic and a sentence that may be read aloud as it is.
+
+Every sentence says what the state bears out, in the tenant's language, with weekday and date wherever the day is not
+the one asked for. Statuses are listed in docs/voice.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, TypeAlias, assert_never
+
+from bookend.adapters.retell.catalogue import CATALOGUE
+from bookend.application.outcomes import (
+    Booked,
+    BookOutcome,
+    CheckOutcome,
+    Forbidden,
+    HasOne,
+    Missing,
+    NeedInfo,
+    NotATime,
+    NotBookableHere,
+    NotBooked,
+    NothingFree,
+    Offers,
+    PastTime,
+    Reason,
+    ServiceList,
+    SkippedTime,
+    SlotTaken,
+    StillOpen,
+    TemporaryTrouble,
+    TooFarAhead,
+    TwiceTime,
+)
+from bookend.domain.availability import Offer
+from bookend.domain.saying import Language, join_options, say_day, say_relative_day, say_slot, say_time
+from bookend.domain.tenant import Tenant
+
+Reply: TypeAlias = dict[str, Any]
+_MOST_NAMES = 8
+MAX_CHARACTERS = 15_000
+"""Longest answer Retell passes on (contracts: retell 1.6)."""
+
+
+def unknown_tenant() -> Reply:
+    """A signed call to a line that no tenant has: said in both languages, since we cannot know which."""
+    sentences = [CATALOGUE[language]["unknown_tenant"] for language in Language]
+    return {"status": "not_allowed", "message": " ".join(sentences)}
+
+
+def no_tenant_known() -> Reply:
+    """The store does not answer, so nobody knows whose call this is: the same, in both languages."""
+    return {
+        "status": "temporary_error",
+        "message": " ".join(CATALOGUE[language]["temporary"] for language in Language),
+    }
+
+
+class Speaker:
+    """Speaks for one tenant."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._language = tenant.language
+        self._sentences = CATALOGUE[tenant.language]
+
+    def unknown_function(self) -> Reply:
+        """A tool that is not ours: an agent's configuration is wrong."""
+        return self._reply("error", self._say("unknown_function"))
+
+    def temporary(self, retry_after_s: float | None = None) -> Reply:
+        """Nothing was done."""
+        reply = self._reply("temporary_error", self._say("temporary"))
+        return reply if retry_after_s is None else reply | {"retry_after_seconds": round(retry_after_s)}
+
+    def reply(self, outcome: CheckOutcome | BookOutcome | ServiceList) -> Reply:  # noqa: C901, PLR0911 - one row an outcome
+        """The reply to an outcome."""
+        match outcome:
+            case Offers():
+                return self._offers(outcome)
+            case NothingFree(service, asked, until, today):
+                first, last = (say_day(day, self._language, today=today) for day in (asked, until))
+                sentence = self._say("nothing_free", first=first, last=last, service=service.name)
+                return self._reply("unavailable", sentence, offers=[])
+            case Booked(appointment, today):
+                booked = self._tenant.service(appointment.service)
+                sentence = self._say(
+                    "booked",
+                    service=booked.name if booked else appointment.service,
+                    time=self._dated(appointment.slot.start, today),
+                    staff=self._tenant.member(appointment.staff).name,
+                )
+                return self._reply("booked", sentence, start=self._local(appointment.slot.start))
+            case SlotTaken():
+                return self._taken(outcome)
+            case Forbidden(rule, slot, _, offers, today):
+                sentence = self._say(f"rule_{rule.value}", time=_capital(self._dated(slot.start, today)))
+                return self._with_offers("policy", sentence, offers, self._day(slot.start), today, reason=rule.value)
+            case NotBooked():
+                return self._reply("error", self._say("not_booked", callback=self._callback()))
+            case StillOpen(slot, today):
+                return self._reply("pending", self._say("still_open", time=self._dated(slot.start, today)))
+            case HasOne(slot, today):
+                return self._reply("already_booked", self._say("has_one", time=self._dated(slot.start, today)))
+            case NotBookableHere(service):
+                sentence = self._say("by_phone_only", service=service.name, callback=self._callback())
+                return self._reply("not_allowed", sentence)
+            case TemporaryTrouble(retry_after_s):
+                return self.temporary(retry_after_s)
+            case NeedInfo(missing, known):
+                return self._question(missing, known)
+            case NotATime() | PastTime() | SkippedTime() | TwiceTime() | TooFarAhead():
+                return self._time_trouble(outcome)
+            case ServiceList(services, staff):
+                names = [service.name for service in services]
+                sentence = self._say("services", services=self._and_more(names))
+                return self._reply("ok", sentence, services=names, staff=list(staff))
+            case _:
+                assert_never(outcome)
+
+    def _offers(self, outcome: Offers) -> Reply:
+        offers, asked, today, service = outcome.offers, outcome.asked, outcome.today, outcome.service.name
+        times = self._times(offers, asked, today)
+        if outcome.exact and outcome.at is not None:
+            exact = say_slot(outcome.at, self._tenant.zone, self._language, asked_day=None, today=today)
+            others = [each for each in offers if each.slot.start != outcome.at]
+            key = "free_exact_or" if others else "free_exact"
+            sentence = self._say(
+                key, time=exact, service=service, others=self._times(others, asked, today) if others else ""
+            )
+        elif outcome.at is not None:
+            wanted = say_slot(outcome.at, self._tenant.zone, self._language, asked_day=asked, today=today)
+            shown = _capital(wanted) if self._language is Language.DE else wanted
+            sentence = self._say("free_instead", wanted=shown, times=times)
+        elif any(self._day(each.slot.start) == asked for each in offers):
+            sentence = self._say("free_on_day", service=service, times=times)
+        else:
+            day = say_relative_day(asked, self._language, today=today)
+            shown = _capital(day) if self._language is Language.DE else day
+            sentence = self._say("free_other_day", day=shown, service=service, times=times)
+        return self._reply(
+            "available" if outcome.at is None or outcome.exact else "alternatives",
+            sentence,
+            offers=[self._offer(each, asked, today) for each in offers],
+        )
+
+    def _taken(self, outcome: SlotTaken) -> Reply:
+        asked = self._day(outcome.slot.start)
+        time = say_slot(outcome.slot.start, self._tenant.zone, self._language, asked_day=asked, today=outcome.today)
+        sentence = self._say("taken_race" if outcome.reason is Reason.RACE else "taken", time=time)
+        return self._with_offers(
+            "slot_taken", sentence, outcome.offers, asked, outcome.today, reason=outcome.reason.value
+        )
+
+    def _with_offers(
+        self, status: str, sentence: str, offers: Sequence[Offer], asked: date, today: date, *, reason: str
+    ) -> Reply:
+        follow = (
+            self._say("instead", times=self._times(offers, asked, today)) if offers else self._say("ask_other_time")
+        )
+        return self._reply(
+            status,
+            f"{sentence} {follow}",
+            reason=reason,
+            offers=[self._offer(each, asked, today) for each in offers],
+        )
+
+    def _question(self, missing: Missing, known: tuple[str, ...]) -> Reply:
+        sentence = self._say(f"need_{missing.value}", known=self._and_more(list(known)))
+        reply = self._reply("need_info", sentence, missing=missing.value)
+        return reply | {"known": list(known)} if known else reply
+
+    def _time_trouble(self, outcome: NotATime | PastTime | SkippedTime | TwiceTime | TooFarAhead) -> Reply:
+        match outcome:
+            case NotATime():
+                key, values = "not_a_time", {}
+            case PastTime(today):
+                key, values = "past", {"today": say_day(today, self._language, today=today, with_year=True)}
+            case TooFarAhead(today):
+                key, values = (
+                    "too_far",
+                    {"today": say_day(today, self._language, today=today, with_year=True)},
+                )
+            case SkippedTime():
+                key, values = "skipped_time", {}
+            case TwiceTime(earlier, later):
+                both = [say_time(each, self._tenant.zone, self._language) for each in (earlier, later)]
+                key, values = "twice_time", {"times": join_options(both, self._language)}
+            case _:
+                assert_never(outcome)
+        return self._reply("need_info", self._say(key, **values), missing="date" if key != "twice_time" else "time")
+
+    def _offer(self, offer: Offer, asked: date, today: date) -> dict[str, str]:
+        return {
+            "offer_id": offer.id,
+            "start": self._local(offer.slot.start),
+            "spoken": say_slot(offer.slot.start, self._tenant.zone, self._language, asked_day=asked, today=today),
+            "staff": self._tenant.member(offer.staff).name,
+        }
+
+    def _times(self, offers: Sequence[Offer], asked: date, today: date) -> str:
+        spoken = [
+            say_slot(each.slot.start, self._tenant.zone, self._language, asked_day=asked, today=today)
+            for each in offers
+        ]
+        return join_options(spoken, self._language)
+
+    def _dated(self, instant: datetime, today: date) -> str:
+        return say_slot(instant, self._tenant.zone, self._language, asked_day=None, today=today)
+
+    def _day(self, instant: datetime) -> date:
+        return instant.astimezone(self._tenant.zone).date()
+
+    def _local(self, instant: datetime) -> str:
+        return instant.astimezone(self._tenant.zone).isoformat(timespec="minutes")
+
+    def _callback(self) -> str:
+        return self._tenant.callback.get(self._language) or self._sentences["callback"]
+
+    def _and_more(self, names: list[str]) -> str:
+        """Names as a listener can keep them."""
+        return join_options(names[:_MOST_NAMES], self._language) if names else ""
+
+    def _say(self, key: str, **values: str) -> str:
+        return self._sentences[key].format(**values)
+
+    def _reply(self, status: str, message: str, **more: Any) -> Reply:
+        return {"status": status, "message": message, **more}
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,166 @@
+"""What Retell sends, as far as we believe it (contracts: retell 1 and 2).
+
+Identity (call id, caller, agent, dialled number) comes from the envelope only. Arguments are an untrusted model's:
+whatever is not a short text or a number is dropped, and so are unset `{{placeholders}}`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bookend.application.booking_goal import BookAppointment
+from bookend.application.check_availability import CheckAvailability
+
+MAX_BODY = 256 * 1024
+"""Largest body, in bytes, that is looked at; the transcript is sent along with every call and grows."""
+_LONGEST_ARGUMENT = 300
+_VERSION_SUFFIX = re.compile(r"_v\d+\Z")
+_UNSET = frozenset({"", "none", "null", "undefined", "nil", "n/a", "unknown", "unbekannt"})
+
+
+def _identifier(value: Any) -> Any:
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.:+-]{1,128}", value) else None
+
+
+def _short_text(value: Any) -> Any:
+    return value if isinstance(value, str) and len(value) <= 64 else None
+
+
+class _Envelope(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class CallWire(_Envelope):
+    """The call a request belongs to. Web calls have no numbers; a withheld caller is the text "anonymous"."""
+
+    call_id: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:-]+$")
+    agent_id: Annotated[str | None, BeforeValidator(_identifier)] = None
+    from_number: Annotated[str | None, BeforeValidator(_short_text)] = None
+    to_number: Annotated[str | None, BeforeValidator(_short_text)] = None
+    direction: Annotated[str | None, BeforeValidator(_short_text)] = None
+
+    @property
+    def customer_number(self) -> str | None:
+        """The other side's number: the one dialled when we call out."""
+        return self.to_number if self.direction == "outbound" else self.from_number
+
+    @property
+    def our_number(self) -> str | None:
+        """The salon's number."""
+        return self.from_number if self.direction == "outbound" else self.to_number
+
+
+class FunctionCall(_Envelope):
+    """One tool invocation, with its whole envelope (`args_at_root` must be false)."""
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    args: dict[str, Any]
+    call: CallWire
+
+
+class CallEvent(_Envelope):
+    """A lifecycle event: call_started, call_ended, call_analyzed and others that may come."""
+
+    event: str = Field(min_length=1, max_length=64)
+    call: CallWire
+
+
+NOT_AN_ENVELOPE = {
+    "status": "invalid_request",
+    "message": 'Expected {"name", "args", "call"}: set "Payload: args only" (args_at_root) to off for this function.',
+}
+"""The answer to a signed body that is no full envelope; without one there is no call and no caller."""
+NOT_AN_EVENT = {"status": "invalid_request", "message": 'Expected {"event", "call"}.'}
+
+FunctionName = Literal["check_availability", "book_appointment", "list_services"]
+_FUNCTIONS: Mapping[str, FunctionName] = {
+    "check_availability": "check_availability",
+    "book_appointment": "book_appointment",
+    "start_booking": "book_appointment",
+    "confirm_booking": "book_appointment",
+    "collect_appointment": "book_appointment",
+    "list_services": "list_services",
+}
+"""Names an agent may use, without their version, to what is meant."""
+
+
+def function_name(name: str) -> FunctionName | None:
+    """What a tool's name means; a version suffix (`_v17`) is not meaning. None: nothing of ours."""
+    return _FUNCTIONS.get(_VERSION_SUFFIX.sub("", name.lower()))
+
+
+class Arguments:
+    """The model's arguments, read leniently: by the first of several names that carries something."""
+
+    def __init__(self, args: Mapping[str, Any]) -> None:
+        self._said = {
+            name.lower(): text
+            for name, value in args.items()
+            if name != "execution_message" and (text := _said(value)) is not None
+        }
+
+    def first(self, *names: str) -> str | None:
+        """The first that was said."""
+        return next((self._said[name] for name in names if name in self._said), None)
+
+
+def _said(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    try:
+        text = str(value).strip()
+    except ValueError:
+        return None  # an integer of thousands of digits
+    if len(text) > _LONGEST_ARGUMENT or "{{" in text or text.lower() in _UNSET:
+        return None
+    return "".join(char for char in text if char.isprintable())
+
+
+_SERVICE = ("service", "service_name", "dienstleistung", "leistung", "service_id")
+_STAFF = ("staff", "staff_name", "mitarbeiter", "stylist", "friseur", "preferred_staff", "staff_id")
+_DATE = (
+    "date",
+    "datum",
+    "appointment_date",
+    "day",
+    "tag",
+    "preferred_date",
+    "datetime",
+    "start",
+    "start_time",
+)
+_TIME = ("time", "uhrzeit", "zeit", "appointment_time", "preferred_time")
+_NAME = ("name", "customer_name", "kundenname", "full_name", "kunde")
+_PHONE = ("phone", "telefon", "telefonnummer", "phone_number", "customer_phone")
+_EMAIL = ("email", "e_mail", "customer_email", "e-mail")
+_OFFER = ("offer_id", "offer", "angebot", "slot_id")
+
+
+def check_command(args: Mapping[str, Any]) -> CheckAvailability:
+    """The arguments as a question for free times."""
+    said = Arguments(args)
+    return CheckAvailability(
+        service=said.first(*_SERVICE),
+        staff=said.first(*_STAFF),
+        date=said.first(*_DATE),
+        time=said.first(*_TIME),
+    )
+
+
+def book_command(args: Mapping[str, Any]) -> BookAppointment:
+    """The arguments as a wish to book."""
+    said = Arguments(args)
+    return BookAppointment(
+        offer=said.first(*_OFFER),
+        service=said.first(*_SERVICE),
+        staff=said.first(*_STAFF),
+        date=said.first(*_DATE),
+        time=said.first(*_TIME),
+        name=said.first(*_NAME),
+        phone=said.first(*_PHONE),
+        email=said.first(*_EMAIL),
+    )

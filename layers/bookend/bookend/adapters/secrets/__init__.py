@@ -1,0 +1,1 @@
+"""The secret store: keys that are never in the environment."""

@@ -1,0 +1,1 @@
+"""The tenant document: what a salon's engineer writes, checked."""

@@ -1,0 +1,241 @@
+"""The tenant document (JSON): branches, staff, services and their Cal.com event types, checked before it is stored.
+
+docs/tenant.md explains it to a salon's engineer; examples/salon.json is a worked example.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bookend.domain.contacts import normalise_phone
+from bookend.domain.saying import Language
+from bookend.domain.tenant import Branch, Segment, SegmentKind, Service, Staff, Tenant, folded
+
+
+class TenantInvalid(Exception):
+    """The document is not usable; `problems` are sentences with the place of each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        msg = f"'{name}' is no time zone; write it like Europe/Berlin"
+        raise ValueError(msg) from error
+    return name
+
+
+def _e164(number: str) -> str:
+    if normalise_phone(number, country_code="") != number:
+        msg = f"'{number}' is no international number; write it like +493012345678"
+        raise ValueError(msg)
+    return number
+
+
+def _domain(name: str) -> str:
+    if not re.fullmatch(r"(?:[a-z0-9-]+\.)+[a-z]{2,}", name):
+        msg = f"'{name}' is no domain; write it like kunden.salon.example, in lower case"
+        raise ValueError(msg)
+    return name
+
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Name = Annotated[str, Field(min_length=1, max_length=80)]
+Phone = Annotated[str, AfterValidator(_e164)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Staff(_Strict):
+    id: Id
+    name: Name
+    branch: Id
+    calcom_user: int = Field(gt=0)
+    synonyms: list[Name] = []
+
+
+class _Branch(_Strict):
+    id: Id
+    name: Name
+    phone_numbers: list[Phone] = []
+    agents: list[str] = []
+
+
+class _Segment(_Strict):
+    kind: Literal["busy", "gap"]
+    minutes: int = Field(ge=0, le=720)
+    event_types: dict[str, int] = {}
+
+    @model_validator(mode="after")
+    def _busy_needs_event_types(self) -> _Segment:
+        if self.kind == "busy" and (not self.event_types or self.minutes == 0):
+            msg = "a busy segment needs minutes and, for each stylist who does it, an event type"
+            raise ValueError(msg)
+        if self.kind == "gap" and self.event_types:
+            msg = "a gap is not booked at Cal.com and has no event types"
+            raise ValueError(msg)
+        return self
+
+
+class _Service(_Strict):
+    id: Id
+    name: Name
+    synonyms: list[Name] = []
+    minutes: int | None = Field(default=None, gt=0, le=720)
+    event_types: dict[str, int] = {}
+    segments: list[_Segment] = []
+
+    @model_validator(mode="after")
+    def _plain_or_composite(self) -> _Service:
+        plain = self.minutes is not None and bool(self.event_types)
+        if plain == bool(self.segments) or (self.segments and (self.minutes is not None or self.event_types)):
+            msg = "a service has either 'minutes' and 'event_types', or 'segments'"
+            raise ValueError(msg)
+        if self.segments and (self.segments[0].kind != "busy" or not any(s.kind == "busy" for s in self.segments)):
+            msg = "the first segment of a composite service must be busy"
+            raise ValueError(msg)
+        return self
+
+    def parts(self) -> list[_Segment]:
+        """Its segments; a plain service is one busy segment."""
+        if self.segments:
+            return self.segments
+        return [_Segment(kind="busy", minutes=self.minutes or 0, event_types=self.event_types)]
+
+
+class TenantDocument(_Strict):
+    """The whole document."""
+
+    id: Id
+    name: Name
+    zone: Annotated[str, AfterValidator(_zone)]
+    language: Literal["de", "en"]
+    country_code: str = Field(pattern=r"^[1-9]\d{0,2}$")
+    placeholder_domain: Annotated[str, AfterValidator(_domain)]
+    callback: dict[Literal["de", "en"], Annotated[str, Field(max_length=200)]] = {}
+    agents: list[str] = []
+    phone_numbers: list[Phone] = []
+    branches: list[_Branch] = Field(min_length=1)
+    staff: list[_Staff] = Field(min_length=1)
+    services: list[_Service] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TenantDocument:
+        problems = [
+            *self._repeated_ids(),
+            *self._dangling(),
+            *self._shared_event_types(),
+            *self._shared_names(),
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _repeated_ids(self) -> list[str]:
+        groups: dict[str, list[str]] = {
+            "branch": [each.id for each in self.branches],
+            "staff": [each.id for each in self.staff],
+            "service": [each.id for each in self.services],
+            "agent": [*self.agents, *(agent for each in self.branches for agent in each.agents)],
+            "phone number": [*self.phone_numbers, *(n for each in self.branches for n in each.phone_numbers)],
+        }
+        return [
+            f"{kind} '{each}' is there twice"
+            for kind, ids in groups.items()
+            for each in sorted({one for one in ids if ids.count(one) > 1})
+        ]
+
+    def _dangling(self) -> list[str]:
+        branches, staff = {each.id for each in self.branches}, {each.id for each in self.staff}
+        missing = [f"staff '{s.id}': there is no branch '{s.branch}'" for s in self.staff if s.branch not in branches]
+        for service in self.services:
+            busy = [part for part in service.parts() if part.kind == "busy"]
+            named = {stylist for part in busy for stylist in part.event_types}
+            missing += [f"service '{service.id}': there is no staff '{each}'" for each in sorted(named - staff)]
+            missing += [
+                f"service '{service.id}': '{each}' has an event type for some of its segments only"
+                for each in sorted(named)
+                if not all(each in part.event_types for part in busy)
+            ]
+        return missing
+
+    def _shared_event_types(self) -> list[str]:
+        owners: dict[int, set[str]] = {}
+        for service in self.services:
+            for part in service.parts():
+                for stylist, event_type in part.event_types.items():
+                    owners.setdefault(event_type, set()).add(stylist)
+        return [
+            f"event type {event_type} is given to {' and '.join(sorted(stylists))}: each needs their own, or Cal.com "
+            "chooses who works"
+            for event_type, stylists in sorted(owners.items())
+            if len(stylists) > 1
+        ]
+
+    def _shared_names(self) -> list[str]:
+        owners: dict[str, set[str]] = {}
+        for service in self.services:
+            for name in (service.name, *service.synonyms):
+                owners.setdefault(folded(name), set()).add(service.id)
+        return [
+            f"'{name}' names the services {' and '.join(sorted(ids))}: a caller could mean either"
+            for name, ids in sorted(owners.items())
+            if len(ids) > 1
+        ]
+
+    def tenant(self) -> Tenant:
+        """In our words."""
+        return Tenant(
+            id=self.id,
+            name=self.name,
+            zone=ZoneInfo(self.zone),
+            language=Language(self.language),
+            country_code=self.country_code,
+            placeholder_domain=self.placeholder_domain,
+            branches=tuple(
+                Branch(each.id, each.name, tuple(each.phone_numbers), tuple(each.agents)) for each in self.branches
+            ),
+            staff=tuple(
+                Staff(each.id, each.name, each.branch, each.calcom_user, tuple(each.synonyms)) for each in self.staff
+            ),
+            services=tuple(
+                Service(
+                    each.id,
+                    each.name,
+                    tuple(Segment(SegmentKind(p.kind), p.minutes, dict(p.event_types)) for p in each.parts()),
+                    tuple(each.synonyms),
+                )
+                for each in self.services
+            ),
+            callback={Language(language): text for language, text in self.callback.items()},
+            agents=tuple(self.agents),
+            phone_numbers=tuple(self.phone_numbers),
+        )
+
+
+def read_tenant(text: str | bytes) -> Tenant:
+    """The tenant that a document describes.
+
+    Raises:
+        TenantInvalid: with one sentence a problem, each naming its place.
+    """
+    try:
+        return TenantDocument.model_validate_json(text).tenant()
+    except ValidationError as error:
+        raise TenantInvalid([_sentence(each) for each in error.errors(include_url=False)]) from error
+
+
+def _sentence(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"]) or "document"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}"

@@ -1,0 +1,76 @@
+"""What an operator must see, and what it says. Facts are ids, states and instants, never people."""
+
+from __future__ import annotations
+
+from bookend.application.ports import Alert
+from bookend.domain.answers import Answered, CreateAnswer
+from bookend.domain.appointment import Appointment
+from bookend.domain.timeslot import instant_text
+
+FOREIGN_BOOKING = "ForeignBookingReturned"
+"""Cal.com answered our request with somebody else's booking (incident I1)."""
+WRONG_BOOKING = "WrongBookingAnswered"
+"""Cal.com booked, for us, something other than what was asked."""
+OUTCOME_UNKNOWN = "OutcomeUnknown"
+"""A caller was told "noch offen"."""
+KEY_REJECTED = "CalcomRejectedOurKey"
+"""No booking is possible until somebody mends the key or its rights."""
+REQUEST_REFUSED = "RequestRefused"
+"""Cal.com did not accept what we sent: a wrong event type, a rule of its own we do not know."""
+WOKE_TOO_LATE = "WokeTooLate"
+"""An operation that had been given up got its booking after all."""
+
+KINDS = frozenset({FOREIGN_BOOKING, WRONG_BOOKING, OUTCOME_UNKNOWN, KEY_REJECTED, REQUEST_REFUSED, WOKE_TOO_LATE})
+"""Every kind; each is a metric of the same name, and those that page have an alarm in the template."""
+
+
+def foreign_booking(appointment: Appointment, answer: CreateAnswer, *, owner: str | None = None) -> Alert:
+    """Names both calls, so that a person can ring whoever was promised what."""
+    facts = _ours(appointment) | _theirs(answer)
+    return Alert(FOREIGN_BOOKING, facts | ({"owner_appointment": owner} if owner else {}))
+
+
+def wrong_booking(appointment: Appointment, why: str, answer: CreateAnswer) -> Alert:
+    """Ours, but not as asked."""
+    return Alert(WRONG_BOOKING, _ours(appointment) | _theirs(answer) | {"why": why})
+
+
+def outcome_unknown(appointment: Appointment, why: str) -> Alert:
+    """Nobody knows yet whether it is booked. `why` is our word for it, never Cal.com's text."""
+    return Alert(OUTCOME_UNKNOWN, _ours(appointment) | {"why": why})
+
+
+def key_rejected(appointment: Appointment) -> Alert:
+    """Cal.com answered 401 or 403."""
+    return Alert(KEY_REJECTED, _ours(appointment))
+
+
+def request_refused(appointment: Appointment, why: str) -> Alert:
+    """The answer is kept with the appointment."""
+    return Alert(REQUEST_REFUSED, _ours(appointment) | {"why": why})
+
+
+def woke_too_late(appointment: Appointment, answer: CreateAnswer) -> Alert:
+    """The booking is being cancelled again; if that fails it is an orphan."""
+    return Alert(WOKE_TOO_LATE, _ours(appointment) | _theirs(answer))
+
+
+def _ours(appointment: Appointment) -> dict[str, str]:
+    return {
+        "call": appointment.call,
+        "appointment": appointment.id,
+        "op": appointment.op,
+        "start": instant_text(appointment.slot.start),
+        "event_type": str(appointment.segments[0].event_type),
+    }
+
+
+def _theirs(answer: CreateAnswer) -> dict[str, str]:
+    if not isinstance(answer, Answered):
+        return {}
+    booking = answer.booking
+    facts = {"booking_uid": booking.uid, "booking_id": str(booking.id)}
+    if booking.created_at is not None:
+        facts["booking_created_at"] = instant_text(booking.created_at)
+    named = {"their_call": "call_id", "their_op": "op_id", "their_appointment": "appointment"}
+    return facts | {ours: booking.metadata[theirs] for ours, theirs in named.items() if theirs in booking.metadata}

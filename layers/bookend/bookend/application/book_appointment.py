@@ -1,0 +1,137 @@
+"""Book one appointment: record it, ask Cal.com once, check whose booking came back, commit. In that order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import assert_never
+
+from bookend.application.booking_answers import has_one, replay, taken
+from bookend.application.booking_commit import ask_and_commit
+from bookend.application.booking_goal import BookAppointment, Goal, read_goal, read_who
+from bookend.application.deadline import LEAST_FOR_WRITE_S
+from bookend.application.offering import own_holds
+from bookend.application.outcomes import BookOutcome, NeedInfo, PastTime, TemporaryTrouble
+from bookend.application.ports import AskedBefore, CustomerHasOne, Known, Started, StartLost
+from bookend.application.turn import Turn
+from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment
+from bookend.domain.availability import Offer
+
+LEASE = timedelta(seconds=14)
+"""How long an operation may be at work before others look after it: the function's time-out and a margin."""
+_START_TRIES = 8
+
+
+def book_appointment(command: BookAppointment, turn: Turn) -> BookOutcome:
+    """Book what the caller wants, once, and say only what both sides bear out.
+
+    Touches the ledger (START, then CONFIRM or RELEASE) and the calendar (one booking between the two).
+    """
+    who = read_who(command, turn)
+    if isinstance(who, NeedInfo):
+        return who
+    known = turn.appointments.look(turn.tenant.id, call=turn.call.id, customer=who.id)
+    goal = read_goal(command, turn, known, who, earlier=lambda asked: _earlier(turn, asked))
+    if not isinstance(goal, Goal):
+        return goal
+    if goal.slot.start <= turn.clock.now():
+        return PastTime(turn.today())
+    started = _start(turn, goal, known)
+    return ask_and_commit(turn, goal, started) if isinstance(started, Appointment) else started
+
+
+def _earlier(turn: Turn, goal: Goal) -> BookOutcome | None:
+    """The answer to a wish that is on record already; None for a new one."""
+    known = turn.appointments.look(turn.tenant.id, call=turn.call.id, request=goal.request(turn))
+    return replay(turn, goal, known.request) if known.request is not None else None
+
+
+def _start(turn: Turn, goal: Goal, known: Known) -> Appointment | BookOutcome:
+    """Write the operation down; loops while the ledger changes under us, never past the deadline.
+
+    A live hold is taken as it stands, on its own condition. Without one the slot is taken on the version of the staff
+    days it was found free on; a wish that is on record already is answered from there.
+    """
+    hold = goal.offer if goal.offer is not None and goal.offer.held else None
+    appointment = _new_appointment(turn, goal, known)
+    replaces: str | None = None
+    for _ in range(_START_TRIES):
+        if not _is_live(hold, turn):
+            hold = None
+            seen = _look_again(turn, goal, replaces)
+            if not isinstance(seen, Known):
+                return seen
+            known = seen
+            if known.request != replaces:
+                replaces = known.request
+                appointment = replace(appointment, id=turn.ids.new())
+            appointment = replace(appointment, customer=goal.who.customer(turn, known.customer))
+        if turn.deadline.remaining() < LEAST_FOR_WRITE_S:
+            return TemporaryTrouble()
+        outcome = turn.appointments.start(
+            turn.tenant.id,
+            appointment,
+            hold=hold,
+            days=known.days,
+            freeing=own_holds(known.record),
+            replaces=replaces,
+            known=known.customer,
+            now=turn.clock.now(),
+        )
+        match outcome:
+            case Started():
+                return appointment
+            case AskedBefore(earlier):
+                if (answer := replay(turn, goal, earlier)) is not None:
+                    return answer
+                # That wish failed and may be tried anew: as a new appointment, on what is free now.
+                hold, appointment = None, replace(appointment, id=turn.ids.new())
+            case CustomerHasOne(other):
+                return has_one(turn, goal, other)
+            case StartLost():
+                hold = None  # it expired or was replaced: take the slot on the ledger's version instead
+            case unforeseen:
+                assert_never(unforeseen)
+    return TemporaryTrouble()
+
+
+def _is_live(hold: Offer | None, turn: Turn) -> bool:
+    return hold is not None and turn.clock.now() < hold.expires
+
+
+def _look_again(turn: Turn, goal: Goal, replaces: str | None) -> Known | BookOutcome:
+    """The wish's record and the staff days as they are now; an outcome if either decides."""
+    known = turn.appointments.look(
+        turn.tenant.id,
+        call=turn.call.id,
+        request=goal.request(turn),
+        customer=goal.who.id,
+        days={(goal.staff, day) for day in goal.slot.utc_days()},
+    )
+    if known.request is not None and known.request != replaces:
+        answer = replay(turn, goal, known.request)
+        if answer is not None:
+            return answer
+    now = turn.clock.now()
+    if not known.days.is_free(goal.staff, goal.slot, now=now, ignoring=own_holds(known.record)):
+        return taken(turn, goal)
+    return known
+
+
+def _new_appointment(turn: Turn, goal: Goal, known: Known) -> Appointment:
+    now = turn.clock.now()
+    event_type = goal.service.segments[0].event_types[goal.staff]
+    return Appointment(
+        id=goal.offer.id if goal.offer is not None else turn.ids.new(),
+        state=AppointmentState.PENDING,
+        op=turn.ids.new(),
+        version=1,
+        service=goal.service.id,
+        segments=(BookedSegment(0, goal.staff, goal.slot, event_type),),
+        customer=goal.who.customer(turn, known.customer),
+        call=turn.call.id,
+        source="phone",
+        created_at=now,
+        request=goal.request(turn),
+        lease=now + LEASE,
+    )

@@ -1,0 +1,107 @@
+"""What a caller is told when it is not a plain "booked": refusals with alternatives, and the same wish again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import assert_never
+
+from bookend.application.booking_goal import Goal
+from bookend.application.deadline import COMMIT_RESERVE_S
+from bookend.application.offering import NoAnswer, find_free, keep
+from bookend.application.outcomes import (
+    Booked,
+    BookOutcome,
+    Forbidden,
+    HasOne,
+    NotBooked,
+    Reason,
+    Rule,
+    SlotTaken,
+    StillOpen,
+    TemporaryTrouble,
+)
+from bookend.application.ports import StoreUnavailable
+from bookend.application.turn import Turn
+from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.availability import Offer, Wanted
+
+TAKEN = "taken"
+EXISTING = "existing"
+NOT_SENT = "not_sent"
+_PAUSE_S = 0.2
+_SAME_ANSWER = timedelta(seconds=60)
+"""A refusal is repeated to the same wish for this long, unless the time was offered anew meanwhile."""
+_ALTERNATIVES_LEAST_S = 1.0
+
+
+def refused(turn: Turn, goal: Goal, why: str, *, retry_after_s: float | None = None) -> BookOutcome:
+    """The outcome of a failed appointment, by the reason it is on record with."""
+    if why in {TAKEN, EXISTING}:
+        return taken(turn, goal)
+    if why in set(Rule):
+        return Forbidden(Rule(why), goal.slot, goal.service, alternatives(turn, goal), turn.today())
+    if why == NOT_SENT:
+        return TemporaryTrouble(retry_after_s)
+    return NotBooked()
+
+
+def taken(turn: Turn, goal: Goal) -> SlotTaken:
+    """Somebody else was first, and what there is instead."""
+    reason = Reason.RACE if goal.offer is not None else Reason.NOT_FREE
+    return SlotTaken(goal.slot, reason, goal.service, alternatives(turn, goal), turn.today())
+
+
+def alternatives(turn: Turn, goal: Goal) -> tuple[Offer, ...]:
+    """What there is instead, kept for the caller; nothing where there is no time left to look or to keep."""
+    if turn.deadline.remaining() < _ALTERNATIVES_LEAST_S:
+        return ()
+    wanted = Wanted(goal.slot.start.astimezone(turn.tenant.zone).date(), goal.slot.start)
+    try:
+        free = find_free(turn, goal.service, goal.stylists, wanted)
+        if isinstance(free, NoAnswer):
+            return ()
+        return keep(turn, goal.service, free, wanted, without=frozenset({goal.slot.start}))
+    except StoreUnavailable:
+        return ()  # the refusal is on record; only the alternatives are missing from its answer
+
+
+def replay(turn: Turn, goal: Goal, appointment_id: str) -> BookOutcome | None:
+    """What the equal wish led to: waited for while it is in flight. None: it failed and may be tried anew."""
+    appointment = _settled(turn, appointment_id)
+    if appointment is None:
+        return TemporaryTrouble()
+    match appointment.state:
+        case AppointmentState.CONFIRMED | AppointmentState.MOVING | AppointmentState.CANCELLING:
+            return Booked(appointment, turn.today())
+        case AppointmentState.PENDING | AppointmentState.COMPENSATING:
+            return StillOpen(appointment.slot, turn.today())
+        case AppointmentState.CANCELLED:
+            return None
+        case AppointmentState.FAILED:
+            offered_since = goal.offer is not None and goal.offer.offered_at > appointment.created_at
+            recent = turn.clock.now() - appointment.created_at < _SAME_ANSWER
+            return refused(turn, goal, appointment.why or "") if recent and not offered_since else None
+        case other:
+            assert_never(other)
+
+
+def has_one(turn: Turn, goal: Goal, other: str) -> BookOutcome:
+    """The customer's own earlier wish: the same call gets its answer again, another call is told of it."""
+    appointment = _settled(turn, other)
+    if appointment is not None and appointment.call == turn.call.id:
+        answer = replay(turn, goal, other)
+        return answer if answer is not None else TemporaryTrouble()
+    if appointment is not None and appointment.state is AppointmentState.PENDING:
+        return StillOpen(goal.slot, turn.today())
+    return HasOne(goal.slot, turn.today())
+
+
+def _settled(turn: Turn, appointment_id: str) -> Appointment | None:
+    """The appointment once it is no longer in flight, or as it is when the turn's time is nearly up."""
+    while True:
+        appointment = turn.appointments.appointment(turn.tenant.id, appointment_id)
+        if appointment is None or appointment.state is not AppointmentState.PENDING:
+            return appointment
+        if appointment.told is Told.PENDING or turn.deadline.remaining() < COMMIT_RESERVE_S:
+            return appointment
+        turn.clock.sleep(_PAUSE_S)

@@ -1,0 +1,185 @@
+"""Ask Cal.com once, check whose booking came back, and commit what that means."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bookend.application import alerts as alert
+from bookend.application.booking_answers import EXISTING, NOT_SENT, TAKEN, refused
+from bookend.application.booking_goal import Goal
+from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, POST_S
+from bookend.application.outcomes import Booked, BookOutcome, NotBooked, StillOpen
+from bookend.application.ports import (
+    Alert,
+    BookingHasOwner,
+    BookingRequest,
+    Cancelled,
+    Confirmed,
+    Released,
+    StoreUnavailable,
+    Superseded,
+)
+from bookend.application.turn import Turn
+from bookend.domain.answers import (
+    Answered,
+    Booking,
+    CreateAnswer,
+    Expected,
+    Judgement,
+    NotSent,
+    Refusal,
+    Verdict,
+    booking_metadata,
+    judge,
+)
+from bookend.domain.appointment import Appointment, AppointmentState, Told
+
+_CANCEL_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
+_AFTER_CANCEL_S = 0.6
+
+
+def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome:
+    """The operation is on record as PENDING: send it, class the answer, write down what it means, say so."""
+    sent_at = turn.clock.now()
+    answer = _ask(turn, appointment)
+    segment = appointment.segments[0]
+    expected = Expected(
+        op=appointment.op,
+        appointment=appointment.id,
+        segment=segment.index,
+        slot=segment.slot,
+        event_type=segment.event_type,
+        host=turn.tenant.member(segment.staff).calcom_user,
+        email=appointment.customer.email,
+        sent_at=sent_at,
+    )
+    judgement = judge(answer, expected, now=turn.clock.now())
+    try:
+        return _commit(turn, goal, appointment, answer, judgement)
+    except StoreUnavailable:
+        # Cal.com has answered but we cannot write it down: what is on record is PENDING, and that is what we say.
+        return _open(turn, goal)
+
+
+def _ask(turn: Turn, appointment: Appointment) -> CreateAnswer:
+    segment, customer = appointment.segments[0], appointment.customer
+    request = BookingRequest(
+        event_type=segment.event_type,
+        start=segment.slot.start,
+        name=customer.name,
+        email=customer.email,
+        phone=customer.phone,
+        zone=turn.tenant.zone.key,
+        language=turn.tenant.language.value,
+        metadata=booking_metadata(
+            op=appointment.op, appointment=appointment.id, segment=segment.index, call=turn.call.id
+        ),
+    )
+    answer = turn.calendar.book(request, deadline=turn.deadline.share(POST_S, reserve=COMMIT_RESERVE_S))
+    no_connection = isinstance(answer, NotSent) and answer.retry_after_s is None
+    if no_connection and turn.deadline.remaining() >= LEAST_FOR_WRITE_S:
+        # It never left, so sending it again cannot book twice. A rate limit is not retried: it lasts a minute.
+        return turn.calendar.book(request, deadline=turn.deadline.share(POST_S, reserve=COMMIT_RESERVE_S))
+    return answer
+
+
+def _commit(
+    turn: Turn, goal: Goal, appointment: Appointment, answer: CreateAnswer, judgement: Judgement
+) -> BookOutcome:
+    why = judgement.why
+    match judgement.verdict:
+        case Verdict.OK | Verdict.WRONG:
+            assert isinstance(answer, Answered)  # noqa: S101 - judge() says these of nothing else
+            settle = _confirm if judgement.verdict is Verdict.OK else _undo
+            return settle(turn, goal, appointment, answer.booking, why)
+        case Verdict.UNKNOWN:
+            return _leave_open(turn, goal, appointment, why, _detail(answer))
+        case Verdict.EXISTING:
+            return _release(turn, goal, appointment, answer, EXISTING, alert.foreign_booking(appointment, answer))
+        case Verdict.REJECT:
+            return _release(turn, goal, appointment, answer, TAKEN, None)
+        case Verdict.REFUSED:
+            raised = alert.request_refused(appointment, why) if why == Refusal.INVALID else None
+            return _release(turn, goal, appointment, answer, why, raised)
+        case Verdict.NOT_SENT:
+            return _release(turn, goal, appointment, answer, NOT_SENT, None)
+        case Verdict.CONFIG:
+            return _release(turn, goal, appointment, answer, NOT_SENT, alert.key_rejected(appointment))
+        case Verdict.NOT_FOUND:
+            return _release(turn, goal, appointment, answer, "not_found", alert.request_refused(appointment, why))
+        case other:
+            assert_never(other)
+
+
+def _confirm(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, _why: str) -> BookOutcome:
+    outcome = turn.appointments.confirm(
+        turn.tenant.id,
+        appointment,
+        {appointment.segments[0].index: booking},
+        told=Told.BOOKED,
+        now=turn.clock.now(),
+    )
+    match outcome:
+        case Confirmed():
+            return Booked(appointment, turn.today())
+        case BookingHasOwner(owner):
+            # It is labelled as ours and yet belongs to another appointment: ours goes, theirs is left alone.
+            answer = Answered(booking)
+            raised = alert.foreign_booking(appointment, answer, owner=owner)
+            return _release(turn, goal, appointment, answer, EXISTING, raised)
+        case Superseded(_):
+            # We woke up too late: others have given the operation up, so its booking must not stay.
+            turn.alerts.raise_(alert.woke_too_late(appointment, Answered(booking)))
+            undone = turn.calendar.cancel(booking.uid, _CANCEL_REASON, deadline=turn.deadline.share(CANCEL_S))
+            return NotBooked() if isinstance(undone, Cancelled) else _open(turn, goal)
+        case other:
+            assert_never(other)
+
+
+def _undo(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, why: str) -> BookOutcome:
+    """Cal.com booked something else than we asked: take it back, and until that is sure, leave it open."""
+    raised = alert.wrong_booking(appointment, why, Answered(booking))
+    turn.alerts.raise_(raised)
+    bookings = {appointment.segments[0].index: booking}
+    tenant = turn.tenant.id
+    turn.appointments.must_undo(tenant, appointment, bookings, why=why, alert=raised, now=turn.clock.now())
+    share = turn.deadline.share(CANCEL_S, reserve=_AFTER_CANCEL_S)
+    if not isinstance(turn.calendar.cancel(booking.uid, _CANCEL_REASON, deadline=share), Cancelled):
+        return _open(turn, goal)
+    return _release(turn, goal, appointment, Answered(booking), "wrong", None)
+
+
+def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answer: str) -> BookOutcome:
+    """Nobody knows: the interval stays blocked and what is told is noted before it is said."""
+    turn.alerts.raise_(alert.outcome_unknown(appointment, why))
+    turn.appointments.leave_open(turn.tenant.id, appointment, why=why, answer=answer, now=turn.clock.now())
+    return _open(turn, goal)
+
+
+def _release(  # noqa: PLR0917 - what every step of this module hands on
+    turn: Turn, goal: Goal, appointment: Appointment, answer: CreateAnswer, why: str, raised: Alert | None
+) -> BookOutcome:
+    """A definite no: everything goes but the record of it, then the caller hears why and what there is instead."""
+    if raised is not None:
+        turn.alerts.raise_(raised)
+    outcome = turn.appointments.release(
+        turn.tenant.id, appointment, why=why, answer=_detail(answer), alert=raised, now=turn.clock.now()
+    )
+    match outcome:
+        case Released():
+            wait = answer.retry_after_s if isinstance(answer, NotSent) else None
+            return refused(turn, goal, why, retry_after_s=wait)
+        case Superseded(now_is):
+            helped = now_is is not None and now_is.state is AppointmentState.CONFIRMED
+            return Booked(now_is, turn.today()) if helped and now_is else _open(turn, goal)
+        case other:
+            assert_never(other)
+
+
+def _open(turn: Turn, goal: Goal) -> StillOpen:
+    return StillOpen(goal.slot, turn.today())
+
+
+def _detail(answer: CreateAnswer) -> str:
+    """Cal.com's answer as it is kept for operators; of a booking, only which one it was."""
+    return f"booking {answer.booking.uid}" if isinstance(answer, Answered) else answer.detail

@@ -1,0 +1,184 @@
+"""From the words of a wish to book to what exactly is to be booked: only what was offered, or is looked up now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bookend.application.offering import NoAnswer, find_free, keep
+from bookend.application.outcomes import BookOutcome, Missing, NeedInfo, NotBooked, Reason, SlotTaken, TemporaryTrouble
+from bookend.application.ports import CallRecord, Known
+from bookend.application.turn import Turn
+from bookend.application.wishes import ServiceWish, read_service, read_wanted
+from bookend.domain.availability import Offer, Wanted
+from bookend.domain.contacts import (
+    Customer,
+    clean_name,
+    customer_id,
+    normalise_email,
+    normalise_phone,
+    placeholder_email,
+)
+from bookend.domain.requests import request_key
+from bookend.domain.tenant import Service
+from bookend.domain.timeslot import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class BookAppointment:
+    """The wish, in the model's words. `offer` is the id of a time we said. None: not said."""
+
+    offer: str | None
+    service: str | None
+    staff: str | None
+    date: str | None
+    time: str | None
+    name: str | None
+    phone: str | None
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """For whom: a cleaned name, the customer's id, and the contacts named in this call (checked, or None)."""
+
+    name: str
+    id: str
+    phone: str | None
+    email: str | None
+
+    def customer(self, turn: Turn, known: Customer | None) -> Customer:
+        """The customer. An address once known stays theirs until they name another; a number is only for calling."""
+        placeholder = placeholder_email(self.id, domain=turn.tenant.placeholder_domain)
+        email = self.email or (known.email if known else placeholder)
+        phone = self.phone or turn.call.caller or (known.phone if known else None)
+        return Customer(self.id, self.name, email, phone)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is to be booked. `offer` where this caller was offered it, else it was found free just now.
+
+    `stylists` are those the caller would accept, for alternatives.
+    """
+
+    service: Service
+    staff: str
+    slot: Slot
+    offer: Offer | None
+    stylists: tuple[str, ...]
+    who: Who
+
+    def request(self, turn: Turn) -> str:
+        """The semantic key of this wish."""
+        return request_key(
+            call=turn.call.id,
+            operation="book",
+            service=self.service.id,
+            start=self.slot.start,
+            name=self.who.name,
+        )
+
+
+def read_who(command: BookAppointment, turn: Turn) -> Who | NeedInfo:
+    """The customer: known by the signed number of the call, or by name within the call if that is withheld."""
+    name = clean_name(command.name)
+    if name is None:
+        return NeedInfo(Missing.NAME)
+    email = normalise_email(command.email)
+    if command.email is not None and email is None:
+        return NeedInfo(Missing.EMAIL)
+    identity = customer_id(turn.tenant.id, caller=turn.call.caller, call=turn.call.id, name=name)
+    phone = normalise_phone(command.phone, country_code=turn.tenant.country_code)
+    return Who(name, identity, phone, email)
+
+
+def read_goal(
+    command: BookAppointment,
+    turn: Turn,
+    known: Known,
+    who: Who,
+    *,
+    earlier: Callable[[Goal], BookOutcome | None],
+) -> Goal | BookOutcome:
+    """What to book, or why not. `earlier` answers a wish that is on record already."""
+    offer = _offer_meant(command, turn, known.record)
+    if isinstance(offer, Offer):
+        service = turn.tenant.service(offer.service)
+        if service is None:
+            return NotBooked()
+        return Goal(service, offer.staff, offer.slot, offer, _stylists(command, turn, service), who)
+    if offer is not None:
+        return offer
+    return _look_up(command, turn, known.record, who, earlier=earlier)
+
+
+def _offer_meant(command: BookAppointment, turn: Turn, record: CallRecord) -> Offer | BookOutcome | None:
+    """The offer the caller took; None when the wish names none of them; an outcome when it cannot be told."""
+    named = next((each for each in record.offers if each.id == command.offer), None)
+    if command.time is None and command.date is None:
+        only = record.offers[0] if len(record.offers) == 1 and command.offer is None else None
+        return named or only or NeedInfo(Missing.TIME)
+    wanted = _wanted(command, turn, record)
+    if not isinstance(wanted, Wanted):
+        return named if named is not None and command.time is None else wanted
+    if named is not None:
+        agrees = wanted.at in {None, named.slot.start}
+        return named if agrees else NeedInfo(Missing.WHICH_OFFER)
+    if wanted.at is None:
+        return NeedInfo(Missing.TIME)
+    fitting = [each for each in record.offers if each.slot.start == wanted.at and _fits(command, turn, each)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _wanted(command: BookAppointment, turn: Turn, record: CallRecord) -> Wanted | BookOutcome:
+    """The time wished for. A bare time means the day of the offer that is at that time, if there is one."""
+    now = turn.clock.now()
+    if command.date is None:
+        for offer in record.offers:
+            day = offer.slot.start.astimezone(turn.tenant.zone).date()
+            wanted = read_wanted(turn.tenant, day.isoformat(), command.time, now=now)
+            if isinstance(wanted, Wanted) and wanted.at == offer.slot.start:
+                return wanted
+    return read_wanted(turn.tenant, command.date, command.time, now=now)
+
+
+def _fits(command: BookAppointment, turn: Turn, offer: Offer) -> bool:
+    wish = read_service(turn.tenant, command.service or offer.service, command.staff)
+    return isinstance(wish, ServiceWish) and wish.service.id == offer.service and offer.staff in wish.stylists
+
+
+def _stylists(command: BookAppointment, turn: Turn, service: Service) -> tuple[str, ...]:
+    wish = read_service(turn.tenant, service.id, command.staff)
+    return wish.stylists if isinstance(wish, ServiceWish) else service.stylists
+
+
+def _look_up(
+    command: BookAppointment,
+    turn: Turn,
+    record: CallRecord,
+    who: Who,
+    *,
+    earlier: Callable[[Goal], BookOutcome | None],
+) -> Goal | BookOutcome:
+    """A time that was not offered is looked up first: only what is on sale can be booked."""
+    wish = read_service(turn.tenant, command.service, command.staff)
+    if not isinstance(wish, ServiceWish):
+        return wish
+    wanted = _wanted(command, turn, record)
+    if not isinstance(wanted, Wanted):
+        return wanted
+    if wanted.at is None:
+        return NeedInfo(Missing.TIME)
+    slot = Slot.of(wanted.at, wish.service.minutes)
+    asked = Goal(wish.service, wish.stylists[0], slot, None, wish.stylists, who)
+    if (answer := earlier(asked)) is not None:
+        return answer
+    free = find_free(turn, wish.service, wish.stylists, wanted)
+    if isinstance(free, NoAnswer):
+        return TemporaryTrouble(free.retry_after_s)
+    opening = next((each for each in free.openings if each.slot.start == wanted.at), None)
+    if opening is None:
+        offers = keep(turn, wish.service, free, wanted)
+        return SlotTaken(slot, Reason.NOT_FREE, wish.service, offers, turn.today())
+    return Goal(wish.service, opening.staff, opening.slot, None, wish.stylists, who)

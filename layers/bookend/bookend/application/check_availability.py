@@ -1,0 +1,42 @@
+"""Which times are free for a service; the ones said aloud are kept for the caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bookend.application.offering import NoAnswer, find_free, keep
+from bookend.application.outcomes import CheckOutcome, NothingFree, Offers, TemporaryTrouble
+from bookend.application.turn import Turn
+from bookend.application.wishes import ServiceWish, read_service, read_wanted
+from bookend.domain.availability import DAYS_AHEAD, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAvailability:
+    """The question, in the model's words. None: not said."""
+
+    service: str | None
+    staff: str | None
+    date: str | None
+    time: str | None
+
+
+def check_availability(command: CheckAvailability, turn: Turn) -> CheckOutcome:
+    """Two or three free times near the wish, held for this call in place of what it was offered before.
+
+    Touches the calendar (reads) and the ledger (holds).
+    """
+    wish = read_service(turn.tenant, command.service, command.staff)
+    if not isinstance(wish, ServiceWish):
+        return wish
+    wanted = read_wanted(turn.tenant, command.date, command.time, now=turn.clock.now())
+    if not isinstance(wanted, Wanted):
+        return wanted
+    free = find_free(turn, wish.service, wish.stylists, wanted)
+    if isinstance(free, NoAnswer):
+        return TemporaryTrouble(free.retry_after_s)
+    offers = keep(turn, wish.service, free, wanted)
+    if not offers:
+        return NothingFree(wish.service, wanted.day, wanted.day + timedelta(days=DAYS_AHEAD - 1), turn.today())
+    return Offers(wish.service, wanted.day, wanted.at, offers, turn.today())

@@ -1,0 +1,124 @@
+"""Finding free times and keeping them for a caller: the one engine behind check and book."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bookend.application.deadline import SLOTS_S
+from bookend.application.ports import CallRecord, FreeStarts, Held
+from bookend.application.turn import Turn
+from bookend.domain.answers import NotSent
+from bookend.domain.availability import HOLD, Offer, Opening, Wanted, choose, openings, search_window
+from bookend.domain.staff_day import StaffDays, interval_key
+from bookend.domain.tenant import Service
+from bookend.domain.timeslot import Slot
+
+_HOLD_TRIES = 12
+_HOLD_RESERVE_S = 0.3
+_AFTER_SLOTS_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """What both Cal.com and our ledger leave free, and on which picture of the ledger that rests."""
+
+    openings: tuple[Opening, ...]
+    starts: Mapping[str, tuple[datetime, ...]]
+    record: CallRecord
+    days: StaffDays
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Cal.com did not tell; `retry_after_s` where it said when to ask again."""
+
+    retry_after_s: float | None = None
+
+
+def find_free(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wanted) -> Free | NoAnswer:
+    """What is free for `service` around the wish: one slots request per stylist, all at the same time.
+
+    A stylist whose question got no answer is left out; without any answer the whole is NoAnswer.
+    """
+    window = search_window(wanted.day, zone=turn.tenant.zone, now=turn.clock.now())
+    if window is None:
+        return Free((), {}, CallRecord(turn.call.id), StaffDays())
+    answers = turn.calendar.free_starts(
+        {staff: service.segments[0].event_types[staff] for staff in stylists},
+        window,
+        deadline=turn.deadline.share(SLOTS_S, reserve=_AFTER_SLOTS_S),
+    )
+    starts = {staff: each.starts for staff, each in answers.items() if isinstance(each, FreeStarts)}
+    if not starts:
+        waits = [each.retry_after_s for each in answers.values() if isinstance(each, NotSent)]
+        return NoAnswer(next((wait for wait in waits if wait is not None), None))
+    # The last slot of the window may reach into the next UTC day.
+    reach = Slot(window.start, window.end + Slot.of(window.end, service.minutes).duration)
+    wanted_days = {(staff, day) for staff in starts for day in reach.utc_days()}
+    known = turn.appointments.look(turn.tenant.id, call=turn.call.id, days=wanted_days)
+    days = _with_days_of(turn, known.record, known.days)
+    free = _open(service, starts, known.record, days, now=turn.clock.now())
+    return Free(tuple(free), starts, known.record, days)
+
+
+def own_holds(record: CallRecord) -> frozenset[str]:
+    """Ledger keys of what is held for this call: in nobody's way but others'."""
+    return frozenset(interval_key(offer.id, 0) for offer in record.offers)
+
+
+def _open(
+    service: Service, starts: Mapping[str, Sequence[datetime]], record: CallRecord, days: StaffDays, *, now: datetime
+) -> list[Opening]:
+    return openings(starts, minutes=service.minutes, days=days, now=now, ignoring=own_holds(record))
+
+
+def _with_days_of(turn: Turn, record: CallRecord, days: StaffDays) -> StaffDays:
+    """The days of the call's former offers too: they are freed in the same write that holds the new ones."""
+    missing = {
+        (offer.staff, day)
+        for offer in record.offers
+        for day in offer.slot.utc_days()
+        if (offer.staff, day) not in days.days
+    }
+    if not missing:
+        return days
+    former = turn.appointments.look(turn.tenant.id, call=turn.call.id, days=missing)
+    return days.updated(former.days.days.values())
+
+
+def keep(
+    turn: Turn, service: Service, free: Free, wanted: Wanted, *, without: frozenset[datetime] = frozenset()
+) -> tuple[Offer, ...]:
+    """Choose two or three of what is free and hold them for the call in place of its former offers.
+
+    Somebody may write first; then the choice is made anew on what the ledger has become. Where the time for that runs
+    out the offers come back not held: they were free when looked at, and booking one checks again. `without` leaves out
+    starts that Cal.com has just refused, whatever its list (which it keeps for two seconds) still says.
+    """
+    record, days = free.record, free.days
+    starts = {staff: [each for each in all_ if each not in without] for staff, all_ in free.starts.items()}
+    offers: tuple[Offer, ...] = ()
+    for _ in range(_HOLD_TRIES):
+        now = turn.clock.now()
+        chosen = choose(_open(service, starts, record, days, now=now), wanted, zone=turn.tenant.zone)
+        op = turn.ids.new()
+        offers = tuple(
+            Offer(turn.ids.new(), op, service.id, each.staff, each.slot, offered_at=now, expires=now + HOLD)
+            for each in chosen
+        )
+        if not offers and not record.offers:
+            return ()
+        if turn.deadline.remaining() < _HOLD_RESERVE_S:
+            break
+        outcome = turn.appointments.hold(turn.tenant.id, record, offers, days=days, now=now)
+        if isinstance(outcome, Held):
+            return offers
+        if outcome.days is not None:
+            days = days.updated(outcome.days)
+            continue
+        known = turn.appointments.look(turn.tenant.id, call=turn.call.id, days=list(days.days))
+        record = known.record
+        days = _with_days_of(turn, record, known.days)
+    return tuple(replace(each, held=False) for each in offers)

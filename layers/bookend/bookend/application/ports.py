@@ -1,0 +1,315 @@
+"""What the use cases need of the world, as they would like to say it. Adapters serve these."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from bookend.domain.answers import Booking, CreateAnswer, KeyRejected, NotSent, NotThere, Refused, Unclear
+from bookend.domain.appointment import Appointment, Told
+from bookend.domain.availability import Offer
+from bookend.domain.contacts import Customer
+from bookend.domain.staff_day import StaffDay, StaffDays
+from bookend.domain.tenant import Tenant
+from bookend.domain.timeslot import Slot
+
+if TYPE_CHECKING:
+    from bookend.application.deadline import Deadline
+
+
+class StoreUnavailable(Exception):
+    """The store did not answer in time or not at all; whether a write happened is not known."""
+
+
+class Clock(Protocol):
+    """Time, so that tests and the sandbox can set it."""
+
+    def now(self) -> datetime:
+        """The instant, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump, for deadlines."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+
+class Ids(Protocol):
+    """New names."""
+
+    def new(self) -> str:
+        """A name nobody else has."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRequest:
+    """One booking to be made at Cal.com. `language` is the attendee's, for Cal.com's own mails."""
+
+    event_type: int
+    start: datetime
+    name: str
+    email: str
+    phone: str | None
+    zone: str
+    language: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FreeStarts:
+    """The instants Cal.com lists as bookable, as they were at `read_at`."""
+
+    starts: tuple[datetime, ...]
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Cal.com says it is cancelled."""
+
+
+CalendarTrouble = Unclear | NotSent | KeyRejected | NotThere | Refused
+CancelAnswer = Cancelled | CalendarTrouble
+
+
+class Calendar(Protocol):
+    """Cal.com, the calendar of record."""
+
+    def free_starts(
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline
+    ) -> Mapping[str, FreeStarts | CalendarTrouble]:
+        """Per stylist, the free starts within `window`; all are asked at the same time, once each."""
+        ...
+
+    def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
+        """Send one booking, once. Nothing is repeated here: only the caller of this knows what a repeat would mean."""
+        ...
+
+    def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
+        """Cancel one booking, always with a reason."""
+        ...
+
+    def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
+        """One booking as Cal.com shows it now; its reads may lag behind its writes."""
+        ...
+
+    def find(self, email: str, window: Slot, *, deadline: Deadline) -> tuple[Booking, ...] | CalendarTrouble:
+        """Every booking of an attendee within `window`, in any state, all pages."""
+        ...
+
+
+class Tenants(Protocol):
+    """Whose call it is."""
+
+    def of_call(self, *, agent: str | None, number: str | None) -> Tenant | None:
+        """The tenant (narrowed to a branch where agent or dialled number belong to one), or None: not ours."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """What one phone call was offered. `version` is 0 for a call nothing was written of yet."""
+
+    call: str
+    version: int = 0
+    offers: tuple[Offer, ...] = ()
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something an operator must see. `facts` are ids and states, never people."""
+
+    kind: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one consistent read found. Parts that were not asked for are empty."""
+
+    record: CallRecord
+    request: str | None = None
+    """The appointment an earlier, equal wish led to."""
+    customer: Customer | None = None
+    days: StaffDays = field(default_factory=StaffDays)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The offers are kept; the record as it now is."""
+
+    record: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLost:
+    """Somebody wrote first; `days` are the ones that changed, as they are now. None: the call's own record changed."""
+
+    days: tuple[StaffDay, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The operation is on record; Cal.com may be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBefore:
+    """The same wish is on record already, as this appointment."""
+
+    appointment: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerHasOne:
+    """The customer has this appointment for the same service at the same start."""
+
+    appointment: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartLost:
+    """The ledger is not as it was read: look again."""
+
+
+StartOutcome = Started | AskedBefore | CustomerHasOne | StartLost
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Committed, by us or (found so) by somebody who helped."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookingHasOwner:
+    """The uid or id belongs to this other appointment: one booking, one appointment."""
+
+    appointment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """The appointment is no longer in this operation's hands; this is what became of it."""
+
+    appointment: Appointment | None
+
+
+ConfirmOutcome = Confirmed | BookingHasOwner | Superseded
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The time is free again and the appointment FAILED."""
+
+
+ReleaseOutcome = Released | Superseded
+
+
+class Appointments(Protocol):
+    """The ledger and the appointments of a tenant. Every write carries the condition it rests on.
+
+    All methods raise StoreUnavailable when the store does not answer.
+    """
+
+    def look(
+        self,
+        tenant: str,
+        *,
+        call: str,
+        request: str | None = None,
+        customer: str | None = None,
+        days: Collection[tuple[str, date]] = (),
+    ) -> Known:
+        """One consistent read of everything named."""
+        ...
+
+    def hold(
+        self, tenant: str, record: CallRecord, offers: Sequence[Offer], *, days: StaffDays, now: datetime
+    ) -> Held | HoldLost:
+        """Keep `offers` for the call in place of its former ones, in one transaction."""
+        ...
+
+    def start(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        hold: Offer | None,
+        days: StaffDays,
+        freeing: Collection[str],
+        replaces: str | None,
+        known: Customer | None,
+        now: datetime,
+    ) -> StartOutcome:
+        """Record the operation before its effect: intervals to PENDING, the appointment, request key, customer guard.
+
+        `hold`: the caller's live offer, taken as it stands; else the slot is taken on the version of `days`, and the
+        caller's own holds in `freeing` that it overlaps are given back. `replaces`: the failed appointment the request
+        key points to. `known`: the customer's record as it was read; a new one or a new address is written with it.
+        """
+        ...
+
+    def confirm(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        bookings: Mapping[int, Booking],
+        *,
+        told: Told,
+        now: datetime,
+    ) -> ConfirmOutcome:
+        """Commit: intervals to CONFIRMED, the appointment, guards for every uid and id, the outbox row."""
+        ...
+
+    def release(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        why: str,
+        answer: str,
+        alert: Alert | None,
+        now: datetime,
+    ) -> ReleaseOutcome:
+        """After a definite no: intervals and guards go, the appointment is FAILED; `answer` is kept whole."""
+        ...
+
+    def leave_open(self, tenant: str, appointment: Appointment, *, why: str, answer: str, now: datetime) -> bool:
+        """The outcome is unknown and the caller is told so; False if the operation has been settled meanwhile."""
+        ...
+
+    def must_undo(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        bookings: Mapping[int, Booking],
+        *,
+        why: str,
+        alert: Alert,
+        now: datetime,
+    ) -> bool:
+        """Cal.com made something that must go: COMPENSATING, time stays blocked. False if settled meanwhile."""
+        ...
+
+    def appointment(self, tenant: str, appointment: str) -> Appointment | None:
+        """The appointment as it is now."""
+        ...
+
+    def end_call(self, tenant: str, call: str, *, now: datetime) -> int:
+        """Free what is still held for the call and note its end; how many holds were freed."""
+        ...
+
+
+class Alerts(Protocol):
+    """Where the operator is told at once; the record of it is written with the state it belongs to."""
+
+    def raise_(self, alert: Alert) -> None:
+        """Log it and count it."""
+        ...

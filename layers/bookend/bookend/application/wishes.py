@@ -1,0 +1,108 @@
+"""From what the model passed on to what the caller wants: service, stylist, day and time, or a question back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from bookend.application.outcomes import (
+    Missing,
+    NeedInfo,
+    NotATime,
+    NotBookableHere,
+    PastTime,
+    SkippedTime,
+    TimeTrouble,
+    TooFarAhead,
+    TwiceTime,
+)
+from bookend.domain.availability import Wanted
+from bookend.domain.tenant import Service, Tenant, Unmatched, find_service, find_staff, folded
+from bookend.domain.when import (
+    AmbiguousTime,
+    InPast,
+    NoDate,
+    NonexistentTime,
+    NotUnderstood,
+    TooFar,
+    Wish,
+    parse_wish,
+)
+
+_ANYONE = frozenset(
+    {
+        "egal",
+        "egal wer",
+        "ist egal",
+        "beliebig",
+        "irgendwer",
+        "irgendjemand",
+        "jeder",
+        "alle",
+        "keine praeferenz",
+    }
+    | {
+        "any",
+        "anyone",
+        "anybody",
+        "no preference",
+        "whoever",
+        "doesn t matter",
+        "none",
+        "keiner",
+        "niemand bestimmtes",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWish:
+    """A service and the stylists that may do it: one who was named, or all who can."""
+
+    service: Service
+    stylists: tuple[str, ...]
+
+
+def read_service(tenant: Tenant, service: str | None, staff: str | None) -> ServiceWish | NeedInfo | NotBookableHere:
+    """What the caller wants done and by whom. Unknown names lead to a question, never to a default."""
+    if service is None:
+        only = tenant.services[0] if len(tenant.services) == 1 else None
+        if only is None:
+            return NeedInfo(Missing.SERVICE, tuple(each.name for each in tenant.services))
+        found: Service | Unmatched = only
+    else:
+        found = find_service(tenant, service)
+    if isinstance(found, Unmatched):
+        return NeedInfo(Missing.SERVICE, found.known)
+    if found.is_composite:
+        return NotBookableHere(found)
+    if staff is None or folded(staff) in _ANYONE:
+        return ServiceWish(found, found.stylists)
+    member = find_staff(tenant, staff, service=found)
+    if isinstance(member, Unmatched):
+        return NeedInfo(Missing.STAFF, member.known)
+    return ServiceWish(found, (member.id,))
+
+
+def read_wanted(
+    tenant: Tenant, date: str | None, time: str | None, *, now: datetime
+) -> Wanted | NeedInfo | TimeTrouble:
+    """The day, and perhaps the time, the caller wants; naive times are the salon's."""
+    match parse_wish(date, time, now=now, zone=tenant.zone):
+        case Wish(day, at, window):
+            return Wanted(day, at, window)
+        case NoDate():
+            return NeedInfo(Missing.DATE)
+        case NotUnderstood():
+            return NotATime()
+        case InPast(today, _):
+            return PastTime(today)
+        case NonexistentTime(day, wall):
+            return SkippedTime(day, wall)
+        case AmbiguousTime(earlier=earlier, later=later):
+            return TwiceTime(earlier, later)
+        case TooFar():
+            return TooFarAhead(now.astimezone(tenant.zone).date())
+        case other:
+            assert_never(other)

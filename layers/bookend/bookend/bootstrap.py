@@ -1,0 +1,149 @@
+"""The composition root: which adapter serves which port. Built on first use, nothing at import.
+
+`dependencies()` is looked up at call time by every door; it is the one seam that tests and the sandbox replace.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bookend import observability
+from bookend.adapters.dynamodb.appointments import DynamoAppointments
+from bookend.adapters.dynamodb.tenants import DynamoTenants
+from bookend.adapters.dynamodb.transact import Table
+from bookend.adapters.secrets.store import SecretStore
+from bookend.adapters.tenants.document import read_tenant
+from bookend.config import Settings, read_settings
+
+if TYPE_CHECKING:
+    from bookend.application.ports import Alerts, Appointments, Calendar, Clock, Ids, Tenants
+
+_RETRY_ATTEMPTS = 2
+_TABLE_LIMIT_S = 2.0
+
+
+class SystemClock:
+    """The machine's clock. `now_from` lets the sandbox live in another year; deadlines stay on the monotonic clock."""
+
+    def __init__(self, now_from: Callable[[], datetime] | None = None) -> None:
+        self._now_from = now_from
+
+    def now(self) -> datetime:
+        return self._now_from() if self._now_from is not None else datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class RandomIds:
+    """Random names."""
+
+    def new(self) -> str:
+        return uuid.uuid4().hex
+
+
+class Dependencies:
+    """Everything a door may hand to a use case."""
+
+    def __init__(self, settings: Settings, *, clock: Clock, ids: Ids | None = None) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.ids: Ids = ids or RandomIds()
+        self.alerts: Alerts = observability.LoggedAlerts()
+
+    @cached_property
+    def table(self) -> Table:
+        """The table, with connection limits that fit into a turn."""
+        return Table(
+            _client("dynamodb"),
+            self.settings.table_name,
+            clock=self.clock,
+            on_give_up=observability.gave_up,
+            limit_s=_TABLE_LIMIT_S,
+        )
+
+    @cached_property
+    def appointments(self) -> Appointments:
+        return DynamoAppointments(self.table)
+
+    @cached_property
+    def tenants(self) -> Tenants:
+        return DynamoTenants(self.table, parse=read_tenant, clock=self.clock)
+
+    @cached_property
+    def secrets(self) -> SecretStore:
+        return SecretStore(_client("secretsmanager"), clock=self.clock)
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        from bookend.adapters.calcom.client import CalcomCalendar  # noqa: PLC0415 - httpx only where Cal.com is asked
+
+        arn, base_url = self.settings.calcom_secret_arn, self.settings.calcom_base_url
+        if arn is None or base_url is None:
+            msg = "this function does not speak to Cal.com"
+            raise RuntimeError(msg)
+        return CalcomCalendar(
+            base_url=base_url,
+            api_key=lambda: self.secrets.calcom_key(arn),
+            clock=self.clock,
+            observe=observability.calcom_exchange,
+        )
+
+    def retell_keys(self) -> tuple[str, ...]:
+        """The keys that may sign a request."""
+        return self.secrets.retell_keys(self.settings.retell_keys_secret_arn)
+
+    def fresh_retell_keys(self) -> tuple[str, ...]:
+        """The keys once more, for a signature that did not match: a new one may just have been put in force."""
+        renewed = self.secrets.refresh(self.settings.retell_keys_secret_arn)
+        return self.retell_keys() if renewed else ()
+
+    def signature_rejected(self) -> None:
+        """Count a request that was turned away."""
+        observability.count(observability.SIGNATURE_REJECTED)
+
+
+def _client(service: str) -> Any:
+    import boto3  # noqa: PLC0415 - 160 ms, and not needed to import a door
+    from botocore.config import Config  # noqa: PLC0415
+
+    limits = Config(
+        connect_timeout=0.5,
+        read_timeout=1.0,
+        retries={"mode": "standard", "total_max_attempts": _RETRY_ATTEMPTS},
+        max_pool_connections=10,
+    )
+    return boto3.client(service, config=limits)  # type: ignore[call-overload]  # a name it cannot know
+
+
+_dependencies: Dependencies | None = None
+_clock: Clock = SystemClock()
+
+
+def dependencies() -> Dependencies:
+    """The one set of this instance."""
+    global _dependencies
+    if _dependencies is None:
+        _dependencies = Dependencies(read_settings(), clock=_clock)
+    return _dependencies
+
+
+def use(replacement: Dependencies | None) -> None:
+    """Put another set in place (tests), or none so that the next use builds one."""
+    global _dependencies
+    _dependencies = replacement
+
+
+def use_clock(now_from: Callable[[], datetime]) -> None:
+    """Let another clock tell the time (the sandbox, whose replays live in the year of their incidents)."""
+    global _clock
+    _clock = SystemClock(now_from)
+    use(None)

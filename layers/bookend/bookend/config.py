@@ -1,0 +1,53 @@
+"""Settings: from the environment, once, checked. The only os.environ of the project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ENVIRONMENT: Mapping[str, bool] = {
+    "TABLE_NAME": True,
+    "RETELL_KEYS_SECRET_ARN": True,
+    "STAGE": True,
+    "RELEASE_ID": True,
+    "CALCOM_SECRET_ARN": False,
+    "CALCOM_BASE_URL": False,
+}
+"""Variables we read, and whether every function needs them; a test holds the template against this."""
+
+
+class SettingsIncomplete(Exception):
+    """A variable the function needs is missing or empty; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the template tells a function."""
+
+    table_name: str
+    retell_keys_secret_arn: str
+    stage: str
+    release_id: str
+    calcom_secret_arn: str | None = None
+    calcom_base_url: str | None = None
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings in `environment`, by default the process's.
+
+    Raises:
+        SettingsIncomplete: a needed variable is missing or empty.
+    """
+    variables = os.environ if environment is None else environment
+    missing = [name for name, needed in ENVIRONMENT.items() if needed and not variables.get(name)]
+    if missing:
+        raise SettingsIncomplete(", ".join(missing))
+    return Settings(
+        table_name=variables["TABLE_NAME"],
+        retell_keys_secret_arn=variables["RETELL_KEYS_SECRET_ARN"],
+        stage=variables["STAGE"],
+        release_id=variables["RELEASE_ID"],
+        calcom_secret_arn=variables.get("CALCOM_SECRET_ARN") or None,
+        calcom_base_url=variables.get("CALCOM_BASE_URL") or None,
+    )

@@ -1,0 +1,1 @@
+"""Pure rules. Standard library only: no I/O, no clock, no environment."""

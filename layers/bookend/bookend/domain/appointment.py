@@ -1,0 +1,116 @@
+"""An appointment (ours) and the states it may legally go through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bookend.domain.contacts import Customer
+from bookend.domain.timeslot import Slot
+
+
+class AppointmentState(StrEnum):
+    """What is known of an appointment."""
+
+    PENDING = "PENDING"
+    """Recorded before Cal.com is asked; its outcome there is open."""
+    CONFIRMED = "CONFIRMED"
+    """Cal.com's answer was checked to be ours and committed here."""
+    FAILED = "FAILED"
+    """Cal.com has no booking of it, and its time is free again."""
+    COMPENSATING = "COMPENSATING"
+    """Cal.com has, or may have, a booking of it that must go; its time stays blocked until that is gone."""
+    MOVING = "MOVING"
+    """Confirmed, and a move is in flight; old and new time are both blocked."""
+    CANCELLING = "CANCELLING"
+    """Confirmed, and a cancellation is in flight; the time stays blocked until Cal.com agrees."""
+    CANCELLED = "CANCELLED"
+    """Gone on both sides."""
+
+
+LEGAL_TRANSITIONS: Mapping[AppointmentState, frozenset[AppointmentState]] = {
+    AppointmentState.PENDING: frozenset(
+        {AppointmentState.CONFIRMED, AppointmentState.FAILED, AppointmentState.COMPENSATING}
+    ),
+    AppointmentState.COMPENSATING: frozenset({AppointmentState.FAILED}),
+    AppointmentState.CONFIRMED: frozenset(
+        {AppointmentState.MOVING, AppointmentState.CANCELLING, AppointmentState.CANCELLED}
+    ),
+    AppointmentState.MOVING: frozenset({AppointmentState.CONFIRMED, AppointmentState.CANCELLED}),
+    AppointmentState.CANCELLING: frozenset({AppointmentState.CANCELLED, AppointmentState.CONFIRMED}),
+    AppointmentState.FAILED: frozenset(),
+    AppointmentState.CANCELLED: frozenset(),
+}
+"""Every step an appointment may take; the store's conditions name the old state of each."""
+
+
+def may_become(old: AppointmentState, new: AppointmentState) -> bool:
+    """Whether the step is legal."""
+    return new in LEGAL_TRANSITIONS[old]
+
+
+TRANSIENT = frozenset(
+    state for state in AppointmentState if state.name in {"PENDING", "COMPENSATING", "MOVING", "CANCELLING"}
+)
+"""States that something must end: each such appointment has a lease and a due time."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookedSegment:
+    """A busy part of an appointment: one stylist, one slot, one booking at Cal.com once there is one.
+
+    `uid` is Cal.com's id for paths; `booking_id` its numeric id, which it takes in no path (contracts: calcom 9.21).
+    """
+
+    index: int
+    staff: str
+    slot: Slot
+    event_type: int
+    uid: str | None = None
+    booking_id: int | None = None
+
+
+class Told(StrEnum):
+    """What the caller was last told about the operation."""
+
+    NOTHING = "nothing"
+    BOOKED = "booked"
+    NOT_BOOKED = "not_booked"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """One appointment. `op` is the operation that last changed it, `version` grows with every change.
+
+    `lease` is the instant until which its operation may still be working on it. `why` says for what reason it ended
+    where it is: the refusal's name, never Cal.com's text.
+    """
+
+    id: str
+    state: AppointmentState
+    op: str
+    version: int
+    service: str
+    segments: tuple[BookedSegment, ...]
+    customer: Customer
+    call: str
+    source: str
+    created_at: datetime
+    request: str
+    lease: datetime | None = None
+    told: Told = Told.NOTHING
+    why: str | None = None
+    verified_at: datetime | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """From the first segment's start to the last one's end."""
+        return Slot(self.segments[0].slot.start, self.segments[-1].slot.end)
+
+    @property
+    def staff(self) -> str:
+        """The stylist of the first segment, whose name the caller hears."""
+        return self.segments[0].staff

@@ -1,0 +1,130 @@
+"""From free starts to offers: which times are said to a caller.
+
+The same functions serve the check and the alternatives of a refused booking, so that what is offered can be booked if
+nothing changed meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from bookend.domain.staff_day import StaffDays
+from bookend.domain.timeslot import Slot, local_day_bounds
+
+HOLD = timedelta(seconds=120)
+"""How long an offer is kept for its caller."""
+MOST_OFFERS = 3
+DAYS_AHEAD = 7
+"""Days, from the one asked for, that one query covers for its alternatives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A slot that one stylist could take."""
+
+    staff: str
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A slot that was said to a caller. `id` becomes the appointment's id if it is booked; `op` is the hold's.
+
+    `expires` is the instant until which it is kept; `held` is False where it could not be kept at all.
+    """
+
+    id: str
+    op: str
+    service: str
+    staff: str
+    slot: Slot
+    offered_at: datetime
+    expires: datetime
+    held: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the caller wishes: a day, and perhaps an instant on it or a window of wall times."""
+
+    day: date
+    at: datetime | None = None
+    window: tuple[time, time] | None = None
+
+
+def search_window(day: date, *, zone: ZoneInfo, now: datetime) -> Slot | None:
+    """What one slots query covers: the day asked for and those of its alternatives; None if all is past."""
+    start = max(local_day_bounds(day, zone).start, now)
+    end = local_day_bounds(day + timedelta(days=DAYS_AHEAD - 1), zone).end
+    return Slot(start, end) if end > start else None
+
+
+def openings(
+    starts: Mapping[str, Iterable[datetime]],
+    *,
+    minutes: int,
+    days: StaffDays,
+    now: datetime,
+    ignoring: Collection[str] = frozenset(),
+) -> list[Opening]:
+    """Every start Cal.com lists that our own ledger leaves free, one per instant, earliest first.
+
+    Where several stylists are free, the one with the least on that day serves; equal ones in the order of `starts`,
+    which is the configuration's. `ignoring` names the caller's own holds. A start whose day was not read is left out.
+    """
+    rank = {staff: position for position, staff in enumerate(starts)}
+    best: dict[datetime, tuple[int, int, Opening]] = {}
+    for staff, instants in starts.items():
+        for instant in instants:
+            slot = Slot.of(instant, minutes)
+            if slot.start < now or not days.covers(staff, slot):
+                continue
+            if not days.is_free(staff, slot, now=now, ignoring=ignoring):
+                continue
+            candidate = (days.busy_count(staff, slot), rank[staff], Opening(staff, slot))
+            best[slot.start] = min(best.get(slot.start, candidate), candidate, key=lambda each: each[:2])
+    return [best[start][2] for start in sorted(best)]
+
+
+def choose(free: list[Opening], wanted: Wanted, *, zone: ZoneInfo, most: int = MOST_OFFERS) -> list[Opening]:
+    """At most `most` of `free`, best first, none of one stylist overlapping another.
+
+    With an instant: that one if it is free, then the nearest on the same day, then the nearest of all. With a window or
+    a day only: spread over what is free there, and the first ones after it where that is too little.
+    """
+    if wanted.at is not None:
+        at = wanted.at
+        ranked = sorted(free, key=lambda each: (_day(each, zone) != wanted.day, abs(each.slot.start - at), each.slot))
+        return _apart(ranked, most)
+    preferred = [each for each in free if _day(each, zone) == wanted.day and _inside(each, wanted.window, zone)]
+    rest = [each for each in free if each not in preferred]
+    rest.sort(key=lambda each: (_day(each, zone) != wanted.day, each.slot))
+    return _apart([*_spread(_apart(preferred, len(preferred)), most), *rest], most)
+
+
+def _day(opening: Opening, zone: ZoneInfo) -> date:
+    return opening.slot.start.astimezone(zone).date()
+
+
+def _inside(opening: Opening, window: tuple[time, time] | None, zone: ZoneInfo) -> bool:
+    return window is None or window[0] <= opening.slot.start.astimezone(zone).time() < window[1]
+
+
+def _spread(free: list[Opening], most: int) -> list[Opening]:
+    """The first, the last and evenly between: a caller with no time in mind hears the width of the day."""
+    if len(free) <= most or most < 2:
+        return free[:most]
+    return [free[round(step * (len(free) - 1) / (most - 1))] for step in range(most)]
+
+
+def _apart(ranked: list[Opening], most: int) -> list[Opening]:
+    chosen: list[Opening] = []
+    for each in ranked:
+        if len(chosen) == most:
+            break
+        if not any(each.staff == other.staff and each.slot.overlaps(other.slot) for other in chosen):
+            chosen.append(each)
+    return chosen

@@ -1,0 +1,103 @@
+"""Who the customer is and how Cal.com and the salon can reach them.
+
+Identity comes from the signed caller number only; a number or an address the caller merely names is a way to reach
+them, never proof of who they are. Every customer has an e-mail of their own (incident I1: one shared fallback address
+gave two people one booking).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_E164 = re.compile(r"\+[1-9]\d{7,14}")
+_PHONE_PUNCTUATION = re.compile(r"[\s()./\u00a0\u2010-\u2015-]")
+_EMAIL = re.compile(
+    r"(?=.{3,254}\Z)(?=[^@]{1,64}@)"
+    r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+)
+_HONORIFICS = frozenset({"herr", "frau", "hr", "fr", "dr", "prof", "mr", "mrs", "ms"})
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+MAX_NAME = 80
+"""Longest name we take, in characters (reliability 6.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A person with an appointment.
+
+    `id` is stable for one caller number within a tenant and says nothing about it; `phone` is E.164 or unknown;
+    `email` is lower case and the customer's own: real, or made in the tenant's placeholder domain.
+    """
+
+    id: str
+    name: str
+    email: str
+    phone: str | None = None
+
+
+def normalise_phone(text: str | None, *, country_code: str) -> str | None:
+    """The number as E.164, or None for anything that is not one: withheld, `anonymous_…`, too short or too long.
+
+    `country_code` is the tenant's, digits only ("49"); it replaces the leading 0 of a national number. Cal.com stores
+    whatever it is given (calcom-observed 3), so this is the only check.
+    """
+    if text is None:
+        return None
+    bare = _PHONE_PUNCTUATION.sub("", text.strip().replace("(0)", ""))
+    if bare.startswith("00"):
+        bare = "+" + bare[2:]
+    elif bare.startswith("0"):
+        bare = f"+{country_code}{bare[1:]}"
+    return bare if _E164.fullmatch(bare) and bare.isascii() else None
+
+
+def normalise_email(text: str | None) -> str | None:
+    """The address in lower case (Cal.com's filter is case-sensitive, calcom-observed 3), or None if it is not one."""
+    if text is None:
+        return None
+    lowered = text.strip().lower()
+    return lowered if _EMAIL.fullmatch(lowered) else None
+
+
+def clean_name(text: str | None) -> str | None:
+    """The name as it may be stored and shown: one line, no control or direction characters; None if nothing is left."""
+    if text is None:
+        return None
+    visible = "".join(" " if char.isspace() else char for char in text if _is_plain(char))
+    name = " ".join(visible.split())[:MAX_NAME].strip()
+    return name if any(char.isalpha() for char in name) else None
+
+
+def _is_plain(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char)[0] != "C"
+
+
+def name_identity(name: str) -> str:
+    """What stays the same of a name however a model spells it: no case, accents, titles or double spaces."""
+    folded = unicodedata.normalize("NFC", name).casefold().translate(_UMLAUTS)
+    ascii_only = unicodedata.normalize("NFKD", folded)
+    words = re.findall(r"[^\W_]+", "".join(char for char in ascii_only if not unicodedata.combining(char)))
+    return " ".join(word for word in words if word not in _HONORIFICS) or " ".join(words)
+
+
+def customer_id(tenant: str, *, caller: str | None, call: str, name: str) -> str:
+    """Who this is to us: the signed caller number where there is one, else this person in this call.
+
+    `caller` is E.164 or None (withheld). A digest, so that keys and indexes carry no number.
+    """
+    known_by = f"tel|{caller}" if caller else f"call|{call}|{name_identity(name)}"
+    return hashlib.sha256(f"{tenant}|{known_by}".encode()).hexdigest()[:24]
+
+
+def placeholder_email(customer: str, *, domain: str) -> str:
+    """The address of a customer who gave none: stable, their own, and in a domain that is the tenant's."""
+    return f"kunde-{customer}@{domain}".lower()
+
+
+def is_placeholder(email: str, *, domain: str) -> bool:
+    """Whether nothing must ever be sent to this address."""
+    return email.lower().endswith("@" + domain.lower())

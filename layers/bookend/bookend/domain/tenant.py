@@ -1,0 +1,181 @@
+"""A tenant: the salon's branches, stylists, services and which Cal.com event type serves whom.
+
+Built from a checked document (adapters/tenants); nothing here repeats those checks.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from bookend.domain.saying import Language
+
+_T = TypeVar("_T")
+
+
+class SegmentKind(StrEnum):
+    """Whether the stylist is needed in this part of a service."""
+
+    BUSY = "busy"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a service, in order. `event_types` maps a stylist to the Cal.com event type of a busy part."""
+
+    kind: SegmentKind
+    minutes: int
+    event_types: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a caller can book. Plain services have one busy segment; composite ones several parts."""
+
+    id: str
+    name: str
+    segments: tuple[Segment, ...]
+    synonyms: tuple[str, ...] = ()
+
+    @property
+    def minutes(self) -> int:
+        """From its first minute to its last, gaps included."""
+        return sum(segment.minutes for segment in self.segments)
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether it needs more than one booking at Cal.com."""
+        return len(self.segments) > 1
+
+    @property
+    def stylists(self) -> tuple[str, ...]:
+        """Those who can do all of it, in the order of the configuration."""
+        busy = [segment for segment in self.segments if segment.kind is SegmentKind.BUSY]
+        return tuple(staff for staff in busy[0].event_types if all(staff in each.event_types for each in busy))
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """A stylist. `calcom_user` is the numeric id Cal.com names as host of their bookings."""
+
+    id: str
+    name: str
+    branch: str
+    calcom_user: int
+    synonyms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One shop. Calls to its numbers or agents concern its stylists only."""
+
+    id: str
+    name: str
+    phone_numbers: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A salon group. `country_code` is digits only; `callback` is its sentence on calling back, by language."""
+
+    id: str
+    name: str
+    zone: ZoneInfo
+    language: Language
+    country_code: str
+    placeholder_domain: str
+    branches: tuple[Branch, ...]
+    staff: tuple[Staff, ...]
+    services: tuple[Service, ...]
+    callback: Mapping[Language, str] = field(default_factory=dict)
+    agents: tuple[str, ...] = ()
+    phone_numbers: tuple[str, ...] = ()
+
+    def member(self, staff: str) -> Staff:
+        """The stylist with this id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return next(each for each in self.staff if each.id == staff)
+
+    def service(self, service: str) -> Service | None:
+        """The service with this id, if it is still offered."""
+        return next((each for each in self.services if each.id == service), None)
+
+    def at_branch(self, branch: str | None) -> Tenant:
+        """The tenant as a caller of one branch sees it: only the stylists there, and the services they do."""
+        if branch is None:
+            return self
+        staff = tuple(each for each in self.staff if each.branch == branch)
+        here = frozenset(each.id for each in staff)
+        services = tuple(
+            replace(service, segments=tuple(_limited(segment, here) for segment in service.segments))
+            for service in self.services
+            if here.intersection(service.stylists)
+        )
+        return replace(self, staff=staff, services=services)
+
+    def branch_of(self, *, agent: str | None, number: str | None) -> str | None:
+        """The branch a call belongs to by its agent or by the number that was dialled; None: the whole group."""
+        for branch in self.branches:
+            if (agent and agent in branch.agents) or (number and number in branch.phone_numbers):
+                return branch.id
+        return None
+
+
+def _limited(segment: Segment, staff: frozenset[str]) -> Segment:
+    return replace(segment, event_types={k: v for k, v in segment.event_types.items() if k in staff})
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """Nothing, or more than one thing, answers to what was said; `known` are the names there are to choose from."""
+
+    known: tuple[str, ...]
+
+
+def find_service(tenant: Tenant, said: str) -> Service | Unmatched:
+    """The service a caller named, by id, name or synonym; never a default (a guess books the wrong thing)."""
+    named = [(each, (each.id, each.name, *each.synonyms)) for each in tenant.services]
+    found = _match(said, named)
+    return found if found is not None else Unmatched(tuple(each.name for each in tenant.services))
+
+
+def find_staff(tenant: Tenant, said: str, *, service: Service | None = None) -> Staff | Unmatched:
+    """The stylist a caller named, by id, name, first name or synonym, among those who do the service if it is known."""
+    able = [each for each in tenant.staff if service is None or each.id in service.stylists]
+    named = [(each, (each.id, each.name, *each.name.split()[:1], *each.synonyms)) for each in able]
+    found = _match(said, named)
+    return found if found is not None else Unmatched(tuple(each.name for each in able))
+
+
+def folded(text: str) -> str:
+    """Text as it is compared: no case, no accents, no punctuation."""
+    lowered = text.casefold().replace("ß", "ss").replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
+    plain = unicodedata.normalize("NFKD", lowered)
+    return " ".join(re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c))))
+
+
+def _match(said: str, named: list[tuple[_T, tuple[str, ...]]]) -> _T | None:
+    """Exactly one whole name, else exactly one whose every word was said; otherwise nothing."""
+    wanted = folded(said)
+    if not wanted:
+        return None
+    exact = [thing for thing, names in named if wanted in {folded(name) for name in names}]
+    if exact:
+        return exact[0] if len(exact) == 1 else None
+    words = set(wanted.split())
+    within = [thing for thing, names in named if any(_words(name) and _words(name) <= words for name in names)]
+    return within[0] if len(within) == 1 else None
+
+
+def _words(name: str) -> set[str]:
+    return set(folded(name).split())

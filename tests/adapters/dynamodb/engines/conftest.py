@@ -1,0 +1,1 @@
+from tests.support.tables.fixtures import memory, store, stores, tenant  # noqa: F401

@@ -1,0 +1,80 @@
+"""However a sandbox ends, no process of it stays."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.stack.conftest import TEMPLATE
+
+pytestmark = [pytest.mark.engine, pytest.mark.enable_socket, pytest.mark.usefixtures("engine_installed")]
+
+REPOSITORY = Path(__file__).parents[3]
+
+PROGRAM = """
+import sys, threading, time
+from sandbox.stack.local import LocalStack
+from sandbox.stack.processes import terminate_as_interrupt
+terminate_as_interrupt()
+with LocalStack(sys.argv[1], parameters={"Stage": "dev"}, secrets={"KeySecretArn": "k"}, log_dir=sys.argv[2]) as stack:
+    busy = {"body": '{"do": "sleep", "seconds": 60}'}
+    stack.invoke("DoorFunction", {})
+    threading.Thread(target=stack.invoke, args=("DoorFunction", busy), daemon=True).start()
+    time.sleep(0.3)
+    print("UP", flush=True)
+    if sys.argv[3] == "raise":
+        raise RuntimeError("as told")
+    time.sleep(60)
+"""
+
+
+def descendants_by_marker(marker: str) -> list[int]:
+    """Processes whose command line or environment names the marker."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if marker.encode() in words:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("end", ["raise", "interrupt", "terminate", "kill"])
+def test_no_process_stays(end: str, tmp_path: Path) -> None:
+    # TMPDIR is handed on to every child, and so marks it.
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(TEMPLATE), str(tmp_path / "logs"), end],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+    )
+    with program:
+        assert program.stdout is not None
+        lines = []
+        for line in program.stdout:
+            lines.append(line)
+            if line == "UP\n":
+                break
+        assert lines[-1] == "UP\n", "".join(lines)
+        # The program, its guardian, the engine, an emulator each with a Python.
+        assert end == "raise" or len(descendants_by_marker(str(tmp_path))) >= 5
+        if end != "raise":
+            numbers = {"interrupt": signal.SIGINT, "terminate": signal.SIGTERM, "kill": signal.SIGKILL}
+            program.send_signal(numbers[end])
+        program.stdout.read()
+        program.wait(15)
+    give_up = time.monotonic() + 5
+    while (left := descendants_by_marker(str(tmp_path))) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert left == []

@@ -1,0 +1,142 @@
+"""A calendar of record in memory, from the same port as the real one, with the weaknesses of the real one to order.
+
+It keeps bookings per host, refuses what overlaps, and can be told to lie about the next bookings.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from bookend.application.deadline import Deadline
+from bookend.application.ports import (
+    BookingRequest,
+    CalendarTrouble,
+    CancelAnswer,
+    Cancelled,
+    Clock,
+    FreeStarts,
+)
+from bookend.domain.answers import Answered, Booking, CreateAnswer, NotThere, Refusal, Refused, Unclear
+from bookend.domain.timeslot import Slot
+
+BUSY = Refused(Refusal.HOST_BUSY, 'HTTP 400 {"error": "User either already has booking at this time"}')
+Fault = Callable[["FakeCalendar", BookingRequest], CreateAnswer]
+
+
+@dataclass
+class EventType:
+    """What Cal.com knows of an event type."""
+
+    host: int
+    minutes: int
+
+
+@dataclass
+class FakeCalendar:
+    """The `Calendar` port. `open_hours` are the starts on sale per event type; `faults` answer the next bookings."""
+
+    clock: Clock
+    event_types: Mapping[int, EventType]
+    starts: dict[int, list[datetime]] = field(default_factory=dict)
+    faults: deque[Fault] = field(default_factory=deque)
+    slot_faults: deque[CalendarTrouble] = field(default_factory=deque)
+    cancel_faults: deque[CancelAnswer] = field(default_factory=deque)
+    bookings: dict[str, Booking] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(13_000_001))
+
+    def free_starts(
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline
+    ) -> Mapping[str, FreeStarts | CalendarTrouble]:
+        found: dict[str, FreeStarts | CalendarTrouble] = {}
+        for staff, event_type in event_types.items():
+            self.asked.append("slots")
+            if self.slot_faults:
+                found[staff] = self.slot_faults.popleft()
+                continue
+            kind = self.event_types[event_type]
+            free = [
+                start
+                for start in self.starts.get(event_type, [])
+                if window.start <= start < window.end and not self.in_the_way(kind.host, Slot.of(start, kind.minutes))
+            ]
+            found[staff] = FreeStarts(tuple(free), self.clock.now())
+        return found
+
+    def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
+        self.asked.append("create")
+        if self.faults:
+            return self.faults.popleft()(self, request)
+        return self.make(request)
+
+    def make(self, request: BookingRequest) -> CreateAnswer:
+        """Book as Cal.com does when nothing goes wrong."""
+        kind = self.event_types[request.event_type]
+        slot = Slot.of(request.start, kind.minutes)
+        if self.in_the_way(kind.host, slot):
+            return BUSY
+        return Answered(self.insert(request))
+
+    def insert(self, request: BookingRequest) -> Booking:
+        """Write a booking without looking: Cal.com has no lock between its check and its insert."""
+        kind = self.event_types[request.event_type]
+        number = next(self._numbers)
+        booking = Booking(
+            uid=f"uid{number}",
+            id=number,
+            status="accepted",
+            start=request.start,
+            end=request.start + timedelta(minutes=kind.minutes),
+            created_at=self.clock.now(),
+            updated_at=self.clock.now(),
+            host=kind.host,
+            event_type=request.event_type,
+            attendees=(request.email,),
+            metadata=dict(request.metadata),
+        )
+        self.bookings[booking.uid] = booking
+        return booking
+
+    def in_the_way(self, host: int, slot: Slot) -> bool:
+        """Whether the host has an accepted booking that overlaps."""
+        return any(each.host == host and Slot(each.start, each.end).overlaps(slot) for each in self.accepted())
+
+    def accepted(self) -> list[Booking]:
+        """Live bookings."""
+        return [each for each in self.bookings.values() if each.status == "accepted"]
+
+    def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
+        self.asked.append("cancel")
+        if self.cancel_faults:
+            return self.cancel_faults.popleft()
+        if uid not in self.bookings:
+            return NotThere("HTTP 404")
+        self.bookings[uid] = replace(self.bookings[uid], status="cancelled")
+        return Cancelled()
+
+    def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
+        self.asked.append("get")
+        return self.bookings.get(uid, NotThere("HTTP 404"))
+
+    def find(self, email: str, window: Slot, *, deadline: Deadline) -> tuple[Booking, ...] | CalendarTrouble:
+        self.asked.append("list")
+        return tuple(
+            each
+            for each in self.bookings.values()
+            if email in each.attendees and window.start <= each.start and each.end <= window.end
+        )
+
+
+def lost_after(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+    """It is booked, and the answer is lost."""
+    calendar.make(request)
+    return Unclear("ReadTimeout")
+
+
+def lost_before(_calendar: FakeCalendar, _request: BookingRequest) -> CreateAnswer:
+    """It is not booked, and nobody says so."""
+    return Unclear("ReadTimeout")
