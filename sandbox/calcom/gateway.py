@@ -63,6 +63,7 @@ class Gateway:
         self.requests: list[Logged] = []
         self._lock = threading.Lock()
         self._pending_effects = 0
+        self._forget = threading.Event()
         self.faults = faults or FaultPlan()
         self.postman = Postman(world, self.faults.webhooks, seed=self.faults.seed)
         world.on_event = self.postman.event
@@ -75,11 +76,13 @@ class Gateway:
             self.postman.seed = faults.seed
 
     def reset(self) -> None:
-        """Empty world, logs and fault plan."""
+        """Empty world, logs and fault plan. What was still to happen later does not happen any more."""
+        self._forget.set()
+        self._forget = threading.Event()
+        self.postman.forget()
         self.world.reset()
         with self._lock:
             self.requests.clear()
-        self.postman.log.clear()
         self.api.throttle = type(self.api.throttle)()
         self.plan(FaultPlan())
 
@@ -180,10 +183,11 @@ class Gateway:
         """The abandoned request, executed after all (36c2)."""
         with self._lock:
             self._pending_effects += 1
+            forget = self._forget
 
         def run() -> None:
             try:
-                if not self.closing.wait(seconds):
+                if not forget.wait(seconds):
                     self.api.handle(request)
             finally:
                 with self._lock:
@@ -214,6 +218,7 @@ class Gateway:
 
     def close(self) -> None:
         self.closing.set()
+        self._forget.set()
         self.postman.close()
 
 

@@ -247,12 +247,18 @@ class State:
             self._local.lag = None
 
     def edit(self, uid: str, **changes: Any) -> Booking:
-        """A hand in the database, for tests: any field of a booking, no rule asked, no webhook."""
+        """A hand in the database, for tests: any field of a booking, no rule asked, no webhook.
+
+        The unique key follows, unless it is among the changes.
+        """
         with self.lock:
             row = self.booking(uid)
             if row is None:
                 raise KeyError(uid)
-            return self.store(replace(row, **changes), touch="updated_at" not in changes)
+            edited = replace(row, **changes)
+            if "unique_key" not in changes and edited.unique_key:
+                edited = replace(edited, unique_key=unique_key(edited) if edited.status == "accepted" else None)
+            return self.store(edited, touch="updated_at" not in changes)
 
 
 def unique_key(row: Booking) -> str:

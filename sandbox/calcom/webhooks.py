@@ -118,11 +118,12 @@ class Postman:
     def _later(self, delivery: Delivery, seconds: float) -> None:
         with self._lock:
             self._waiting += 1
-        threading.Thread(target=self._send_late, args=(delivery, seconds), daemon=True).start()
+            closing = self._closing
+        threading.Thread(target=self._send_late, args=(delivery, seconds, closing), daemon=True).start()
 
-    def _send_late(self, delivery: Delivery, seconds: float) -> None:
+    def _send_late(self, delivery: Delivery, seconds: float, closing: threading.Event) -> None:
         try:
-            if not self._closing.wait(seconds):
+            if not closing.wait(seconds):
                 self._send(delivery)
         finally:
             with self._lock:
@@ -166,6 +167,13 @@ class Postman:
                 return False
             time.sleep(0.005)
         return True
+
+    def forget(self) -> None:
+        """Empty log; what is on its way is dropped."""
+        self._closing.set()
+        with self._lock:
+            self._closing = threading.Event()
+            self.log.clear()
 
     def close(self) -> None:
         self._closing.set()

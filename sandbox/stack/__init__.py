@@ -7,6 +7,6 @@
 
 `translate` turns SAM into CloudFormation, `template` reads from it what a machine can run, `engine` stands in
 for DynamoDB, SQS and Secrets Manager, `provision` creates there what the template declares, `runtime` runs
-the functions, `front` is the HTTP API and `events` are the queue pollers and the scheduler. Production code
-knows nothing of it.
+the functions, `front` and `payload` are the HTTP API, and `events` are the queue pollers and the scheduler.
+Production code knows nothing of it.
 """

@@ -1,53 +1,25 @@
-"""The HTTP API on a loopback port: requests become payload 2.0 events, answers become responses."""
+"""The HTTP API on a loopback port: finds the function of a request and hands it over."""
 
-import base64
-import binascii
-import json
 import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from sandbox.stack.engine import Progress
-from sandbox.stack.intrinsics import ACCOUNT
 from sandbox.stack.invocation import Failure, InvokeResult
+from sandbox.stack.payload import Request, Response, build_event, build_response, message
 from sandbox.stack.template import ANY_METHOD, DEFAULT_STAGE, Route
 
 BODY_LIMIT = 10 * 1024 * 1024
 """Bytes; API Gateway's limit for a request."""
-API_ID = "sandbox"
 
 Invoke = Callable[[str, Any], InvokeResult]
 Clock = Callable[[], datetime]
-
-_TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.+\+json|.+\+xml)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One HTTP request as it came in."""
-
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    source: str
-    protocol: str = "HTTP/1.1"
-
-
-@dataclass(frozen=True)
-class Response:
-    """What the caller gets."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
 
 
 class Router:
@@ -90,11 +62,11 @@ class Api:
         """Route the request to its function and form the response."""
         path, _, query = request.target.partition("?")
         if len(request.body) > BODY_LIMIT:
-            return _message(413, "Request Entity Too Large")
+            return message(413, "Request Entity Too Large")
         inside = path.startswith(f"{self.base_path}/") or not self.base_path
         found = self._router.find(request.method, path.removeprefix(self.base_path) or "/") if inside else None
         if found is None:
-            return _message(404, "Not Found")
+            return message(404, "Not Found")
         route, parameters = found
         event = build_event(
             request,
@@ -138,124 +110,6 @@ class Front:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
-
-
-def build_event(
-    request: Request,
-    *,
-    route: Route,
-    path: str,
-    query: str,
-    path_parameters: Mapping[str, str],
-    stage: str,
-    domain: str,
-    now: datetime,
-) -> dict[str, Any]:
-    """API Gateway's payload format 2.0 for one request; keys with nothing to say are left out, as there."""
-    headers: dict[str, str] = {}
-    cookies: list[str] = []
-    for name, value in request.headers:
-        key = name.lower()
-        if key == "cookie":
-            cookies += [cookie.strip() for cookie in value.split(";")]
-        elif key not in {"connection", "transfer-encoding"}:
-            headers[key] = f"{headers[key]},{value}" if key in headers else value
-    headers.setdefault("content-length", str(len(request.body)))
-    headers |= {
-        "x-forwarded-for": request.source,
-        "x-forwarded-port": domain.rpartition(":")[2],
-        "x-forwarded-proto": "http",
-        "x-amzn-trace-id": f"Root=1-{int(now.timestamp()):08x}-{uuid.uuid4().hex[:24]}",
-    }
-    parameters: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": route.key if route.path != DEFAULT_STAGE else DEFAULT_STAGE,
-        "rawPath": unquote(path),
-        "rawQueryString": query,
-    }
-    if cookies:
-        event["cookies"] = cookies
-    event["headers"] = headers
-    if parameters:
-        event["queryStringParameters"] = parameters
-    event["requestContext"] = {
-        "accountId": ACCOUNT,
-        "apiId": API_ID,
-        "domainName": domain,
-        "domainPrefix": API_ID,
-        "http": {
-            "method": request.method,
-            "path": unquote(path),
-            "protocol": request.protocol,
-            "sourceIp": request.source,
-            "userAgent": headers.get("user-agent", ""),
-        },
-        "requestId": uuid.uuid4().hex[:15] + "=",
-        "routeKey": event["routeKey"],
-        "stage": stage,
-        "time": now.astimezone(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
-        "timeEpoch": int(now.timestamp() * 1000),
-    }
-    if path_parameters:
-        event["pathParameters"] = dict(path_parameters)
-    text = _text_body(request.body, headers)
-    if request.body:
-        event["body"] = base64.b64encode(request.body).decode() if text is None else text
-    event["isBase64Encoded"] = bool(request.body) and text is None
-    return event
-
-
-def build_response(result: InvokeResult) -> Response:
-    """Form the response from what the function returned; payload 2.0 lets it return a bare value."""
-    if result.failure is Failure.TIMED_OUT:
-        return _message(503, "Service Unavailable")
-    if not result.ok:
-        return _message(500, "Internal Server Error")
-    payload = result.payload
-    if not isinstance(payload, dict) or "statusCode" not in payload:
-        text = payload if isinstance(payload, str) else json.dumps(payload)
-        return Response(200, (("content-type", "application/json"),), text.encode())
-    try:
-        return _explicit_response(payload)
-    except (TypeError, ValueError, AttributeError, binascii.Error):
-        return _message(500, "Internal Server Error")
-
-
-def _explicit_response(payload: dict[str, Any]) -> Response:
-    status = int(payload["statusCode"])
-    if not 100 <= status <= 599:
-        raise ValueError("no HTTP status")
-    headers = {str(name).lower(): str(value) for name, value in (payload.get("headers") or {}).items()}
-    headers.pop("content-length", None)
-    headers.setdefault("content-type", "text/plain;charset=UTF-8")
-    body = payload.get("body") or ""
-    if not isinstance(body, str):
-        raise TypeError("the body must be text")
-    content = base64.b64decode(body, validate=True) if payload.get("isBase64Encoded") else body.encode()
-    cookies = [("set-cookie", str(cookie)) for cookie in payload.get("cookies") or []]
-    return Response(status, (*headers.items(), *cookies), content)
-
-
-def _text_body(body: bytes, headers: Mapping[str, str]) -> str | None:
-    """The body as text, or None where API Gateway hands it over in base64.
-
-    Text are text/*, JSON, XML and JavaScript; forms and everything else are not. Without a content type it
-    goes by whether the bytes are UTF-8.
-    """
-    kind = headers.get("content-type", "").partition(";")[0].strip()
-    if (kind and not _TEXT.fullmatch(kind)) or "content-encoding" in headers:
-        return None
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def _message(status: int, message: str) -> Response:
-    return Response(status, (("content-type", "application/json"),), json.dumps({"message": message}).encode())
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -306,7 +160,7 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
             if body is None:
                 # The rest of the body is still on its way and would be read as the next request.
                 self.close_connection = True
-                response = _message(413, "Request Entity Too Large")
+                response = message(413, "Request Entity Too Large")
             else:
                 request = Request(self.command, self.path, tuple(self.headers.items()), body, self.client_address[0])
                 response = api.answer(request)
@@ -342,7 +196,7 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
                 pass
             return body
 
-        def log_message(self, *_: object) -> None:
+        def logmessage(self, *_: object) -> None:
             """Requests are told by the API, with their function's time."""
 
     return Handler

@@ -63,7 +63,7 @@ class Dependencies:
     def table(self) -> Table:
         """The table, with connection limits that fit into a turn."""
         return Table(
-            _client("dynamodb"),
+            aws_client("dynamodb"),
             self.settings.table_name,
             clock=self.clock,
             on_give_up=observability.gave_up,
@@ -80,7 +80,7 @@ class Dependencies:
 
     @cached_property
     def secrets(self) -> SecretStore:
-        return SecretStore(_client("secretsmanager"), clock=self.clock)
+        return SecretStore(aws_client("secretsmanager"), clock=self.clock)
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -111,7 +111,8 @@ class Dependencies:
         observability.count(observability.SIGNATURE_REJECTED)
 
 
-def _client(service: str) -> Any:
+def aws_client(service: str) -> Any:
+    """A low-level client whose time-outs fit into a turn."""
     import boto3  # noqa: PLC0415 - 160 ms, and not needed to import a door
     from botocore.config import Config  # noqa: PLC0415
 

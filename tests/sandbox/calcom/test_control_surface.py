@@ -6,6 +6,7 @@ import http.client
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,10 @@ def test_a_fault_plan_comes_as_json(calcom: CalcomStandIn, client: Client) -> No
 
 def test_a_hand_in_the_database(calcom: CalcomStandIn, client: Client) -> None:
     uid = client.book(SLOT).data["uid"]
-    client.control("POST", "edit", {"uid": uid, "status": "cancelled", "unique_key": None, "host_id": 2})
+    client.control("POST", "edit", {"uid": uid, "status": "cancelled", "host_id": 2})
     row = client.get(uid).data
     assert (row["status"], row["hosts"][0]["id"]) == ("cancelled", 2)
+    assert client.book(SLOT).status == 201, "the guard followed the edit"
 
 
 def test_reset_empties_everything(calcom: CalcomStandIn, client: Client) -> None:
@@ -99,6 +101,17 @@ def test_reset_empties_everything(calcom: CalcomStandIn, client: Client) -> None
     client.control("POST", "reset")
     assert client.control("GET", "state").json["bookings"] == []
     assert client.book(SLOT).status == 201
+
+
+def test_reset_forgets_what_was_still_to_happen(calcom: CalcomStandIn, client: Client) -> None:
+    fault = {"kind": "timeout_delayed", "seconds": 0.3}
+    client.control("POST", "faults", {"rules": [{"fault": fault}]})
+    with pytest.raises(TimeoutError):
+        Client(calcom, timeout=0.05).book(SLOT)
+    client.control("POST", "reset")
+    time.sleep(0.4)
+    assert calcom.world.bookings() == []
+    assert calcom.gateway.pending_effects == 0
 
 
 @pytest.mark.parametrize("body", [{"rates": {"nonsense": 1}}, {"rules": [{"fault": {"kind": "slow", "x": 1}}]}])

@@ -28,6 +28,7 @@ def _stack(runtime: RuntimeName, directory: Path) -> LocalStack:
     return LocalStack(
         TEMPLATE,
         parameters={"Stage": "dev"},
+        engine="ministack",
         secrets={"KeySecretArn": {"key": "k"}, "OwnSecret": "mine"},
         env_overrides={"EXTRA": "override"},
         runtime=runtime,

@@ -20,7 +20,8 @@ import sys, threading, time
 from sandbox.stack.local import LocalStack
 from sandbox.stack.processes import terminate_as_interrupt
 terminate_as_interrupt()
-with LocalStack(sys.argv[1], parameters={"Stage": "dev"}, secrets={"KeySecretArn": "k"}, log_dir=sys.argv[2]) as stack:
+given = {"parameters": {"Stage": "dev"}, "secrets": {"KeySecretArn": "k"}, "log_dir": sys.argv[2]}
+with LocalStack(sys.argv[1], engine="ministack", **given) as stack:
     busy = {"body": '{"do": "sleep", "seconds": 60}'}
     stack.invoke("DoorFunction", {})
     threading.Thread(target=stack.invoke, args=("DoorFunction", busy), daemon=True).start()

@@ -274,6 +274,7 @@ def test_in_process_leaves_this_process_as_it_was(engine_installed: None, tmp_pa
     with LocalStack(
         TEMPLATE,
         parameters={"Stage": "dev"},
+        engine="ministack",
         secrets={"KeySecretArn": "k"},
         runtime="in-process",
         clock_file=tmp_path / "clock",
@@ -296,6 +297,7 @@ def test_a_function_whose_layer_takes_no_clock_says_so(engine_installed: None, t
     with LocalStack(
         fixture / "template.yaml",
         parameters={"Stage": "dev"},
+        engine="ministack",
         secrets={"KeySecretArn": "k"},
         clock_file=tmp_path / "clock",
         progress=lambda _: None,

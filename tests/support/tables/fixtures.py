@@ -15,7 +15,7 @@ failure.
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -36,7 +36,7 @@ def opened(stack: ExitStack, name: str, table: str | None = None) -> Store:
 
 def _marked(name: str) -> object:
     served = name in {"ministack", "dynamodb-local"}
-    return pytest.param(name, marks=[pytest.mark.engine, pytest.mark.xdist_group(name)] if served else [])
+    return pytest.param(name, marks=[pytest.mark.engine] if served else [])
 
 
 @pytest.fixture(scope="session", params=[_marked(name) for name in selected()])
@@ -49,7 +49,12 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 def stores() -> Iterator[dict[str, Store]]:
     with ExitStack() as stack:
         table = unused_table()
-        yield {name: opened(stack, name, table) for name in selected()}
+        present = {}
+        for name in selected():
+            # One engine less still leaves a comparison; the tests of `store` say loudly which one is missing.
+            with suppress(pytest.skip.Exception):
+                present[name] = opened(stack, name, table)
+        yield present
 
 
 @pytest.fixture

@@ -368,7 +368,7 @@ class MemoryDynamoDB(Gate):
     """See the module. One instance is one region: its tables and tokens are its own.
 
     `clock` (seconds) only serves the ten minutes of a ClientRequestToken. `check_parameters=False` leaves out
-    botocore's own check of parameter names and types, about a third of the time of a call.
+    botocore's own check of parameter names and types, half of the time of a call.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, check_parameters: bool = True) -> None:

@@ -56,12 +56,17 @@ class DynamoTenants:
         cached = self._tenants.get(tenant_id)
         if cached is not None and now - cached[0] < FRESH:
             return cached[1]
-        item = self._table.get(keys.tenant_config(tenant_id))
-        if item is None:
+        document = self.document(tenant_id)
+        if document is None:
             return None
-        tenant = self._parse(item["document"]["S"])
+        tenant = self._parse(document)
         self._tenants[tenant_id] = (now, tenant)
         return tenant
+
+    def document(self, tenant_id: str) -> str | None:
+        """The document in force, as it was stored."""
+        item = self._table.get(keys.tenant_config(tenant_id))
+        return None if item is None else str(item["document"]["S"])
 
     def store(self, tenant: Tenant, document: str) -> None:
         """Write the document and its routes in one transaction, in place of an earlier one of the same tenant.
@@ -70,8 +75,8 @@ class DynamoTenants:
             RouteTaken: an agent or number routes to another tenant.
         """
         wanted = _routes(tenant)
-        before = self._table.get(keys.tenant_config(tenant.id))
-        former = _routes(self._parse(before["document"]["S"])) if before is not None else set()
+        before = self.document(tenant.id)
+        former = _routes(self._parse(before)) if before is not None else set()
         name = self._table.name
         actions = [
             {
@@ -80,9 +85,7 @@ class DynamoTenants:
                     "Item": keys.tenant_config(tenant.id) | to_wire({"document": document}),
                     "ConditionExpression": "attribute_not_exists(#pk) OR #document = :before",
                     "ExpressionAttributeNames": {"#pk": "pk", "#document": "document"},
-                    "ExpressionAttributeValues": to_wire(
-                        {":before": before["document"]["S"] if before is not None else ""}
-                    ),
+                    "ExpressionAttributeValues": to_wire({":before": before or ""}),
                 }
             }
         ]

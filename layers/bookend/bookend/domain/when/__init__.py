@@ -6,12 +6,13 @@ of it an appointment. How a text is read, module by module:
 
 1. `words`: `tokenize` cuts it by the small patterns of its lexicon, after `plain` has levelled case and umlauts.
 2. `rules`: `facts_in` turns tokens into facts ("a Monday", "half past two or so") by the first row of the grammar
-   that fits and whose builder (`builders`) agrees to build one. `facts` are what a text can say at all.
+   that fits and whose builder (`builders`) agrees to build one. `facts` are what a text can say at all, `patterns`
+   how a row is written.
 3. `said`: joins times into ranges, and refuses a text that says two things about one matter.
 4. `reading`: `parse_wish` puts the two arguments together and makes an instant of the wall time: a `wish`.
 
 To teach it a new expression, add a row to `rules` (or a word to a table of `words`), and the sentence to the test:
-`_rule("half past HOUR", build.minutes_from(30))` is all there is to "half past two". Longer rows stand above shorter
+`rule("half past HOUR", build.minutes_from(30))` is all there is to "half past two". Longer rows stand above shorter
 ones. Only an expression that says something new needs a builder of its own, and a new kind of saying a new fact.
 
 What the expressions mean:

@@ -58,9 +58,11 @@ class Context:
 
 
 Build: TypeAlias = Callable[[list[Token], Context], Facts | None]
+"""Of the captured tokens, in their order, and what stands around them."""
 
 
 def says(*facts: Fact) -> Build:
+    """The row always says the same."""
     return lambda _tokens, _context: facts
 
 
@@ -75,6 +77,7 @@ def _yearless(day: int, month: int) -> Facts | None:
 
 
 def moment(tokens: list[Token], _context: Context) -> Facts | None:
+    """An instant, day and time in one: `2025-10-27t14:30z`."""
     try:
         return (Moment(parse_instant(tokens[0].text.replace(" ", "T", 1).replace(" ", "").upper())),)
     except ValueError:
@@ -82,6 +85,7 @@ def moment(tokens: list[Token], _context: Context) -> Facts | None:
 
 
 def iso_wall(tokens: list[Token], _context: Context) -> Facts | None:
+    """A day and a wall time: `2025-10-27t14:30`; with midnight it is a date only."""
     day, _, clock = tokens[0].text.partition("t")
     facts, wall = _fixed(*digits(day)), _clock_of(clock, certain=True)
     if facts is None or wall is None:
@@ -90,10 +94,12 @@ def iso_wall(tokens: list[Token], _context: Context) -> Facts | None:
 
 
 def iso_date(tokens: list[Token], _context: Context) -> Facts | None:
+    """A date in ISO form: `2025-10-27`."""
     return _fixed(*digits(tokens[0].text))
 
 
 def dotted(tokens: list[Token], _context: Context) -> Facts | None:
+    """A date with dots: `27.10.`, `27.10.25`, `27.10.2025`, or the year in a token of its own."""
     day, month, *year = digits(tokens[0].text) + [token.number for token in tokens[1:]]
     match year:
         case []:
@@ -107,12 +113,14 @@ def dotted(tokens: list[Token], _context: Context) -> Facts | None:
 
 
 def day_month(tokens: list[Token], _context: Context) -> Facts | None:
+    """A day and its month ("27. Oktober", "27. 10."), with or without a year."""
     day, month, *year = tokens
     number = MONTHS.get(month.text, month.number)
     return _fixed(year[0].number, number, day.number) if year else _yearless(day.number, number)
 
 
 def month_day(tokens: list[Token], context: Context) -> Facts | None:
+    """A month and its day ("October 27th"), with or without a year."""
     month, day, *year = tokens
     return day_month([day, month, *year], context)
 
@@ -126,22 +134,27 @@ def nth(tokens: list[Token], context: Context) -> Facts | None:
 
 
 def weekday(tokens: list[Token], _context: Context) -> Facts:
+    """The next such day, today perhaps: "Montag"."""
     return (Weekday(WEEKDAYS[tokens[0].text]),)
 
 
 def next_weekday(tokens: list[Token], _context: Context) -> Facts:
+    """The next one after today: "nächsten Montag"."""
     return (Weekday(WEEKDAYS[tokens[0].text], after_today=True),)
 
 
 def days_ahead(tokens: list[Token], _context: Context) -> Facts:
+    """So many days from today: "in drei Tagen"."""
     return (DaysAhead(tokens[0].number),)
 
 
 def weeks_ahead(tokens: list[Token], _context: Context) -> Facts:
+    """So many weeks from today: "in zwei Wochen"."""
     return (DaysAhead(tokens[0].number * 7),)
 
 
 def tomorrow_or_morning(_tokens: list[Token], context: Context) -> Facts:
+    """Tomorrow, or the morning of a day that is known: "heute morgen"."""
     return (EARLY,) if context.day_known else (DaysAhead(1),)
 
 
@@ -155,6 +168,7 @@ def _clock_of(text: str, *, certain: bool = False) -> ClockTime | None:
 
 
 def digital(tokens: list[Token], _context: Context) -> Facts | None:
+    """A clock time in digits; after a dot two of them: "14.30 Uhr", but not "14.3"."""
     clock = _clock_of(tokens[0].text)
     if clock is None or (tokens[0].kind is Kind.PAIR and tokens[0].text[-3] != "."):
         return None
@@ -170,12 +184,14 @@ def pair(tokens: list[Token], context: Context) -> Facts | None:
 
 
 def spoken(tokens: list[Token], _context: Context) -> Facts:
+    """A clock time in words ("14 Uhr 30"); a leading zero makes the hour certain."""
     hour, *minute = tokens
     certain = hour.text.startswith("0")
     return (ClockTime(hour.number, minute[0].number if minute else 0, certain=certain),)
 
 
 def bare(tokens: list[Token], context: Context) -> Facts | None:
+    """A number alone: a time if the context says so, else perhaps."""
     if tokens[0].text.isdigit() and len(tokens[0].text) > 2:
         return None
     hour = tokens[0]
@@ -212,9 +228,11 @@ def am(_tokens: list[Token], context: Context) -> Facts:
 
 
 def part(tokens: list[Token], context: Context) -> Facts:
-    part = PARTS[tokens[0].text]
-    return (ClockTime(12, certain=True),) if part is NOON and isinstance(context.previous, Link) else (part,)
+    """A part of the day; "ab mittag" is a clock time."""
+    said = PARTS[tokens[0].text]
+    return (ClockTime(12, certain=True),) if said is NOON and isinstance(context.previous, Link) else (said,)
 
 
 def link(tokens: list[Token], _context: Context) -> Facts:
+    """A word that makes a range of the times beside it."""
     return (LINKS[tokens[0].text],)

@@ -21,43 +21,57 @@ class ClockTime:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
+    """An instant, as ISO texts with an offset name it."""
+
     instant: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class FixedDay:
+    """A date with its year."""
+
     day: date
 
 
 @dataclass(frozen=True, slots=True)
 class DayAndMonth:
+    """A date without a year."""
+
     day: int
     month: int
 
 
 @dataclass(frozen=True, slots=True)
 class DayOfMonth:
+    """The day of some month: "am 15."."""
+
     day: int
 
 
 @dataclass(frozen=True, slots=True)
 class DaysAhead:
+    """Days from today; negative: behind."""
+
     days: int
 
 
 @dataclass(frozen=True, slots=True)
 class Weekday:
+    """A day of the week; of which week, the reading decides."""
+
     number: int  # Monday is 0
     after_today: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NextWeek:
-    pass
+    """Some day of the next calendar week."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
+    """Between two clock times, or before or after one."""
+
     after: ClockTime | None
     before: ClockTime | None
 

@@ -24,7 +24,7 @@ from bookend.domain.when.facts import (
     Weekday,
     calendar_date,
 )
-from bookend.domain.when.said import Said, said
+from bookend.domain.when.said import Said, said_in
 from bookend.domain.when.wish import (
     AmbiguousTime,
     InPast,
@@ -56,10 +56,10 @@ def parse_wish(date_text: str | None, time_text: str | None, *, now: datetime, z
     """
     now = as_utc(now)  # Python calls two readings of a time that happens twice unequal unless both are in UTC
     today = now.astimezone(zone).date()
-    in_date = said(date_text, TextKind.DATE, zone, day_known=False)
+    in_date = said_in(date_text, TextKind.DATE, zone, day_known=False)
     if isinstance(in_date, NotUnderstood):
         return in_date
-    in_time = said(time_text, TextKind.TIME, zone, day_known=bool(in_date.days))
+    in_time = said_in(time_text, TextKind.TIME, zone, day_known=bool(in_date.days))
     if isinstance(in_time, NotUnderstood):
         return in_time
     which = in_time.round or in_date.round

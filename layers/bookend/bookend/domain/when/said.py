@@ -32,16 +32,17 @@ class Said:
 _NOTHING = Said()
 
 
-def said(text: str | None, kind: TextKind, zone: ZoneInfo, *, day_known: bool) -> Said | NotUnderstood:
+def said_in(text: str | None, kind: TextKind, zone: ZoneInfo, *, day_known: bool) -> Said | NotUnderstood:
+    """All that `text` says, nothing for a placeholder. `day_known`: the argument before it has named a day."""
     if text is None or "{{" in text:
         return _NOTHING
     if len(text) > _MAX_TEXT:
         return NotUnderstood(kind)
-    plain = plain(text)
-    if plain in _MISSING:
+    levelled = plain(text)
+    if levelled in _MISSING:
         return _NOTHING
     in_date = kind is TextKind.DATE
-    facts = facts_in(plain, in_date=in_date, day_known=day_known)
+    facts = facts_in(levelled, in_date=in_date, day_known=day_known)
     if not facts:
         return NotUnderstood(kind)
     ranged = _ranged(facts)

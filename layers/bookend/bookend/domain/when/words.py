@@ -148,6 +148,8 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
+    """A piece of a levelled text; `number` where it stands for one."""
+
     kind: Kind
     text: str
     number: int = 0
@@ -216,4 +218,5 @@ def _valued(kind: Kind, text: str) -> Iterable[Token]:
 
 
 def digits(text: str) -> list[int]:
+    """The numbers in a text, in their order."""
     return [int(run) for run in re.findall(r"[0-9]+", text)]
