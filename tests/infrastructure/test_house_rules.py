@@ -243,6 +243,5 @@ def test_function_calls_may_make_every_part_of_a_transaction_and_no_more(deploye
         "dynamodb:PutItem",
         "dynamodb:UpdateItem",
         "dynamodb:DeleteItem",
-        "dynamodb:ConditionCheckItem",
         "secretsmanager:GetSecretValue",
     }

@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path)
     load = actions.add_parser("load", help="put a document in force; says what it would do until --apply is given")
     load.add_argument("file", type=Path)
-    load.add_argument("--table", required=True, help="name of the table (output AppointmentsTableName of the stack)")
+    load.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
     load.add_argument("--apply", action="store_true", help="really write it; in force within a minute")
     show = actions.add_parser("show", help="print the document that is in force")
     show.add_argument("tenant", help="the tenant's id")

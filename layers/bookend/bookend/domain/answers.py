@@ -136,7 +136,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict and, for operators, what it rests on."""
+    """The verdict and, for operators, what it rests on: our words, never Cal.com's."""
 
     verdict: Verdict
     why: str
@@ -156,8 +156,8 @@ def judge(answer: CreateAnswer, expected: Expected, *, now: datetime, after_unkn
         case Refused(why, _):
             taken = why in {Refusal.HOST_BUSY, Refusal.CONFLICT}
             return Judgement(Verdict.REJECT if taken else Verdict.REFUSED, why.value)
-        case Unclear(detail):
-            return Judgement(Verdict.UNKNOWN, detail)
+        case Unclear():  # its detail may be a whole answer with people in it, and this is logged
+            return Judgement(Verdict.UNKNOWN, "no clear answer")
         case NotSent():
             return Judgement(Verdict.NOT_SENT, "not sent")
         case KeyRejected():

@@ -37,6 +37,9 @@ _REFUSALS: tuple[tuple[str, Refusal], ...] = (
         "Attendee with this email can't book because the maximum number of active bookings has been reached",
         Refusal.LIMIT,
     ),
+    # A blocked attendee is a 403, and says nothing against our key.
+    ("Cannot use this email to create the booking", Refusal.INVALID),
+    ("Attendee email has been blocked", Refusal.INVALID),
 )
 _RESET_HEADER = "x-ratelimit-reset-default"  # seconds, not an epoch; there is no Retry-After (contracts: calcom 3.3)
 
@@ -86,7 +89,7 @@ def error_text(response: httpx.Response) -> str | None:
 
 def kept(response: httpx.Response) -> str:
     """The whole answer for an operator: status and body, never shortened (incident I5)."""
-    return f"HTTP {response.status_code} {response.text}"
+    return f"HTTP {response.status_code} {response.content.decode(errors='replace')}"
 
 
 def _reset(response: httpx.Response) -> float:

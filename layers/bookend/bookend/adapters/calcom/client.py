@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime, time, timedelta
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ import httpx
 from pydantic import ValidationError
 
 from bookend.adapters.calcom.answers import error_text, kept, read_create, read_refusal
-from bookend.adapters.calcom.transport import DeadlineTransport
+from bookend.adapters.calcom.transport import CONNECTIONS, DeadlineTransport
 from bookend.adapters.calcom.wire import BookingEnvelope, BookingList, SlotsEnvelope
 from bookend.application.deadline import Deadline
 from bookend.application.ports import (
@@ -41,7 +42,13 @@ _PAGE = 250
 _MOST_PAGES = 40
 _LARGEST_BODY = 4_000_000  # bytes; a page of 250 bookings is about 600 kB
 _ALREADY_CANCELLED = ("has been cancelled already", "This booking has already been cancelled")
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NEVER_LEFT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,  # a key with a line break in it: refused before a byte is written
+)
 
 
 class CalcomCalendar:
@@ -67,7 +74,9 @@ class CalcomCalendar:
             follow_redirects=False,
             trust_env=False,
         )
-        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="calcom")
+        # A cookie would make one call's answer depend on another's (reservations: contracts, calcom 4.1).
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        self._threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="calcom")
 
     def free_starts(
         self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline
@@ -203,11 +212,12 @@ class CalcomCalendar:
         if left <= 0:
             return NotSent("no time left to send it")
         began = self._clock.monotonic()
-        headers = {"cal-api-version": version, "Authorization": f"Bearer {self._api_key()}"}
+        key = self._api_key().encode()
+        headers = {b"cal-api-version": version.encode(), b"Authorization": b"Bearer " + key}
         content = None
         if body is not None:
-            content = json.dumps(body, ensure_ascii=False).encode()
-            headers["Content-Type"] = "application/json"
+            content = json.dumps(body).encode()
+            headers[b"Content-Type"] = b"application/json"
         try:
             with self._bounded(deadline):
                 response = self._receive(
@@ -218,7 +228,8 @@ class CalcomCalendar:
                         content=content,
                         headers=headers,
                         timeout=httpx.Timeout(left, connect=min(_CONNECT_S, left), pool=min(_CONNECT_S, left)),
-                    )
+                    ),
+                    key,
                 )
         except _NEVER_LEFT as error:
             self._note(operation, 0, began, error=type(error).__name__)
@@ -229,8 +240,11 @@ class CalcomCalendar:
         self._note(operation, response.status_code, began, request_id=response.headers.get("x-request-id"))
         return response
 
-    def _receive(self, request: httpx.Request) -> httpx.Response:
-        """The response with its body read, as long as that stays reasonable."""
+    def _receive(self, request: httpx.Request, key: bytes) -> httpx.Response:
+        """The response with its body read, as long as that stays reasonable.
+
+        Answers are kept for operators, and a refused key is repeated in some in clear (calcom-observed 3): not by us.
+        """
         streamed = self._client.send(request, stream=True)
         try:
             body = bytearray()
@@ -241,7 +255,8 @@ class CalcomCalendar:
         finally:
             streamed.close()
         headers = [(k, v) for k, v in streamed.headers.items() if k not in {"content-encoding", "content-length"}]
-        return httpx.Response(streamed.status_code, headers=headers, content=bytes(body), request=request)
+        content = bytes(body) if streamed.is_success else bytes(body).replace(key, b"<our key>")
+        return httpx.Response(streamed.status_code, headers=headers, content=content, request=request)
 
     def _bounded(self, deadline: Deadline) -> Any:
         return self._transport.until(deadline) if isinstance(self._transport, DeadlineTransport) else nullcontext()
@@ -253,6 +268,6 @@ class CalcomCalendar:
 
 def _not_midnight(end: datetime) -> str:
     """An end at midnight UTC would be stretched over the whole day that begins there (contracts: calcom 4.1)."""
-    moment = end.astimezone(UTC)
+    moment = end.astimezone(UTC).replace(microsecond=0)  # as it is going to be written
     at_midnight = moment.time() == time(0)
     return instant_text(moment - timedelta(seconds=1) if at_midnight else moment)

@@ -21,17 +21,22 @@ if TYPE_CHECKING:
     from bookend.application.deadline import Deadline
 
 
+CONNECTIONS = 20
+"""How many requests may be under way at the same time."""
+
+
 class DeadlineTransport(httpx.HTTPTransport):
     """HTTP/1.1 with keep-alive, where `until` bounds everything the calling thread does inside it."""
 
     def __init__(self) -> None:
-        super().__init__(http1=True, http2=False, retries=0)
+        trust = httpx.create_ssl_context()  # once: reading the certificates takes its time
+        super().__init__(verify=trust, http1=True, http2=False, retries=0)
         self._running = threading.local()
         # httpx offers no way to hand its pool a network backend; a test holds that this attribute is the pool.
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=20,
-            max_keepalive_connections=10,
+            ssl_context=trust,
+            max_connections=CONNECTIONS,
+            max_keepalive_connections=CONNECTIONS,
             keepalive_expiry=30.0,
             network_backend=_Backend(httpcore.SyncBackend(), self._left),
         )

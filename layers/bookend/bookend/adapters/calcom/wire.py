@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from bookend.domain.answers import Booking
+from bookend.domain.timeslot import as_utc
 
-Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+Instant = Annotated[AwareDatetime, AfterValidator(as_utc)]
 
 
 class _Lenient(BaseModel):
@@ -92,21 +93,19 @@ class SlotsEnvelope(_Lenient):
         return tuple(sorted({each.start for day in self.data.values() for each in day}))
 
 
-class _Error(_Lenient):
-    message: str | None = None
-    code: str | None = None
-
-
 class ErrorWire(_Lenient):
-    """All three error shapes in one: enveloped, short envelope, raw (contracts: calcom 3.1)."""
+    """All error shapes in one: enveloped, short envelope, raw (contracts: calcom 3.1), Nest's own with a text as `error`.
 
-    error: _Error | None = None
-    message: str | list[str] | None = None
+    Any JSON object is one, so that an odd field never makes a definite refusal look like an accident.
+    """
+
+    error: Any = None
+    message: Any = None
 
     def text(self) -> str:
-        """The message, wherever it stands."""
-        if self.error is not None and self.error.message:
-            return self.error.message
-        if isinstance(self.message, list):
-            return ", ".join(self.message)
-        return self.message or ""
+        """The message, wherever it stands; empty where there is none."""
+        inner = self.error.get("message") if isinstance(self.error, dict) else None
+        said = inner or self.message
+        if isinstance(said, list):
+            return ", ".join(str(each) for each in said)
+        return said if isinstance(said, str) else ""
