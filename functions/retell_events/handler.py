@@ -18,7 +18,7 @@ from bookend.observability import logger, metrics
 _ENDINGS = frozenset({"call_ended", "call_analyzed"})
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One lifecycle event. Retell repeats what is not answered 2xx, up to three times; repeats change nothing."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bookend.bootstrap import Dependencies
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One function call of the agent."""
@@ -60,14 +60,15 @@ def _reply(request: wire.FunctionCall, deps: Dependencies, context: LambdaContex
     call = Call(tenant, request.call.call_id, caller)
 
     def turn(seconds: float) -> Turn:
+        deadline = Deadline.within(min(seconds, left), deps.clock)
         return Turn(
             call=call,
-            appointments=deps.appointments,
+            appointments=deps.appointments.within(deadline),
             calendar=deps.calendar,
             alerts=deps.alerts,
             clock=deps.clock,
             ids=deps.ids,
-            deadline=Deadline.within(min(seconds, left), deps.clock),
+            deadline=deadline,
         )
 
     try:

@@ -24,6 +24,8 @@ PUBLISHED: dict[tuple[str, str], tuple[list[set[str]], set[str]]] = {
     ("AWS/DynamoDB", "ReadThrottleEvents"): (INDEX_OR_TABLE, {"Sum"}),
     ("AWS/DynamoDB", "WriteThrottleEvents"): (INDEX_OR_TABLE, {"Sum"}),
     ("AWS/DynamoDB", "SystemErrors"): ([{"TableName", "Operation"}], {"Sum"}),
+    # NumberOfMessagesSent misses what a redrive policy moved; what is visible is what waits for somebody.
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ([{"QueueName"}], {"Maximum"}),
 }
 
 # Names that CloudFormation makes up if we do not, so that two stacks fit into one account.
@@ -125,10 +127,12 @@ def carries_the_layer_once(stack: Stack) -> Iterable[str]:
 
 
 def answers_before_the_caller_hangs_up(stack: Stack) -> Iterable[str]:
+    """What the API calls. Nobody waits for a schedule, but its rounds must not pile up."""
+    routes = json.dumps([api["Body"]["paths"] for api in stack.of_type("AWS::ApiGatewayV2::Api").values()])
     return [
         f"{function} may take {properties.get('Timeout')} s, Retell waits {CALLER_HANGS_UP_AFTER} s"
         for function, properties in stack.functions.items()
-        if not properties.get("Timeout", CALLER_HANGS_UP_AFTER) < CALLER_HANGS_UP_AFTER
+        if f"${{{function}" in routes and not properties.get("Timeout", CALLER_HANGS_UP_AFTER) < CALLER_HANGS_UP_AFTER
     ]
 
 
@@ -337,11 +341,14 @@ def alarms_watch_what_is_published(stack: Stack) -> Iterable[str]:
 
 
 def alarms_are_quiet_without_data(stack: Stack) -> Iterable[str]:
-    return [
-        f"{alarm}: missing data is {properties.get('TreatMissingData', 'unsaid')}"
-        for alarm, properties in stack.of_type("AWS::CloudWatch::Alarm").items()
-        if properties.get("TreatMissingData") != "notBreaching"
-    ]
+    """All but those that ring for silence: they ask for less than something, and no data is least of all."""
+    found = []
+    for alarm, properties in stack.of_type("AWS::CloudWatch::Alarm").items():
+        rings_for_silence = str(properties.get("ComparisonOperator", "")).startswith("LessThan")
+        said = properties.get("TreatMissingData", "unsaid")
+        if said != ("breaching" if rings_for_silence else "notBreaching"):
+            found.append(f"{alarm}: missing data is {said}")
+    return found
 
 
 def alarms_tell_the_topic_if_there_is_one(stack: Stack) -> Iterable[str]:
@@ -354,6 +361,7 @@ def alarms_tell_the_topic_if_there_is_one(stack: Stack) -> Iterable[str]:
 
 
 def failures_of_every_function_are_watched(stack: Stack) -> Iterable[str]:
+    """Errors of all, throttles of all but a function that runs one at a time by its own limit."""
     watched = {
         (properties["MetricName"], dimension["Value"]["Ref"])
         for properties in stack.of_type("AWS::CloudWatch::Alarm").values()
@@ -365,7 +373,27 @@ def failures_of_every_function_are_watched(stack: Stack) -> Iterable[str]:
         for function in stack.functions
         for metric in ("Errors", "Throttles")
         if (metric, function) not in watched
+        and not (metric == "Throttles" and stack.functions[function].get("ReservedConcurrentExecutions") == 1)
     ]
+
+
+def what_runs_unasked_keeps_its_failures(stack: Stack) -> Iterable[str]:
+    """A function that nobody waits for has somewhere to put a failed event, and every queue has an alarm."""
+    kept = {
+        config["FunctionName"]["Ref"]
+        for config in stack.of_type("AWS::Lambda::EventInvokeConfig").values()
+        if config.get("DestinationConfig", {}).get("OnFailure")
+    }
+    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
+        target = schedule["Target"]
+        if "DeadLetterConfig" not in target:
+            yield f"{name} keeps no event that it cannot deliver"
+        if not any(function in json.dumps(target["Arn"]) for function in kept):
+            yield f"{name}: what it calls keeps no failed event"
+    watched = json.dumps([a.get("Dimensions") for a in stack.of_type("AWS::CloudWatch::Alarm").values()])
+    for queue in stack.of_type("AWS::SQS::Queue"):
+        if f'"{queue}", "QueueName"' not in watched:
+            yield f"nothing watches {queue}"
 
 
 def throttles_of_every_index_are_watched(stack: Stack) -> Iterable[str]:
@@ -415,6 +443,7 @@ RULES: tuple[Rule, ...] = (
     alarms_are_quiet_without_data,
     alarms_tell_the_topic_if_there_is_one,
     failures_of_every_function_are_watched,
+    what_runs_unasked_keeps_its_failures,
     throttles_of_every_index_are_watched,
 )
 
@@ -442,6 +471,8 @@ def _dimension_exists(stack: Stack, name: str, value: Any) -> bool:
     }
     if name in refs:
         return isinstance(value, dict) and value.get("Ref") in stack.of_type(refs[name])
+    if name == "QueueName":
+        return value in [{"Fn::GetAtt": [queue, "QueueName"]} for queue in stack.of_type("AWS::SQS::Queue")]
     if name == "Resource":
         return value in [{"Fn::Sub": f"${{{function}}}:{ALIAS}"} for function in stack.functions]
     if name == "GlobalSecondaryIndexName":

@@ -188,6 +188,11 @@ SPOILT: list[tuple[Rule, Spoil]] = [
     (rules.alarms_are_quiet_without_data, without(ALARM, "TreatMissingData")),
     (rules.alarms_tell_the_topic_if_there_is_one, put(ALARM, "AlarmActions", to=[{"Ref": "AlarmTopicArn"}])),
     (rules.failures_of_every_function_are_watched, gone("RetellEventsThrottlesAlarm")),
+    (rules.failures_of_every_function_are_watched, gone("ReconciliationErrorsAlarm")),
+    (rules.what_runs_unasked_keeps_its_failures, gone("FailedRunsAlarm")),
+    (rules.what_runs_unasked_keeps_its_failures, gone("ReconciliationFunctionEventInvokeConfig")),
+    (rules.what_runs_unasked_keeps_its_failures, without("ReconciliationFunctionSweep", "Target", "DeadLetterConfig")),
+    (rules.alarms_are_quiet_without_data, put("SweeperSilentAlarm", "TreatMissingData", to="notBreaching")),
     (rules.throttles_of_every_index_are_watched, gone("DueIndexThrottlesAlarm")),
     (rules.throttles_of_every_index_are_watched, gone("TableWriteThrottlesAlarm")),
 ]

@@ -20,7 +20,7 @@ from bookend.application.ports import (
     Clock,
     FreeStarts,
 )
-from bookend.domain.answers import Answered, Booking, CreateAnswer, NotThere, Refusal, Refused, Unclear
+from bookend.domain.answers import Answered, Booking, CreateAnswer, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.timeslot import Slot
 
 BUSY = Refused(Refusal.HOST_BUSY, 'HTTP 400 {"error": "User either already has booking at this time"}')
@@ -68,6 +68,8 @@ class FakeCalendar:
         return found
 
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
+        if not deadline.remaining():
+            return NotSent("no time left to send it")
         self.asked.append("create")
         if self.faults:
             return self.faults.popleft()(self, request)
@@ -110,6 +112,8 @@ class FakeCalendar:
         return [each for each in self.bookings.values() if each.status == "accepted"]
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
+        if not deadline.remaining():
+            return NotSent("no time left to send it")
         self.asked.append("cancel")
         if self.cancel_faults:
             return self.cancel_faults.popleft()

@@ -138,14 +138,15 @@ class Phone:
 
     def turn(self, seconds: float) -> Turn:
         salon = self.salon
+        deadline = Deadline.within(seconds, salon.clock)
         return Turn(
             call=self.as_call,
-            appointments=salon.appointments,
+            appointments=salon.appointments.within(deadline),
             calendar=salon.calendar,
             alerts=salon.alerts,
             clock=salon.clock,
             ids=salon.ids,
-            deadline=Deadline.within(seconds, salon.clock),
+            deadline=deadline,
         )
 
     def check(

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bookend import observability
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
+from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.tenants import DynamoTenants
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.secrets.store import SecretStore
@@ -21,7 +22,7 @@ from bookend.adapters.tenants.document import read_tenant
 from bookend.config import Settings, read_settings
 
 if TYPE_CHECKING:
-    from bookend.application.ports import Alerts, Appointments, Calendar, Clock, Ids, Tenants
+    from bookend.application.ports import Alerts, Appointments, Calendar, Clock, DueWork, Ids, Tenants
 
 _RETRY_ATTEMPTS = 2
 _TABLE_LIMIT_S = 2.0
@@ -44,10 +45,10 @@ class SystemClock:
 
 
 class RandomIds:
-    """Random names."""
+    """Random names of 80 bits: short enough for a model to hand back unharmed, and guarded by conditions anyway."""
 
     def new(self) -> str:
-        return uuid.uuid4().hex
+        return secrets.token_hex(10)
 
 
 class Dependencies:
@@ -75,12 +76,16 @@ class Dependencies:
         return DynamoAppointments(self.table)
 
     @cached_property
+    def due_work(self) -> DueWork:
+        return DynamoDueWork(self.table)
+
+    @cached_property
     def tenants(self) -> Tenants:
         return DynamoTenants(self.table, parse=read_tenant, clock=self.clock)
 
     @cached_property
     def secrets(self) -> SecretStore:
-        return SecretStore(aws_client("secretsmanager"), clock=self.clock)
+        return SecretStore(aws_client("secretsmanager"), clock=self.clock, on_stale=observability.secret_is_stale)
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -99,12 +104,19 @@ class Dependencies:
 
     def retell_keys(self) -> tuple[str, ...]:
         """The keys that may sign a request."""
-        return self.secrets.retell_keys(self.settings.retell_keys_secret_arn)
+        return self.secrets.retell_keys(self._retell_secret())
 
     def fresh_retell_keys(self) -> tuple[str, ...]:
         """The keys once more, for a signature that did not match: a new one may just have been put in force."""
-        renewed = self.secrets.refresh(self.settings.retell_keys_secret_arn)
+        renewed = self.secrets.refresh(self._retell_secret())
         return self.retell_keys() if renewed else ()
+
+    def _retell_secret(self) -> str:
+        arn = self.settings.retell_keys_secret_arn
+        if arn is None:
+            msg = "this function does not listen to Retell"
+            raise RuntimeError(msg)
+        return arn
 
     def signature_rejected(self) -> None:
         """Count a request that was turned away."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 ENVIRONMENT: Mapping[str, bool] = {
     "TABLE_NAME": True,
-    "RETELL_KEYS_SECRET_ARN": True,
+    "RETELL_KEYS_SECRET_ARN": False,
     "STAGE": True,
     "RELEASE_ID": True,
     "CALCOM_SECRET_ARN": False,
@@ -26,9 +26,9 @@ class Settings:
     """What the template tells a function."""
 
     table_name: str
-    retell_keys_secret_arn: str
     stage: str
     release_id: str
+    retell_keys_secret_arn: str | None = None
     calcom_secret_arn: str | None = None
     calcom_base_url: str | None = None
 
@@ -45,9 +45,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         raise SettingsIncomplete(", ".join(missing))
     return Settings(
         table_name=variables["TABLE_NAME"],
-        retell_keys_secret_arn=variables["RETELL_KEYS_SECRET_ARN"],
         stage=variables["STAGE"],
         release_id=variables["RELEASE_ID"],
+        retell_keys_secret_arn=variables.get("RETELL_KEYS_SECRET_ARN") or None,
         calcom_secret_arn=variables.get("CALCOM_SECRET_ARN") or None,
         calcom_base_url=variables.get("CALCOM_BASE_URL") or None,
     )

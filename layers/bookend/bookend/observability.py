@@ -7,10 +7,12 @@ or an exception's text.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from bookend.application import alerts
 from bookend.application.ports import Alert
@@ -18,13 +20,28 @@ from bookend.application.ports import Alert
 NAMESPACE = "Bookend"
 SIGNATURE_REJECTED = "SignatureRejected"
 TRANSACTION_GAVE_UP = "TransactionGaveUp"
+SWEPT = "Swept"
+"""A round of the sweeper came to its end; an alarm rings when there are none."""
 FUNCTION_CALL = "FunctionCall"
 FUNCTION_CALL_MS = "FunctionCallMilliseconds"
-METRICS = frozenset({*alerts.KINDS, SIGNATURE_REJECTED, TRANSACTION_GAVE_UP, FUNCTION_CALL, FUNCTION_CALL_MS})
+METRICS = frozenset({*alerts.KINDS, SIGNATURE_REJECTED, TRANSACTION_GAVE_UP, SWEPT, FUNCTION_CALL, FUNCTION_CALL_MS})
 """Every metric we emit; alarms may watch only these (a test holds the template against it)."""
 
+_FACT = re.compile(r"[A-Za-z0-9_.:,+ -]{0,160}")
+WITHHELD = "withheld"
+"""Stands for a fact that is no id, state or instant: text of Cal.com's, which may repeat who and what we asked for."""
+
 logger = Logger(service="bookend")
-metrics = Metrics(namespace=NAMESPACE, service="bookend")
+
+
+class _Emf(AmazonCloudWatchEMFProvider):
+    def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:
+        """Where nothing was measured there is nothing to say, not even a warning on standard error."""
+        if self.metric_set:
+            super().flush_metrics(raise_on_empty_metrics)
+
+
+metrics = Metrics(provider=_Emf(namespace=NAMESPACE, service="bookend"))
 
 for _library in ("httpx", "httpcore", "botocore", "boto3", "urllib3"):
     # Their INFO and DEBUG lines hold URLs with e-mail filters, bodies and secrets.
@@ -57,9 +74,15 @@ def gave_up() -> None:
     count(TRANSACTION_GAVE_UP)
 
 
+def secret_is_stale() -> None:
+    """A secret could not be read; the one known before serves on."""
+    logger.error("secret could not be read")
+
+
 class LoggedAlerts:
     """The `Alerts` port: an error line with the facts, and a metric of the alert's name that an alarm watches."""
 
     def raise_(self, alert: Alert) -> None:
-        logger.error("alert", extra={"alert": alert.kind, **alert.facts})
+        facts = {name: value if _FACT.fullmatch(value) else WITHHELD for name, value in alert.facts.items()}
+        logger.error("alert", extra={"alert": alert.kind, **facts})
         count(alert.kind)

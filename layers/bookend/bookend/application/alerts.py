@@ -17,10 +17,14 @@ KEY_REJECTED = "CalcomRejectedOurKey"
 """No booking is possible until somebody mends the key or its rights."""
 REQUEST_REFUSED = "RequestRefused"
 """Cal.com did not accept what we sent: a wrong event type, a rule of its own we do not know."""
+STUCK = "OperationStuck"
+"""An operation has been open for a quarter of an hour, and nothing can end it."""
 WOKE_TOO_LATE = "WokeTooLate"
 """An operation that had been given up got its booking after all."""
 
-KINDS = frozenset({FOREIGN_BOOKING, WRONG_BOOKING, OUTCOME_UNKNOWN, KEY_REJECTED, REQUEST_REFUSED, WOKE_TOO_LATE})
+KINDS = frozenset(
+    {FOREIGN_BOOKING, WRONG_BOOKING, OUTCOME_UNKNOWN, KEY_REJECTED, REQUEST_REFUSED, STUCK, WOKE_TOO_LATE}
+)
 """Every kind; each is a metric of the same name, and those that page have an alarm in the template."""
 
 
@@ -48,6 +52,11 @@ def key_rejected(appointment: Appointment) -> Alert:
 def request_refused(appointment: Appointment, why: str) -> Alert:
     """The answer is kept with the appointment."""
     return Alert(REQUEST_REFUSED, _ours(appointment) | {"why": why})
+
+
+def stuck(appointment: Appointment) -> Alert:
+    """Cal.com does not answer, or does not let go of a booking."""
+    return Alert(STUCK, _ours(appointment) | {"state": appointment.state.value})
 
 
 def woke_too_late(appointment: Appointment, answer: CreateAnswer) -> Alert:

@@ -114,7 +114,8 @@ def _look_again(turn: Turn, goal: Goal, replaces: str | None) -> Known | BookOut
             return answer
     now = turn.clock.now()
     if not known.days.is_free(goal.staff, goal.slot, now=now, ignoring=own_holds(known.record)):
-        return taken(turn, goal)
+        # One batch is not one moment: the same wish, delivered twice, may have taken it between two of its items.
+        return _earlier(turn, goal) or taken(turn, goal)
     return known
 
 

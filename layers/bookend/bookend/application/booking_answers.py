@@ -24,10 +24,12 @@ from bookend.application.ports import StoreUnavailable
 from bookend.application.turn import Turn
 from bookend.domain.appointment import Appointment, AppointmentState, Told
 from bookend.domain.availability import Offer, Wanted
+from bookend.domain.contacts import may_be_one_person
 
 TAKEN = "taken"
 EXISTING = "existing"
 NOT_SENT = "not_sent"
+_ASKED_AGAIN = "asked_again"
 _PAUSE_S = 0.2
 _SAME_ANSWER = timedelta(seconds=60)
 """A refusal is repeated to the same wish for this long, unless the time was offered anew meanwhile."""
@@ -72,9 +74,11 @@ def replay(turn: Turn, goal: Goal, appointment_id: str) -> BookOutcome | None:
         return TemporaryTrouble()
     match appointment.state:
         case AppointmentState.CONFIRMED | AppointmentState.MOVING | AppointmentState.CANCELLING:
+            if not may_be_one_person(appointment.customer.name, goal.who.name):
+                return HasOne(goal.slot, turn.today())  # a second person's wish: "booked" would be another's booking
             return Booked(appointment, turn.today())
         case AppointmentState.PENDING | AppointmentState.COMPENSATING:
-            return StillOpen(appointment.slot, turn.today())
+            return _still_open(turn, goal, appointment)
         case AppointmentState.CANCELLED:
             return None
         case AppointmentState.FAILED:
@@ -91,9 +95,21 @@ def has_one(turn: Turn, goal: Goal, other: str) -> BookOutcome:
     if appointment is not None and appointment.call == turn.call.id:
         answer = replay(turn, goal, other)
         return answer if answer is not None else TemporaryTrouble()
-    if appointment is not None and appointment.state is AppointmentState.PENDING:
-        return StillOpen(goal.slot, turn.today())
+    if appointment is None or appointment.state in {AppointmentState.FAILED, AppointmentState.CANCELLED}:
+        return TemporaryTrouble()  # it ended while we waited, and its guard with it: the wish may be tried again
+    if appointment.state in {AppointmentState.PENDING, AppointmentState.COMPENSATING}:
+        return _still_open(turn, goal, appointment) or TemporaryTrouble()
     return HasOne(goal.slot, turn.today())
+
+
+def _still_open(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome | None:
+    """What is told is noted before it is said: whoever settles the operation owes the caller a message then."""
+    untold = appointment.state is AppointmentState.PENDING and appointment.told is not Told.PENDING
+    if untold and not turn.appointments.leave_open(
+        turn.tenant.id, appointment, why=_ASKED_AGAIN, answer="", now=turn.clock.now()
+    ):
+        return replay(turn, goal, appointment.id)  # settled at this very moment
+    return StillOpen(appointment.slot, turn.today())
 
 
 def _settled(turn: Turn, appointment_id: str) -> Appointment | None:

@@ -7,7 +7,7 @@ from typing import assert_never
 from bookend.application import alerts as alert
 from bookend.application.booking_answers import EXISTING, NOT_SENT, TAKEN, refused
 from bookend.application.booking_goal import Goal
-from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, POST_S
+from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, POST_S, Deadline
 from bookend.application.outcomes import Booked, BookOutcome, NotBooked, StillOpen
 from bookend.application.ports import (
     Alert,
@@ -57,8 +57,8 @@ def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutc
     try:
         return _commit(turn, goal, appointment, answer, judgement)
     except StoreUnavailable:
-        # Cal.com has answered but we cannot write it down: what is on record is PENDING, and that is what we say.
-        return _open(turn, goal)
+        # Cal.com has answered, but whether that is written down is not known: say what is on record.
+        return _as_recorded(turn, goal, appointment)
 
 
 def _ask(turn: Turn, appointment: Appointment) -> CreateAnswer:
@@ -127,10 +127,13 @@ def _confirm(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking,
             answer = Answered(booking)
             raised = alert.foreign_booking(appointment, answer, owner=owner)
             return _release(turn, goal, appointment, answer, EXISTING, raised)
+        case Superseded(now_is) if now_is is not None and _stands_on(now_is, booking):
+            return Booked(now_is, turn.today())
         case Superseded(_):
-            # We woke up too late: others have given the operation up, so its booking must not stay.
+            # We woke up too late: others have given the operation up, so its booking must not stay. Its time of its
+            # own: the turn's is over by then, or nearly.
             turn.alerts.raise_(alert.woke_too_late(appointment, Answered(booking)))
-            undone = turn.calendar.cancel(booking.uid, _CANCEL_REASON, deadline=turn.deadline.share(CANCEL_S))
+            undone = turn.calendar.cancel(booking.uid, _CANCEL_REASON, deadline=Deadline.within(CANCEL_S, turn.clock))
             return NotBooked() if isinstance(undone, Cancelled) else _open(turn, goal)
         case other:
             assert_never(other)
@@ -142,7 +145,10 @@ def _undo(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, wh
     turn.alerts.raise_(raised)
     bookings = {appointment.segments[0].index: booking}
     tenant = turn.tenant.id
-    turn.appointments.must_undo(tenant, appointment, bookings, why=why, alert=raised, now=turn.clock.now())
+    if not turn.appointments.must_undo(tenant, appointment, bookings, why=why, alert=raised, now=turn.clock.now()):
+        now_is = turn.appointments.appointment(tenant, appointment.id)
+        if now_is is not None and _stands_on(now_is, booking):
+            return Booked(now_is, turn.today())
     share = turn.deadline.share(CANCEL_S, reserve=_AFTER_CANCEL_S)
     if not isinstance(turn.calendar.cancel(booking.uid, _CANCEL_REASON, deadline=share), Cancelled):
         return _open(turn, goal)
@@ -152,8 +158,8 @@ def _undo(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, wh
 def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answer: str) -> BookOutcome:
     """Nobody knows: the interval stays blocked and what is told is noted before it is said."""
     turn.alerts.raise_(alert.outcome_unknown(appointment, why))
-    turn.appointments.leave_open(turn.tenant.id, appointment, why=why, answer=answer, now=turn.clock.now())
-    return _open(turn, goal)
+    noted = turn.appointments.leave_open(turn.tenant.id, appointment, why=why, answer=answer, now=turn.clock.now())
+    return _open(turn, goal) if noted else _as_recorded(turn, goal, appointment)
 
 
 def _release(  # noqa: PLR0917 - what every step of this module hands on
@@ -170,10 +176,31 @@ def _release(  # noqa: PLR0917 - what every step of this module hands on
             wait = answer.retry_after_s if isinstance(answer, NotSent) else None
             return refused(turn, goal, why, retry_after_s=wait)
         case Superseded(now_is):
-            helped = now_is is not None and now_is.state is AppointmentState.CONFIRMED
-            return Booked(now_is, turn.today()) if helped and now_is else _open(turn, goal)
+            return _standing(turn, goal, now_is)
         case other:
             assert_never(other)
+
+
+def _as_recorded(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome:
+    """What a write came to whose answer was lost, or that others were faster than; "open" if nobody tells."""
+    try:
+        return _standing(turn, goal, turn.appointments.appointment(turn.tenant.id, appointment.id))
+    except StoreUnavailable:
+        return _open(turn, goal)
+
+
+def _standing(turn: Turn, goal: Goal, now_is: Appointment | None) -> BookOutcome:
+    if now_is is not None and now_is.state is AppointmentState.CONFIRMED:
+        return Booked(now_is, turn.today())
+    if now_is is not None and now_is.state is AppointmentState.FAILED:
+        return refused(turn, goal, now_is.why or "")
+    return _open(turn, goal)
+
+
+def _stands_on(now_is: Appointment, booking: Booking) -> bool:
+    """Whether somebody has committed this very booking meanwhile: then it is the customer's, and stays."""
+    live = {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
+    return now_is.state in live and any(segment.uid == booking.uid for segment in now_is.segments)
 
 
 def _open(turn: Turn, goal: Goal) -> StillOpen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from bookend.application.offering import NoAnswer, find_free, keep
 from bookend.application.outcomes import BookOutcome, Missing, NeedInfo, NotBooked, Reason, SlotTaken, TemporaryTrouble
@@ -15,6 +16,7 @@ from bookend.domain.contacts import (
     Customer,
     clean_name,
     customer_id,
+    is_placeholder,
     normalise_email,
     normalise_phone,
     placeholder_email,
@@ -86,8 +88,8 @@ def read_who(command: BookAppointment, turn: Turn) -> Who | NeedInfo:
     if name is None:
         return NeedInfo(Missing.NAME)
     email = normalise_email(command.email)
-    if command.email is not None and email is None:
-        return NeedInfo(Missing.EMAIL)
+    if command.email is not None and (email is None or is_placeholder(email, domain=turn.tenant.placeholder_domain)):
+        return NeedInfo(Missing.EMAIL)  # an address in our own domain is some customer's placeholder, never a wish
     identity = customer_id(turn.tenant.id, caller=turn.call.caller, call=turn.call.id, name=name)
     phone = normalise_phone(command.phone, country_code=turn.tenant.country_code)
     return Who(name, identity, phone, email)
@@ -105,8 +107,8 @@ def read_goal(
     offer = _offer_meant(command, turn, known.record)
     if isinstance(offer, Offer):
         service = turn.tenant.service(offer.service)
-        if service is None:
-            return NotBooked()
+        if service is None or offer.staff not in service.stylists:
+            return NotBooked()  # the salon has changed since the offer was made
         return Goal(service, offer.staff, offer.slot, offer, _stylists(command, turn, service), who)
     if offer is not None:
         return offer
@@ -116,36 +118,67 @@ def read_goal(
 def _offer_meant(command: BookAppointment, turn: Turn, record: CallRecord) -> Offer | BookOutcome | None:
     """The offer the caller took; None when the wish names none of them; an outcome when it cannot be told."""
     named = next((each for each in record.offers if each.id == command.offer), None)
+    if named is not None and _contradicts(command, turn, named):
+        return NeedInfo(Missing.WHICH_OFFER)
     if command.time is None and command.date is None:
         only = record.offers[0] if len(record.offers) == 1 and command.offer is None else None
+        if only is not None and _contradicts(command, turn, only):
+            only = None
         return named or only or NeedInfo(Missing.TIME)
-    wanted = _wanted(command, turn, record)
+    wanted = _wanted(command, turn, record, named=named)
     if not isinstance(wanted, Wanted):
         return named if named is not None and command.time is None else wanted
     if named is not None:
-        agrees = wanted.at in {None, named.slot.start}
-        return named if agrees else NeedInfo(Missing.WHICH_OFFER)
+        return named if _agrees(wanted, turn, named) else NeedInfo(Missing.WHICH_OFFER)
     if wanted.at is None:
         return NeedInfo(Missing.TIME)
     fitting = [each for each in record.offers if each.slot.start == wanted.at and _fits(command, turn, each)]
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _wanted(command: BookAppointment, turn: Turn, record: CallRecord) -> Wanted | BookOutcome:
-    """The time wished for. A bare time means the day of the offer that is at that time, if there is one."""
+def _wanted(
+    command: BookAppointment, turn: Turn, record: CallRecord, *, named: Offer | None = None
+) -> Wanted | BookOutcome:
+    """The time wished for. A bare time means the day of the offer that is at that time, if there is one.
+
+    Where offers of several days are at that time and none is named it is a question: a guess books the wrong day.
+    """
     now = turn.clock.now()
     if command.date is None:
+        meant: dict[datetime, Wanted] = {}
         for offer in record.offers:
-            day = offer.slot.start.astimezone(turn.tenant.zone).date()
-            wanted = read_wanted(turn.tenant, day.isoformat(), command.time, now=now)
+            wanted = read_wanted(turn.tenant, _day(turn, offer).isoformat(), command.time, now=now)
             if isinstance(wanted, Wanted) and wanted.at == offer.slot.start:
-                return wanted
+                meant[offer.slot.start] = wanted
+        if named is not None and named.slot.start in meant:
+            return meant[named.slot.start]
+        if meant:
+            return next(iter(meant.values())) if len(meant) == 1 else NeedInfo(Missing.WHICH_OFFER)
     return read_wanted(turn.tenant, command.date, command.time, now=now)
+
+
+def _agrees(wanted: Wanted, turn: Turn, offer: Offer) -> bool:
+    """Whether the time that was said is the offer's: the very instant, or its day where no time was said."""
+    return wanted.at == offer.slot.start if wanted.at is not None else wanted.day == _day(turn, offer)
+
+
+def _day(turn: Turn, offer: Offer) -> date:
+    return offer.slot.start.astimezone(turn.tenant.zone).date()
+
+
+def _contradicts(command: BookAppointment, turn: Turn, offer: Offer) -> bool:
+    """Whether service or stylist, as far as they can be told, are others than the offer's."""
+    wish = read_service(turn.tenant, command.service or offer.service, command.staff)
+    return isinstance(wish, ServiceWish) and not _is_for(wish, offer)
 
 
 def _fits(command: BookAppointment, turn: Turn, offer: Offer) -> bool:
     wish = read_service(turn.tenant, command.service or offer.service, command.staff)
-    return isinstance(wish, ServiceWish) and wish.service.id == offer.service and offer.staff in wish.stylists
+    return isinstance(wish, ServiceWish) and _is_for(wish, offer)
+
+
+def _is_for(wish: ServiceWish, offer: Offer) -> bool:
+    return wish.service.id == offer.service and offer.staff in wish.stylists
 
 
 def _stylists(command: BookAppointment, turn: Turn, service: Service) -> tuple[str, ...]:
@@ -179,6 +212,8 @@ def _look_up(
         return TemporaryTrouble(free.retry_after_s)
     opening = next((each for each in free.openings if each.slot.start == wanted.at), None)
     if opening is None:
+        if (answer := earlier(asked)) is not None:
+            return answer  # the same wish, delivered twice, took it while we looked
         offers = keep(turn, wish.service, free, wanted)
         return SlotTaken(slot, Reason.NOT_FREE, wish.service, offers, turn.today())
     return Goal(wish.service, opening.staff, opening.slot, None, wish.stylists, who)

@@ -111,6 +111,10 @@ class Tenants(Protocol):
         """The tenant (narrowed to a branch where agent or dialled number belong to one), or None: not ours."""
         ...
 
+    def of_id(self, tenant: str) -> Tenant | None:
+        """The whole tenant, for work that no caller waits for."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
@@ -218,6 +222,10 @@ class Appointments(Protocol):
     All methods raise StoreUnavailable when the store does not answer.
     """
 
+    def within(self, deadline: Deadline) -> Appointments:
+        """The same, for one turn: conflicts and throttles are tried again no longer than that."""
+        ...
+
     def look(
         self,
         tenant: str,
@@ -277,8 +285,16 @@ class Appointments(Protocol):
         answer: str,
         alert: Alert | None,
         now: datetime,
+        owes_text: bool = False,
     ) -> ReleaseOutcome:
-        """After a definite no: intervals and guards go, the appointment is FAILED; `answer` is kept whole."""
+        """After a definite no: intervals and guards go, the appointment is FAILED; `answer` is kept whole.
+
+        `owes_text`: the caller was told that it is open, so the end of the story goes into the outbox with it.
+        """
+        ...
+
+    def postpone(self, tenant: str, appointment: Appointment, *, until: datetime) -> bool:
+        """Look at it again at `until`, and count the look; False if it is no longer open."""
         ...
 
     def leave_open(self, tenant: str, appointment: Appointment, *, why: str, answer: str, now: datetime) -> bool:
@@ -304,6 +320,22 @@ class Appointments(Protocol):
 
     def end_call(self, tenant: str, call: str, *, now: datetime) -> int:
         """Free what is still held for the call and note its end; how many holds were freed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An appointment that something must look after."""
+
+    tenant: str
+    appointment: str
+
+
+class DueWork(Protocol):
+    """What is overdue, oldest first."""
+
+    def due(self, *, now: datetime, most: int) -> Sequence[Due]:
+        """At most `most` appointments whose time has come. The index behind it lags: each is read anew before use."""
         ...
 
 

@@ -86,7 +86,7 @@ class Appointment:
     """One appointment. `op` is the operation that last changed it, `version` grows with every change.
 
     `lease` is the instant until which its operation may still be working on it. `why` says for what reason it ended
-    where it is: the refusal's name, never Cal.com's text.
+    where it is: the refusal's name, never Cal.com's text. `looks` counts how often its outcome was looked for in vain.
     """
 
     id: str
@@ -104,6 +104,7 @@ class Appointment:
     told: Told = Told.NOTHING
     why: str | None = None
     verified_at: datetime | None = None
+    looks: int = 0
 
     @property
     def slot(self) -> Slot:

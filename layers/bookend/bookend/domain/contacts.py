@@ -21,6 +21,9 @@ _EMAIL = re.compile(
 )
 _HONORIFICS = frozenset({"herr", "frau", "hr", "fr", "dr", "prof", "mr", "mrs", "ms"})
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+_WITHHELD = frozenset({"+266696687", "+7378742833", "+86282452253", "+8656696", "+2562533"})
+"""ANONYMOUS, RESTRICTED, UNAVAILABLE, UNKNOWN and BLOCKED on a telephone's keys: what some networks send for a withheld
+number. They look like E.164, and would make one customer of everybody who withholds theirs."""
 MAX_NAME = 80
 """Longest name we take, in characters (reliability 6.2)."""
 
@@ -52,7 +55,7 @@ def normalise_phone(text: str | None, *, country_code: str) -> str | None:
         bare = "+" + bare[2:]
     elif bare.startswith("0"):
         bare = f"+{country_code}{bare[1:]}"
-    return bare if _E164.fullmatch(bare) and bare.isascii() else None
+    return bare if _E164.fullmatch(bare) and bare.isascii() and bare not in _WITHHELD else None
 
 
 def normalise_email(text: str | None) -> str | None:
@@ -82,6 +85,12 @@ def name_identity(name: str) -> str:
     ascii_only = unicodedata.normalize("NFKD", folded)
     words = re.findall(r"[^\W_]+", "".join(char for char in ascii_only if not unicodedata.combining(char)))
     return " ".join(word for word in words if word not in _HONORIFICS) or " ".join(words)
+
+
+def may_be_one_person(name: str, other: str) -> bool:
+    """Whether two names can be spellings of one: every word of the shorter is in the longer ("Schuster")."""
+    words, others = set(name_identity(name).split()), set(name_identity(other).split())
+    return words <= others or others <= words
 
 
 def customer_id(tenant: str, *, caller: str | None, call: str, name: str) -> str:

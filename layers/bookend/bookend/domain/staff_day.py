@@ -44,7 +44,9 @@ class Interval:
 
     def blocks_at(self, now: datetime) -> bool:
         """Whether somebody else must keep out of it at `now`."""
-        return self.expires is None or now < self.expires + CLOCK_SLACK
+        if self.state is not IntervalState.HELD or self.expires is None:
+            return True
+        return now < self.expires + CLOCK_SLACK
 
     def usable_at(self, now: datetime) -> bool:
         """Whether the caller it is held for may still turn it into a booking at `now`."""

@@ -42,6 +42,7 @@ _PAGE = 250
 _MOST_PAGES = 40
 _LARGEST_BODY = 4_000_000  # bytes; a page of 250 bookings is about 600 kB
 _ALREADY_CANCELLED = ("has been cancelled already", "This booking has already been cancelled")
+_OF_THE_TRANSFER = {b"content-encoding", b"content-length", b"transfer-encoding"}
 _NEVER_LEFT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -254,7 +255,7 @@ class CalcomCalendar:
                     raise httpx.DecodingError("the answer is larger than any that makes sense")
         finally:
             streamed.close()
-        headers = [(k, v) for k, v in streamed.headers.items() if k not in {"content-encoding", "content-length"}]
+        headers = [(k, v) for k, v in streamed.headers.raw if k.lower() not in _OF_THE_TRANSFER]
         content = bytes(body) if streamed.is_success else bytes(body).replace(key, b"<our key>")
         return httpx.Response(streamed.status_code, headers=headers, content=content, request=request)
 

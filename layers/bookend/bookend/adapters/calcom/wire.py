@@ -94,7 +94,7 @@ class SlotsEnvelope(_Lenient):
 
 
 class ErrorWire(_Lenient):
-    """All error shapes in one: enveloped, short envelope, raw (contracts: calcom 3.1), Nest's own with a text as `error`.
+    """All error shapes in one: enveloped, short envelope, raw (contracts: calcom 3.1), or with a text as `error`.
 
     Any JSON object is one, so that an odd field never makes a definite refusal look like an accident.
     """

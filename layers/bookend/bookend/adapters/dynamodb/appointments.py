@@ -15,6 +15,7 @@ from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.keys import Item, Key
 from bookend.adapters.dynamodb.transact import Table
+from bookend.application.deadline import Deadline
 from bookend.application.ports import (
     Alert,
     AskedBefore,
@@ -61,6 +62,9 @@ class DynamoAppointments:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+
+    def within(self, deadline: Deadline) -> DynamoAppointments:
+        return DynamoAppointments(self._table.within(deadline))
 
     # Reading
 
@@ -254,7 +258,7 @@ class DynamoAppointments:
             for segment in segments
             for day in segment.slot.utc_days()
         ]
-        actions.append(self._put(self._outbox_row(tenant, appointment, told, now), _IS_NEW))
+        actions.append(self._put(self._outbox_row(tenant, appointment, "booked", told, now), _IS_NEW))
         failed = self._table.write(actions)
         if failed is None:
             return Confirmed()
@@ -288,6 +292,7 @@ class DynamoAppointments:
         answer: str,
         alert: Alert | None,
         now: datetime,
+        owes_text: bool = False,
     ) -> ReleaseOutcome:
         """Position 0: no longer this operation's to end. The rest cannot fail while 0 holds."""
         actions = [
@@ -320,8 +325,28 @@ class DynamoAppointments:
             },
             *self._alert_rows(tenant, appointment, alert, now),
         ]
+        if owes_text:
+            row = self._outbox_row(tenant, appointment, "not_booked", appointment.told, now)
+            actions.append(self._put(row, _IS_NEW))
         failed = self._table.write(actions)
         return Released() if failed is None else Superseded(self.appointment(tenant, appointment.id))
+
+    def postpone(self, tenant: str, appointment: Appointment, *, until: datetime) -> bool:
+        due = self._update(
+            keys.appointment(tenant, appointment.id),
+            "SET #due = :due, #looks = if_not_exists(#looks, :zero) + :one, #ver = #ver + :one",
+            _OPERATION_NOT_ENDED,
+            _names("op", "state", "due", "looks", "ver"),
+            {
+                ":due": items.epoch(until),
+                ":PENDING": "PENDING",
+                ":COMPENSATING": "COMPENSATING",
+                ":op": appointment.op,
+                ":zero": 0,
+                ":one": 1,
+            },
+        )
+        return self._table.write([due]) is None
 
     def _free(self, tenant: str, appointment: Appointment) -> Iterable[Action]:
         for segment in appointment.segments:
@@ -465,10 +490,10 @@ class DynamoAppointments:
             )
         ]
 
-    def _outbox_row(self, tenant: str, appointment: Appointment, told: Told, now: datetime) -> Item:
+    def _outbox_row(self, tenant: str, appointment: Appointment, kind: str, told: Told, now: datetime) -> Item:
         return keys.outbox(tenant, appointment.op) | to_wire(
             {
-                "kind": "booked",
+                "kind": kind,
                 "appt": appointment.id,
                 "told": told.value,
                 "state": "NEW",

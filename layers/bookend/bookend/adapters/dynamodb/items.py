@@ -212,6 +212,7 @@ def appointment_from_item(appointment: str, item: Item) -> Appointment:
         told=Told(plain["told"]),
         why=plain.get("why"),
         verified_at=parse_instant(plain["verified_at"]) if "verified_at" in plain else None,
+        looks=int(plain.get("looks", 0)),
     )
 
 

@@ -17,6 +17,10 @@ CUSTOMER_INDEX = "customer-index"
 _DUE_SHARDS = 4
 
 
+class NotAnAppointmentKey(ValueError):
+    """A key that is no appointment's stands in the due index."""
+
+
 def _key(pk: str, sk: str) -> Key:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
@@ -84,6 +88,23 @@ def route(kind: str, value: str) -> Key:
 def customer_partition(tenant: str, customer_id: str) -> str:
     """Index partition of a customer's appointments."""
     return f"T#{tenant}#CUST#{customer_id}"
+
+
+def due_shards() -> tuple[str, ...]:
+    """Every index partition of what something must look after."""
+    return tuple(f"DUE#{number}" for number in range(_DUE_SHARDS))
+
+
+def tenant_and_appointment(key: Item) -> tuple[str, str]:
+    """Whose appointment a key is.
+
+    Raises:
+        NotAnAppointmentKey: it is the key of something else.
+    """
+    parts = key["pk"]["S"].split("#")
+    if len(parts) != 4 or (parts[0], parts[2]) != ("T", "APPT"):
+        raise NotAnAppointmentKey(parts[2] if len(parts) > 2 else "")
+    return parts[1], parts[3]
 
 
 def due_shard(appointment_id: str) -> str:

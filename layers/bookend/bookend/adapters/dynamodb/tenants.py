@@ -37,6 +37,9 @@ class DynamoTenants:
         tenant = self._tenant(tenant_id)
         return None if tenant is None else tenant.at_branch(tenant.branch_of(agent=agent, number=number))
 
+    def of_id(self, tenant: str) -> Tenant | None:
+        return self._tenant(tenant)
+
     def _route(self, agent: str | None, number: str | None) -> str | None:
         """The tenant both agree on; where agent and number belong to different ones, nobody's."""
         now = self._clock.now()

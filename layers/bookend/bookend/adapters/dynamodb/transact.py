@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bookend.adapters.dynamodb.keys import Item
+from bookend.application.deadline import Deadline
 from bookend.application.ports import Clock, StoreUnavailable
 
 _BASE_S = 0.02
@@ -56,12 +57,25 @@ class Table:
         clock: Clock,
         on_give_up: Callable[[], None] = lambda: None,
         limit_s: float = _BACKGROUND_S,
+        deadline: Deadline | None = None,
     ) -> None:
         self._client = client
         self.name = name
         self._clock = clock
         self._on_give_up = on_give_up
         self._limit_s = limit_s
+        self._deadline = deadline
+
+    def within(self, deadline: Deadline) -> Table:
+        """The same table for one turn: tries end with it."""
+        return Table(
+            self._client,
+            self.name,
+            clock=self._clock,
+            on_give_up=self._on_give_up,
+            limit_s=self._limit_s,
+            deadline=deadline,
+        )
 
     def write(self, actions: Sequence[dict[str, Any]]) -> Failed | None:
         """All actions or none. Each names its table and asks for the old item if its condition fails."""
@@ -80,6 +94,12 @@ class Table:
         answer = self._with_tries(lambda: self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True))
         item: Item | None = answer.get("Item")
         return item
+
+    def query(self, **request: Any) -> list[Item]:
+        """One page of an index; what it says is late, so nobody decides on it alone."""
+        answer = self._with_tries(lambda: self._client.query(TableName=self.name, **request))
+        found: list[Item] = answer["Items"]
+        return found
 
     def get_all(self, keys: Sequence[Item]) -> list[Item | None]:
         """The items in the order of their keys, each read consistently, in as few requests as the service allows."""
@@ -121,6 +141,8 @@ class Table:
 
     def _with_tries(self, attempt: Callable[[], _T]) -> _T:
         until = self._clock.monotonic() + self._limit_s
+        if self._deadline is not None:
+            until = min(until, self._deadline.ends_at)
         for number in range(_TRIES):
             try:
                 return attempt()

@@ -1,7 +1,9 @@
 """Every sentence the caller may hear, by language. A test holds that the languages have the same sentences.
 
-Placeholders: {times} and {time} are spoken instants with their day where it is not the one asked for, {service} a name,
-{callback} the salon's hours for calling back.
+Placeholders: {time}, {times}, {others} and {wanted} are adverbials of time ("um 9 Uhr", "am Montag, 27. Oktober, um
+9 Uhr 30"), with their day where it is not the one asked for; {day} is one too ("heute", "am Montag, 27. Oktober").
+{first}, {last} and {today} are bare days. {service}, {staff}, {services} and {known} are names, {callback} a sentence.
+A sentence may begin with any of them: it gets its capital when it is said.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ from collections.abc import Mapping
 from bookend.domain.saying import Language
 
 _DE: Mapping[str, str] = {
-    "free_exact": "Ja, {time} ist frei für {service}.",
-    "free_exact_or": "Ja, {time} ist frei für {service}. Möglich wäre auch {others}.",
-    "free_instead": "{wanted} ist leider nicht frei. Frei wäre {times}. Was passt Ihnen?",
-    "free_on_day": "Für {service} ist frei: {times}. Was passt Ihnen?",
-    "free_other_day": "{day} ist für {service} leider nichts frei. Frei wäre {times}. Was passt Ihnen?",
-    "nothing_free": "Von {first} bis {last} ist für {service} leider nichts frei. Soll ich später schauen?",
+    "free_exact": "Ja, {time} ist ein Termin für {service} frei.",
+    "free_exact_or": "Ja, {time} ist ein Termin für {service} frei. Möglich wäre es auch {others}.",
+    "free_instead": "{wanted} ist leider kein Termin für {service} frei. Möglich wäre es {times}. Was passt Ihnen?",
+    "free_on_day": "Ein Termin für {service} wäre {times} möglich. Was passt Ihnen?",
+    "free_other_day": "{day} ist für {service} leider nichts frei. Möglich wäre es {times}. Was passt Ihnen?",
+    "nothing_free": (
+        "Von {first}, bis {last}, ist für {service} leider nichts frei. Soll ich nach einem späteren Tag schauen?"
+    ),
     "booked": "Ihr Termin ist gebucht: {service} {time} bei {staff}.",
     "taken_race": "Der Termin {time} wurde gerade von einem anderen Kunden gebucht.",
     "taken": "Der Termin {time} ist leider nicht frei.",
@@ -29,42 +33,52 @@ _DE: Mapping[str, str] = {
     "has_one": "Sie haben {time} bereits einen Termin für diese Leistung.",
     "past": "Dieser Zeitpunkt liegt in der Vergangenheit. Heute ist {today}. Welchen Tag meinen Sie?",
     "rule_past": "Dieser Zeitpunkt ist schon vorbei.",
-    "rule_out_of_bounds": "{time} kann nicht gebucht werden: Das ist zu kurzfristig oder zu weit im Voraus.",
-    "rule_limit": "{time} kann nicht gebucht werden: Es sind bereits zu viele Termine gebucht.",
+    "rule_out_of_bounds": "{time} kann ich leider nicht buchen: Das ist zu kurzfristig oder zu weit im Voraus.",
+    "rule_limit": "{time} kann ich leider nicht buchen: Es sind bereits zu viele Termine gebucht.",
     "not_booked": "Der Termin konnte leider nicht gebucht werden. {callback}",
-    "by_phone_only": "{service} kann ich leider nicht selbst buchen. {callback}",
+    "by_phone_only": "Einen Termin für {service} kann ich leider nicht selbst buchen. {callback}",
     "temporary": (
         "Die Terminverwaltung ist vorübergehend nicht erreichbar. "
         "Bitte versuchen Sie es in wenigen Minuten erneut oder rufen Sie uns direkt an."
     ),
-    "need_service": "Welche Leistung wünschen Sie? Wir bieten {known}.",
-    "need_staff": "Das kenne ich leider nicht. Für diese Leistung gibt es {known}. Zu wem möchten Sie?",
+    "need_service": "Welche Leistung wünschen Sie, zum Beispiel {known}?",
+    "need_staff": "Diesen Namen kenne ich für diese Leistung leider nicht. Möchten Sie zu {known}?",
     "need_date": "Für welchen Tag möchten Sie den Termin?",
-    "need_time": "Für welche Uhrzeit möchten Sie den Termin?",
+    "need_time": "Um wie viel Uhr möchten Sie den Termin?",
     "need_name": "Auf welchen Namen darf ich den Termin buchen?",
-    "need_email": "Diese E-Mail-Adresse scheint nicht zu stimmen. Wie lautet sie, oder soll ich ohne E-Mail buchen?",
+    "need_email": (
+        "Diese E-Mail-Adresse scheint nicht zu stimmen. Wie lautet sie genau, oder soll ich ohne E-Mail-Adresse buchen?"
+    ),
     "need_offer": "Welchen der genannten Termine möchten Sie?",
     "not_a_time": "Das habe ich nicht verstanden. Welchen Tag und welche Uhrzeit meinen Sie?",
-    "skipped_time": "Diese Uhrzeit gibt es an dem Tag nicht, die Uhren werden vorgestellt. Welche passt Ihnen?",
-    "twice_time": "Diese Uhrzeit gibt es in der Nacht zweimal: {times}. Welche meinen Sie?",
+    "skipped_time": (
+        "Diese Uhrzeit gibt es an diesem Tag nicht, weil die Uhren vorgestellt werden. "
+        "Welche andere Uhrzeit passt Ihnen?"
+    ),
+    "twice_time": "Diese Uhrzeit gibt es in dieser Nacht zweimal: {times}. Welche meinen Sie?",
     "too_far": "So weit im Voraus kann ich nicht buchen. Heute ist {today}. Welchen Tag meinen Sie?",
     "services": "Wir bieten {services}.",
+    "some_services": "Wir bieten unter anderem {services}.",
+    "no_services": "Hier kann ich zurzeit leider keine Termine buchen. {callback}",
     "unknown_function": "Das kann ich leider nicht.",
     "unknown_tenant": "Für diesen Anschluss ist keine Terminbuchung eingerichtet.",
     "callback": "Bitte rufen Sie uns direkt an.",
+    "and": "und",
 }
 
 _EN: Mapping[str, str] = {
-    "free_exact": "Yes, {time} is free for {service}.",
-    "free_exact_or": "Yes, {time} is free for {service}. {others} would be possible too.",
-    "free_instead": "I'm sorry, {wanted} is not free. {times} would be. Which suits you?",
-    "free_on_day": "For {service} these times are free: {times}. Which suits you?",
-    "free_other_day": "I'm sorry, {day} nothing is free for {service}. {times} would be. Which suits you?",
+    "free_exact": "Yes, an appointment for {service} is free {time}.",
+    "free_exact_or": "Yes, an appointment for {service} is free {time}. It would also be possible {others}.",
+    "free_instead": (
+        "I'm sorry, no appointment for {service} is free {wanted}. It would be possible {times}. Which suits you?"
+    ),
+    "free_on_day": "An appointment for {service} would be possible {times}. Which suits you?",
+    "free_other_day": "I'm sorry, nothing is free for {service} {day}. It would be possible {times}. Which suits you?",
     "nothing_free": "I'm sorry, from {first} to {last} nothing is free for {service}. Shall I look at a later day?",
     "booked": "Your appointment is booked: {service} {time} with {staff}.",
     "taken_race": "The appointment {time} has just been booked by another customer.",
     "taken": "I'm sorry, the appointment {time} is not free.",
-    "instead": "Would you like {times} instead?",
+    "instead": "Would you like to come {times} instead?",
     "ask_other_time": "Shall I look for another time?",
     "still_open": (
         "Your appointment {time} is still open: the booking system has not confirmed it yet. "
@@ -73,28 +87,31 @@ _EN: Mapping[str, str] = {
     "has_one": "You already have an appointment {time} for this service.",
     "past": "That time is in the past. Today is {today}. Which day do you mean?",
     "rule_past": "That time has already passed.",
-    "rule_out_of_bounds": "{time} cannot be booked: it is too soon or too far ahead.",
-    "rule_limit": "{time} cannot be booked: too many appointments are booked already.",
+    "rule_out_of_bounds": "I'm sorry, I cannot book {time}: it is too soon or too far ahead.",
+    "rule_limit": "I'm sorry, I cannot book {time}: too many appointments are booked already.",
     "not_booked": "I'm sorry, the appointment could not be booked. {callback}",
-    "by_phone_only": "I'm sorry, I cannot book {service} myself. {callback}",
+    "by_phone_only": "I'm sorry, I cannot book an appointment for {service} myself. {callback}",
     "temporary": (
         "The booking system is temporarily unavailable. Please try again in a few minutes or call us directly."
     ),
-    "need_service": "Which service would you like? We offer {known}.",
-    "need_staff": "I'm sorry, I don't know that. For this service there is {known}. Who would you like?",
+    "need_service": "Which service would you like, for example {known}?",
+    "need_staff": "I'm sorry, I don't know that name for this service. Would you like {known}?",
     "need_date": "For which day would you like the appointment?",
     "need_time": "For what time would you like the appointment?",
     "need_name": "Under which name may I book the appointment?",
-    "need_email": "That e-mail address does not seem right. What is it, or shall I book without one?",
+    "need_email": "That e-mail address does not seem right. What is it exactly, or shall I book without one?",
     "need_offer": "Which of the times mentioned would you like?",
     "not_a_time": "I did not understand that. Which day and what time do you mean?",
-    "skipped_time": "That time does not exist on that day because the clocks go forward. What time suits you?",
+    "skipped_time": "That time does not exist on that day because the clocks go forward. What other time suits you?",
     "twice_time": "That time happens twice that night: {times}. Which do you mean?",
     "too_far": "I cannot book that far ahead. Today is {today}. Which day do you mean?",
     "services": "We offer {services}.",
+    "some_services": "Among other things we offer {services}.",
+    "no_services": "I'm sorry, I cannot book any appointments here at present. {callback}",
     "unknown_function": "I'm sorry, I cannot do that.",
     "unknown_tenant": "No booking is set up for this line.",
     "callback": "Please call us directly.",
+    "and": "and",
 }
 
 CATALOGUE: Mapping[Language, Mapping[str, str]] = {Language.DE: _DE, Language.EN: _EN}

@@ -40,6 +40,9 @@ from bookend.domain.tenant import Tenant
 
 Reply: TypeAlias = dict[str, Any]
 _MOST_NAMES = 8
+"""Names a listener can take in."""
+_MOST_LISTED = 60
+"""Names sent for the agent's logic; with the longest ones a tenant may have, two lists stay below MAX_CHARACTERS."""
 MAX_CHARACTERS = 15_000
 """Longest answer Retell passes on (contracts: retell 1.6)."""
 
@@ -96,7 +99,7 @@ class Speaker:
             case SlotTaken():
                 return self._taken(outcome)
             case Forbidden(rule, slot, _, offers, today):
-                sentence = self._say(f"rule_{rule.value}", time=_capital(self._dated(slot.start, today)))
+                sentence = self._say(f"rule_{rule.value}", time=self._dated(slot.start, today))
                 return self._with_offers("policy", sentence, offers, self._day(slot.start), today, reason=rule.value)
             case NotBooked():
                 return self._reply("error", self._say("not_booked", callback=self._callback()))
@@ -115,14 +118,16 @@ class Speaker:
                 return self._time_trouble(outcome)
             case ServiceList(services, staff):
                 names = [service.name for service in services]
-                sentence = self._say("services", services=self._and_more(names))
-                return self._reply("ok", sentence, services=names, staff=list(staff))
+                return self._reply(
+                    "ok", self._services(names), services=names[:_MOST_LISTED], staff=list(staff[:_MOST_LISTED])
+                )
             case _:
                 assert_never(outcome)
 
     def _offers(self, outcome: Offers) -> Reply:
         offers, asked, today, service = outcome.offers, outcome.asked, outcome.today, outcome.service.name
         times = self._times(offers, asked, today)
+        as_asked = outcome.exact if outcome.at is not None else any(self._day(o.slot.start) == asked for o in offers)
         if outcome.exact and outcome.at is not None:
             exact = say_slot(outcome.at, self._tenant.zone, self._language, asked_day=None, today=today)
             others = [each for each in offers if each.slot.start != outcome.at]
@@ -132,16 +137,14 @@ class Speaker:
             )
         elif outcome.at is not None:
             wanted = say_slot(outcome.at, self._tenant.zone, self._language, asked_day=asked, today=today)
-            shown = _capital(wanted) if self._language is Language.DE else wanted
-            sentence = self._say("free_instead", wanted=shown, times=times)
-        elif any(self._day(each.slot.start) == asked for each in offers):
+            sentence = self._say("free_instead", wanted=wanted, service=service, times=times)
+        elif as_asked:
             sentence = self._say("free_on_day", service=service, times=times)
         else:
             day = say_relative_day(asked, self._language, today=today)
-            shown = _capital(day) if self._language is Language.DE else day
-            sentence = self._say("free_other_day", day=shown, service=service, times=times)
+            sentence = self._say("free_other_day", day=day, service=service, times=times)
         return self._reply(
-            "available" if outcome.at is None or outcome.exact else "alternatives",
+            "available" if as_asked else "alternatives",
             sentence,
             offers=[self._offer(each, asked, today) for each in offers],
         )
@@ -168,11 +171,21 @@ class Speaker:
         )
 
     def _question(self, missing: Missing, known: tuple[str, ...]) -> Reply:
-        sentence = self._say(f"need_{missing.value}", known=self._and_more(list(known)))
-        reply = self._reply("need_info", sentence, missing=missing.value)
-        return reply | {"known": list(known)} if known else reply
+        if missing in {Missing.SERVICE, Missing.STAFF} and not known:
+            return self._reply("not_allowed", self._say("no_services", callback=self._callback()))
+        heard = join_options(known[:_MOST_NAMES], self._language) if known else ""
+        reply = self._reply("need_info", self._say(f"need_{missing.value}", known=heard), missing=missing.value)
+        return reply | {"known": list(known[:_MOST_LISTED])} if known else reply
+
+    def _services(self, names: list[str]) -> str:
+        if not names:
+            return self._say("no_services", callback=self._callback())
+        *others, last = names[:_MOST_NAMES]
+        listed = f"{', '.join(others)} {self._sentences['and']} {last}" if others else last
+        return self._say("services" if len(names) <= _MOST_NAMES else "some_services", services=listed)
 
     def _time_trouble(self, outcome: NotATime | PastTime | SkippedTime | TwiceTime | TooFarAhead) -> Reply:
+        missing = "time" if isinstance(outcome, SkippedTime | TwiceTime) else "date"
         match outcome:
             case NotATime():
                 key, values = "not_a_time", {}
@@ -190,7 +203,7 @@ class Speaker:
                 key, values = "twice_time", {"times": join_options(both, self._language)}
             case _:
                 assert_never(outcome)
-        return self._reply("need_info", self._say(key, **values), missing="date" if key != "twice_time" else "time")
+        return self._reply("need_info", self._say(key, **values), missing=missing)
 
     def _offer(self, offer: Offer, asked: date, today: date) -> dict[str, str]:
         return {
@@ -219,12 +232,8 @@ class Speaker:
     def _callback(self) -> str:
         return self._tenant.callback.get(self._language) or self._sentences["callback"]
 
-    def _and_more(self, names: list[str]) -> str:
-        """Names as a listener can keep them."""
-        return join_options(names[:_MOST_NAMES], self._language) if names else ""
-
     def _say(self, key: str, **values: str) -> str:
-        return self._sentences[key].format(**values)
+        return _capital(self._sentences[key].format(**values))
 
     def _reply(self, status: str, message: str, **more: Any) -> Reply:
         return {"status": status, "message": message, **more}

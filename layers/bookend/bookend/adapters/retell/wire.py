@@ -112,12 +112,13 @@ def _said(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     try:
-        text = str(value).strip()
+        raw = str(value)
     except ValueError:
         return None  # an integer of thousands of digits
-    if len(text) > _LONGEST_ARGUMENT or "{{" in text or text.lower() in _UNSET:
-        return None
-    return "".join(char for char in text if char.isprintable())
+    # Line breaks and no-break spaces part words; other unprintable characters are nothing.
+    spaced = (" " if char.isspace() else char for char in raw if char.isspace() or char.isprintable())
+    text = " ".join("".join(spaced).split())
+    return None if len(text) > _LONGEST_ARGUMENT or "{{" in text or text.lower() in _UNSET else text
 
 
 _SERVICE = ("service", "service_name", "dienstleistung", "leistung", "service_id")

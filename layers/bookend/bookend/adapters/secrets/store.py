@@ -7,27 +7,48 @@ Cal.com.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from bookend.application.ports import Clock
 
 KEPT = timedelta(minutes=5)
 REFRESH_AT_MOST_EVERY = timedelta(minutes=1)
 """How often a bad signature may make us look for a new key; a storm of forgeries must not become one of requests."""
+STALE_AT_MOST = timedelta(hours=1)
+"""How long a secret serves on while Secrets Manager does not answer, or holds something that cannot be used."""
 
 
 class SecretUnusable(Exception):
     """The secret is not of the documented form; the message says what is expected, never what is there."""
 
 
-class SecretStore:
-    """Secrets by ARN."""
+_Keys = tuple[str, ...]
+_Form = Callable[[Any], _Keys]
 
-    def __init__(self, client: Any, *, clock: Clock) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a secret held at `read_at`; somebody looked for something newer at `tried_at`."""
+
+    form: _Form
+    keys: _Keys
+    read_at: datetime
+    tried_at: datetime
+
+
+class SecretStore:
+    """Secrets by ARN. `on_stale` is told that one could not be read and that the one known before serves on."""
+
+    def __init__(self, client: Any, *, clock: Clock, on_stale: Callable[[], None] = lambda: None) -> None:
         self._client = client
         self._clock = clock
-        self._kept: dict[str, tuple[datetime, dict[str, Any]]] = {}
+        self._on_stale = on_stale
+        self._kept: dict[str, _Kept] = {}
 
     def retell_keys(self, arn: str) -> tuple[str, ...]:
         """The keys that may sign; none of them empty.
@@ -35,11 +56,7 @@ class SecretStore:
         Raises:
             SecretUnusable: the secret is not `{"keys": [text, …]}`.
         """
-        keys = self._read(arn).get("keys")
-        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            msg = 'the Retell secret must look like {"keys": ["…"]}'
-            raise SecretUnusable(msg)
-        return tuple(key for key in keys if key)
+        return self._keys(arn, _retell)
 
     def calcom_key(self, arn: str) -> str:
         """The API key.
@@ -47,33 +64,61 @@ class SecretStore:
         Raises:
             SecretUnusable: the secret is not `{"api_key": text}`.
         """
-        key = self._read(arn).get("api_key")
-        if not isinstance(key, str) or not key:
-            msg = 'the Cal.com secret must look like {"api_key": "cal_…"}'
-            raise SecretUnusable(msg)
-        return key
+        return self._keys(arn, _calcom)[0]
 
     def refresh(self, arn: str) -> bool:
-        """Forget a secret so that it is read anew; False if that was done less than a minute ago."""
+        """Look for something newer than what is kept; False if there is none, or somebody did so within a minute."""
         kept = self._kept.get(arn)
-        if kept is None or self._clock.now() - kept[0] < REFRESH_AT_MOST_EVERY:
+        if kept is None or self._clock.now() - kept.tried_at < REFRESH_AT_MOST_EVERY:
             return False
-        del self._kept[arn]
-        return True
+        return self._renewed(arn, kept) != kept.keys
 
-    def _read(self, arn: str) -> dict[str, Any]:
+    def _keys(self, arn: str, form: _Form) -> _Keys:
+        kept, now = self._kept.get(arn), self._clock.now()
+        if kept is None:
+            keys = form(self._read(arn))
+            self._kept[arn] = _Kept(form, keys, now, now)
+            return keys
+        if now - kept.read_at < KEPT or now - kept.tried_at < REFRESH_AT_MOST_EVERY:
+            return kept.keys
+        return self._renewed(arn, kept)
+
+    def _renewed(self, arn: str, kept: _Kept) -> _Keys:
+        """What the secret holds now, or for a while what it held before.
+
+        Good keys are given up for newer ones only: whoever can forge a signature can make us look.
+        """
         now = self._clock.now()
-        kept = self._kept.get(arn)
-        if kept is not None and now - kept[0] < KEPT:
-            return kept[1]
-        text = self._client.get_secret_value(SecretId=arn)["SecretString"]
         try:
-            secret = json.loads(text)
-        except ValueError as error:
-            msg = "a secret must be a JSON object"
-            raise SecretUnusable(msg) from error
-        if not isinstance(secret, dict):
-            msg = "a secret must be a JSON object"
-            raise SecretUnusable(msg)
-        self._kept[arn] = (now, secret)
-        return secret
+            keys = kept.form(self._read(arn))
+        except (BotoCoreError, ClientError, SecretUnusable):
+            if now - kept.read_at >= STALE_AT_MOST:
+                raise
+            self._kept[arn] = replace(kept, tried_at=now)
+            self._on_stale()
+            return kept.keys
+        self._kept[arn] = _Kept(kept.form, keys, now, now)
+        return keys
+
+    def _read(self, arn: str) -> Any:
+        text = self._client.get_secret_value(SecretId=arn).get("SecretString")
+        try:
+            return json.loads(text) if isinstance(text, str) else None
+        except (ValueError, RecursionError):
+            return None  # a JSONDecodeError carries the whole text
+
+
+def _retell(secret: Any) -> _Keys:
+    keys = secret.get("keys") if isinstance(secret, dict) else None
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        msg = 'the Retell secret must look like {"keys": ["…"]}'
+        raise SecretUnusable(msg)
+    return tuple(key for key in keys if key)
+
+
+def _calcom(secret: Any) -> _Keys:
+    key = secret.get("api_key") if isinstance(secret, dict) else None
+    if not isinstance(key, str) or not key:
+        msg = 'the Cal.com secret must look like {"api_key": "cal_…"}'
+        raise SecretUnusable(msg)
+    return (key,)

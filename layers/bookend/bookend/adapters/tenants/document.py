@@ -27,7 +27,7 @@ class TenantInvalid(Exception):
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: "Europe" is a directory
         msg = f"'{name}' is no time zone; write it like Europe/Berlin"
         raise ValueError(msg) from error
     return name
@@ -47,13 +47,28 @@ def _domain(name: str) -> str:
     return name
 
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+def _id(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", text):
+        msg = f"'{text}' is no id; write it with small letters, digits, - and _ (40 at most)"
+        raise ValueError(msg)
+    return text
+
+
+def _country_code(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
+        msg = f"'{text}' is no country code; write digits only, like 49"
+        raise ValueError(msg)
+    return text
+
+
+Id = Annotated[str, AfterValidator(_id)]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 Phone = Annotated[str, AfterValidator(_e164)]
+EventType = Annotated[int, Field(gt=0)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class _Staff(_Strict):
@@ -74,7 +89,7 @@ class _Branch(_Strict):
 class _Segment(_Strict):
     kind: Literal["busy", "gap"]
     minutes: int = Field(ge=0, le=720)
-    event_types: dict[str, int] = {}
+    event_types: dict[str, EventType] = {}
 
     @model_validator(mode="after")
     def _busy_needs_event_types(self) -> _Segment:
@@ -92,7 +107,7 @@ class _Service(_Strict):
     name: Name
     synonyms: list[Name] = []
     minutes: int | None = Field(default=None, gt=0, le=720)
-    event_types: dict[str, int] = {}
+    event_types: dict[str, EventType] = {}
     segments: list[_Segment] = []
 
     @model_validator(mode="after")
@@ -120,7 +135,7 @@ class TenantDocument(_Strict):
     name: Name
     zone: Annotated[str, AfterValidator(_zone)]
     language: Literal["de", "en"]
-    country_code: str = Field(pattern=r"^[1-9]\d{0,2}$")
+    country_code: Annotated[str, AfterValidator(_country_code)]
     placeholder_domain: Annotated[str, AfterValidator(_domain)]
     callback: dict[Literal["de", "en"], Annotated[str, Field(max_length=200)]] = {}
     agents: list[str] = []
@@ -138,13 +153,14 @@ class TenantDocument(_Strict):
             *self._shared_names(),
         ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise TenantInvalid([f"document: {each}" for each in problems])
         return self
 
     def _repeated_ids(self) -> list[str]:
         groups: dict[str, list[str]] = {
             "branch": [each.id for each in self.branches],
             "staff": [each.id for each in self.staff],
+            "Cal.com user": [str(each.calcom_user) for each in self.staff],
             "service": [each.id for each in self.services],
             "agent": [*self.agents, *(agent for each in self.branches for agent in each.agents)],
             "phone number": [*self.phone_numbers, *(n for each in self.branches for n in each.phone_numbers)],

@@ -1,0 +1,198 @@
+"""Settle an operation whose outcome nobody knows: look it up at Cal.com, then confirm it, undo it, release it, or wait.
+
+Absence proves nothing for a while: a request we gave up on may be carried out minutes later, and Cal.com's reads lag
+behind its writes (contracts: calcom-observed 2). Only after the settle time, and after more than one look, is "not
+there" believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from bookend.application import alerts as alert
+from bookend.application.deadline import Deadline
+from bookend.application.ports import (
+    Alerts,
+    Appointments,
+    BookingHasOwner,
+    Calendar,
+    Cancelled,
+    Clock,
+    Confirmed,
+    Released,
+    Superseded,
+)
+from bookend.domain.answers import Answered, Booking, Expected, NotThere, Verdict, judge
+from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.tenant import Tenant
+from bookend.domain.timeslot import Slot
+
+SETTLE = timedelta(seconds=180)
+"""How long after its start an operation may still take effect at Cal.com: above the longest request seen (125 s)."""
+LOOKS = 2
+"""How often its absence must have been seen before it is believed."""
+AGAIN = timedelta(seconds=30)
+"""How soon something that is not settled is looked at again."""
+STUCK = timedelta(minutes=15)
+"""After this long an operator is told that something does not end."""
+NEVER_ARRIVED = "never_arrived"
+UNDONE = "wrong"
+CANCEL_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
+_ROOM = timedelta(days=1)
+
+
+class Settled(StrEnum):
+    """What became of it."""
+
+    CONFIRMED = "confirmed"
+    RELEASED = "released"
+    WAITING = "waiting"
+    NOTHING_TO_DO = "nothing_to_do"
+
+
+def look_up(appointment: Appointment, *, calendar: Calendar, deadline: Deadline) -> tuple[Booking, ...] | None:
+    """Every booking at Cal.com that carries this operation's id; None if Cal.com did not answer.
+
+    Searched by the appointment's own e-mail around its slot, since Cal.com finds nothing by metadata; wider than the
+    slot, because a booking of another length or start must be found too.
+    """
+    around = Slot(appointment.slot.start - _ROOM, appointment.slot.end + _ROOM)
+    found = calendar.find(appointment.customer.email, around, deadline=deadline)
+    if not isinstance(found, tuple):
+        return None
+    return tuple(each for each in found if each.metadata.get("op_id") == appointment.op)
+
+
+def expected_booking(tenant: Tenant, appointment: Appointment, segment: BookedSegment) -> Expected:
+    """What the booking of a segment must look like to be ours."""
+    return Expected(
+        op=appointment.op,
+        appointment=appointment.id,
+        segment=segment.index,
+        slot=segment.slot,
+        event_type=segment.event_type,
+        host=tenant.member(segment.staff).calcom_user,
+        email=appointment.customer.email,
+        sent_at=appointment.created_at,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """A tenant and the ports, for work that no caller waits for."""
+
+    tenant: Tenant
+    appointments: Appointments
+    calendar: Calendar
+    alerts: Alerts
+    clock: Clock
+    deadline: Deadline
+
+
+def settle(work: Background, appointment_id: str) -> Settled:
+    """Bring one appointment to an end, or note when to look again.
+
+    May run at any time, any number of times, by several at once: each write names the state it rests on.
+    """
+    appointment = work.appointments.appointment(work.tenant.id, appointment_id)
+    if appointment is None:
+        return Settled.NOTHING_TO_DO
+    if appointment.lease is not None and work.clock.now() < appointment.lease:
+        return Settled.WAITING
+    match appointment.state:
+        case AppointmentState.PENDING:
+            return _find_out(work, appointment)
+        case AppointmentState.COMPENSATING:
+            return _take_back(work, appointment)
+        case _:
+            return Settled.NOTHING_TO_DO
+
+
+def _find_out(work: Background, appointment: Appointment) -> Settled:
+    ours = look_up(appointment, calendar=work.calendar, deadline=work.deadline)
+    if ours is None:
+        return _wait(work, appointment)
+    live = [each for each in ours if each.status == "accepted"]
+    segment = appointment.segments[0]
+    expected = expected_booking(work.tenant, appointment, segment)
+    for booking in live:
+        if judge(Answered(booking), expected, now=work.clock.now()).verdict is Verdict.OK:
+            return _confirm(work, appointment, segment, booking)
+    if live:
+        return _undo(work, appointment, segment, live[0])
+    gone = bool(ours)
+    old_enough = work.clock.now() - appointment.created_at >= SETTLE and appointment.looks + 1 >= LOOKS
+    if gone or old_enough:
+        return _release(work, appointment, "cancelled_there" if gone else NEVER_ARRIVED)
+    return _wait(work, appointment)
+
+
+def _confirm(work: Background, appointment: Appointment, segment: BookedSegment, booking: Booking) -> Settled:
+    outcome = work.appointments.confirm(
+        work.tenant.id, appointment, {segment.index: booking}, told=appointment.told, now=work.clock.now()
+    )
+    match outcome:
+        case Confirmed():
+            return Settled.CONFIRMED
+        case BookingHasOwner(owner):
+            work.alerts.raise_(alert.foreign_booking(appointment, Answered(booking), owner=owner))
+            return _release(work, appointment, "existing")
+        case Superseded(_):
+            return Settled.WAITING
+        case other:
+            assert_never(other)
+
+
+def _undo(work: Background, appointment: Appointment, segment: BookedSegment, booking: Booking) -> Settled:
+    raised = alert.wrong_booking(appointment, "found later, not as asked", Answered(booking))
+    work.alerts.raise_(raised)
+    marked = work.appointments.must_undo(
+        work.tenant.id, appointment, {segment.index: booking}, why=UNDONE, alert=raised, now=work.clock.now()
+    )
+    if not marked:
+        return Settled.WAITING
+    now_is = work.appointments.appointment(work.tenant.id, appointment.id)
+    return _take_back(work, now_is) if now_is is not None else Settled.NOTHING_TO_DO
+
+
+def _take_back(work: Background, appointment: Appointment) -> Settled:
+    """Cancel what must go, and free the time only once Cal.com has agreed to all of it.
+
+    Found by metadata, not only by the uids on record: what was booked and never heard of must go too. A 404 counts only
+    after the settle time: a replica that lags says so of bookings that exist.
+    """
+    ours = look_up(appointment, calendar=work.calendar, deadline=work.deadline)
+    if ours is None:
+        return _wait(work, appointment)
+    known = {segment.uid for segment in appointment.segments if segment.uid is not None}
+    live = {each.uid for each in ours if each.status == "accepted"}
+    for uid in sorted(live | (known - {each.uid for each in ours})):
+        outcome = work.calendar.cancel(uid, CANCEL_REASON, deadline=work.deadline)
+        settled_time = work.clock.now() - appointment.created_at >= SETTLE
+        if not isinstance(outcome, Cancelled) and not (isinstance(outcome, NotThere) and settled_time):
+            return _wait(work, appointment)
+    return _release(work, appointment, UNDONE)
+
+
+def _release(work: Background, appointment: Appointment, why: str) -> Settled:
+    outcome = work.appointments.release(
+        work.tenant.id,
+        appointment,
+        why=why,
+        answer="",
+        alert=None,
+        now=work.clock.now(),
+        owes_text=appointment.told is Told.PENDING,
+    )
+    return Settled.RELEASED if isinstance(outcome, Released) else Settled.WAITING
+
+
+def _wait(work: Background, appointment: Appointment) -> Settled:
+    now = work.clock.now()
+    if now - appointment.created_at >= STUCK:
+        work.alerts.raise_(alert.stuck(appointment))
+    work.appointments.postpone(work.tenant.id, appointment, until=now + AGAIN)
+    return Settled.WAITING

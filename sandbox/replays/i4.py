@@ -1,0 +1,178 @@
+"""2025-11-23: Cal.com said "gerade vergeben", and the appointment was stored as confirmed."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from datetime import timedelta
+
+from sandbox.replays.caller import Caller, Json
+from sandbox.replays.story import Story, berlin, claims_booked, instant, overlaps, posts, starts
+from sandbox.salon.records import Records
+
+TITLE = "2025-11-23 · the ghost: “gerade vergeben”, yet stored as confirmed"
+LATER = (
+    "booking a composite, all or nothing, with its gap on sale to others",
+    "settling “noch offen” within minutes, with a message to the caller",
+)
+
+CALL = "call_272edd18b16a74df18b9e7a9b9d"
+CALL_3 = "call_3b90d1f27c6e4a58a1f0e9d8c7b"
+REU, KRAMER = "+491713920004", "+491713920005"
+TEN = berlin("2025-11-28 10:00")
+OPEN = {"2025-11-28": [("09:00", "12:00")]}
+BEGINS = berlin("2025-11-23 22:05:20")
+WISH = {"service": "Herrenhaarschnitt", "staff": "Fabian", "date": "28.11.2025"}
+BUDGET_S = 6.5
+"""Promise P7: a turn that writes."""
+OLD_LIST = {"fault": {"kind": "stale_slots", "seconds": 86_400}, "method": "GET", "path": "/v2/slots", "times": 0}
+
+
+def tell(story: Story) -> None:
+    """The refusal, two unknown outcomes, and the good case."""
+    taken(story)
+    unknown(story)
+    silence(story)
+    good(story)
+
+
+def taken(story: Story) -> None:
+    """As it happened: available, and 17.6 seconds later vergeben."""
+    story.chapter("Available, and 17.6 seconds later Cal.com refuses", begins=BEGINS, weekly={}, on=OPEN)
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    words = "Eine Dauerwelle bei Fabian, am achtundzwanzigsten November um zehn."
+    wave = reu.says(words, "check_availability_v17", **WISH | {"service": "Dauerwelle"}, time="10:00")
+    free, answer = check_and_book(story, reu, {"fault": {"kind": "refuse_taken"}})
+    now = story.ends()
+    story.holds(
+        "Dauerwelle has parts we cannot book yet: not_allowed, with the salon's hours, and Cal.com is not asked",
+        wave.get("status") == "not_allowed" and "Bitte rufen Sie uns" in wave["message"] and not starts(wave),
+        wave,
+    )
+    story.holds(
+        "10:00 was offered, and Cal.com refused it", TEN in starts(free) and len(posts(story.calcom.log())) == 1
+    )
+    story.holds(
+        "The caller hears slot_taken, race_condition and alternatives",
+        (answer.get("status"), answer.get("reason")) == ("slot_taken", "race_condition")
+        and starts(answer)
+        and TEN not in starts(answer)
+        and not claims_booked(answer),
+        answer,
+    )
+    story.holds(
+        "No ghost: nothing CONFIRMED, no uid, no time taken; a FAILED record with Cal.com's whole answer is all",
+        [each["state"] for each in now.appointments] == ["FAILED"]
+        and now.appointments[0]["uid"] is None
+        and "either already has booking at this time or is not available" in now.appointments[0]["answer"]
+        and not now.owners()
+        and not now.customer_guards()
+        and not [each for each in now.intervals if each.state != "H"],
+        now.appointments,
+    )
+    story.holds("Cal.com has no booking either", not story.calcom.bookings(), story.calcom.bookings())
+
+
+def unknown(story: Story) -> None:
+    """Cal.com books and then answers 500: nobody can know."""
+    story.chapter("Cal.com answers 500, after taking effect", begins=BEGINS, weekly={}, on=OPEN)
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    _, answer = check_and_book(story, reu, {"fault": {"kind": "error_500_after"}}, again=True)
+    then = story.salon.records()
+
+    story.at(BEGINS + timedelta(hours=1))
+    story.calcom.faults(OLD_LIST)
+    story.meanwhile("an hour later; Cal.com's list of free times is a day old and shows 10 Uhr as free")
+    kramer = story.caller("Jens Kramer", CALL_3, KRAMER)
+    cut = kramer.says(
+        "Am achtundzwanzigsten um zehn zu Fabian, Herrenschnitt.", "check_availability", **WISH, time="10:00"
+    )
+    forced = kramer.says("Doch, genau um zehn!", "book_appointment", **WISH, time="10:00", name="Jens Kramer")
+    damen = {"service": "Damenhaarschnitt", "staff": "Fabian", "date": "28.11.2025", "time": "9:45"}
+    longer = kramer.says("Und meine Frau, um Viertel vor zehn?", "check_availability", **damen)
+    now = story.ends()
+    still_open(story, answer, then)
+    at_ten = [each for each in now.intervals if each.start == TEN]
+    story.holds(
+        "Its time stays blocked, an hour later too, and even where Cal.com's list calls it free",
+        [each.state for each in at_ten] == ["P"] and cut.get("status") == "alternatives" and TEN not in starts(cut),
+        [at_ten, cut],
+    )
+    story.holds(
+        "A third caller cannot get it: slot_taken, and Cal.com was asked to book once in all",
+        forced.get("status") == "slot_taken" and len(posts(story.calcom.log())) == 1,
+        forced,
+    )
+    length = timedelta(minutes=45)
+    story.holds(
+        "Nor anything that overlaps it, of another service, start and length",
+        starts(longer)
+        and not [each for each in starts(longer) if each < TEN + timedelta(minutes=30) and TEN < each + length],
+        starts(longer),
+    )
+    story.holds("No two times of one stylist overlap, held, open or confirmed", not overlaps(now), overlaps(now))
+
+
+def silence(story: Story) -> None:
+    """Cal.com does not answer at all."""
+    story.chapter("Cal.com never answers", begins=BEGINS, weekly={}, on=OPEN)
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    _, answer = check_and_book(story, reu, {"fault": {"kind": "timeout_before"}}, again=True)
+    now = story.ends()
+    still_open(story, answer, now)
+    story.holds(f"The caller did not wait longer than {BUDGET_S} s", reu.seconds < BUDGET_S, f"{reu.seconds:.1f} s")
+
+
+def good(story: Story) -> None:
+    """And where nothing goes wrong."""
+    story.chapter("The same call when nothing goes wrong", begins=BEGINS, weekly={}, on=OPEN)
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    _, answer = check_and_book(story, reu, again=True)
+    now = story.ends()
+    (appointment, *more) = now.appointments or [{"uid": None}]
+    booking = story.calcom.get(appointment["uid"]) if appointment["uid"] else None
+    story.holds(
+        "“Gebucht” is heard, CONFIRMED is written and stamped verified_at",
+        claims_booked(answer) and not more and appointment["state"] == "CONFIRMED" and appointment.get("verified_at"),
+        appointment,
+    )
+    story.holds(
+        "GET by its uid finds it at Cal.com: accepted, Fabian, 28.11. 10:00, named after our operation",
+        booking
+        and booking["status"] == "accepted"
+        and booking["hosts"][0]["id"] == 28
+        and instant(booking["start"]) == TEN
+        and booking["metadata"].get("op_id") == appointment["op"],
+        booking,
+    )
+    story.holds(
+        "One look into the stylist's day says that it is taken",
+        [each.state for each in now.intervals if each.staff == "fabian" and each.start == TEN] == ["C"],
+        now.intervals,
+    )
+
+
+def check_and_book(story: Story, caller: Caller, *faults: Json, again: bool = False) -> tuple[Json, Json]:
+    """22:05:29 check, 17.6 seconds later start_booking. `again`: the check was told before."""
+    story.at(BEGINS + timedelta(seconds=9.4))
+    with story.hushed("22:05:29 as before: 10 Uhr is free, and offered") if again else nullcontext():
+        words = "Dann einen Herrenhaarschnitt bei Fabian, am achtundzwanzigsten um zehn."
+        free = caller.says(words, "check_availability_v17", **WISH, time="10:00")
+    story.calcom.faults(*faults)
+    story.at(BEGINS + timedelta(seconds=27))
+    return free, caller.says("Ja, bitte buchen.", "start_booking", **WISH, time="10:00", name=caller.name)
+
+
+def still_open(story: Story, answer: Json, now: Records) -> None:
+    """Neither yes nor no."""
+    story.holds(
+        "The caller hears neither yes nor no: pending, “noch offen”",
+        answer.get("status") == "pending" and "noch offen" in answer["message"] and not claims_booked(answer),
+        answer,
+    )
+    story.holds(
+        "PENDING is on record, with what the caller was told, a time to look after it, and the slot blocked",
+        [(each["state"], each["told"]) for each in now.appointments] == [("PENDING", "pending")]
+        and "due" in now.appointments[0]
+        and [each.state for each in now.intervals if each.start == TEN] == ["P"],
+        now.appointments,
+    )

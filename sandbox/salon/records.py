@@ -1,0 +1,98 @@
+"""The table as an auditor reads it: with boto3 alone, by the documented keys, through none of the project's code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+Json = dict[str, Any]
+_KEPT_BETWEEN_REPLAYS = ("ROUTE#",)
+_PLAIN = TypeDeserializer()
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Time taken in a stylist's day: H held, P pending, C confirmed."""
+
+    appointment: str
+    staff: str
+    start: datetime
+    end: datetime
+    state: str
+    held_until: datetime | None
+
+
+class Records:
+    """Everything in the table at one moment."""
+
+    def __init__(self, rows: list[Json]) -> None:
+        self._rows = rows
+
+    @classmethod
+    def read(cls, client: Any, table: str) -> Records:
+        """A consistent look at the whole table."""
+        rows: list[Json] = []
+        for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+            rows += [{name: _PLAIN.deserialize(value) for name, value in item.items()} for item in page["Items"]]
+        return cls(rows)
+
+    @cached_property
+    def appointments(self) -> list[Json]:
+        """Every appointment, each with its id and the uid of its first segment, the oldest first."""
+        found = [
+            row | {"id": row["pk"].rpartition("#")[2], "uid": row["segments"][0]["uid"]}
+            for row in self._of("APPT")
+            if row["sk"] == "A"
+        ]
+        return sorted(found, key=lambda row: str(row["created_at"]))
+
+    def of_call(self, call: str) -> list[Json]:
+        """The appointments of one phone call."""
+        return [each for each in self.appointments if each["call"] == call]
+
+    @property
+    def alerts(self) -> list[Json]:
+        """What an operator would see: kind and facts."""
+        return sorted(self._of("ALERT"), key=lambda row: str(row["sk"]))
+
+    @property
+    def intervals(self) -> list[Interval]:
+        """The ledgers of all stylists and days."""
+        return [
+            Interval(
+                key.partition("/")[0],
+                row["pk"].rpartition("#")[2],
+                datetime.fromisoformat(entry["start"]),
+                datetime.fromisoformat(entry["end"]),
+                entry["st"],
+                datetime.fromtimestamp(int(entry["x"]) / 1000).astimezone() if "x" in entry else None,
+            )
+            for row in self._of("STAFF")
+            for key, entry in row["iv"].items()
+        ]
+
+    def owners(self) -> dict[str, str]:
+        """Which appointment owns which of Cal.com's ids (`CALUID#…`, `CALID#…`)."""
+        kinds = ("CALUID", "CALID")
+        return {row["pk"].split("#", 3)[3]: row["appt"] for kind in kinds for row in self._of(kind)}
+
+    def customer_guards(self) -> list[str]:
+        """The keys by which one customer has one appointment of one service at one time."""
+        return [row["pk"] for row in self._of("CUST")]
+
+    def _of(self, kind: str) -> list[Json]:
+        return [row for row in self._rows if row["pk"].startswith("T#") and row["pk"].split("#")[2] == kind]
+
+
+def empty(client: Any, table: str) -> None:
+    """Delete everything but the tenant's configuration."""
+    for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+        for item in page["Items"]:
+            partition = item["pk"]["S"]
+            if partition.startswith(_KEPT_BETWEEN_REPLAYS) or partition.endswith("#CONFIG"):
+                continue
+            client.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})

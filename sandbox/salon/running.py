@@ -1,0 +1,253 @@
+"""The whole project on this machine: stack, Cal.com (its stand-in or the real one), the tenant in force."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from sandbox.calcom import CalcomStandIn, World, file_clock
+from sandbox.salon import calendar, records
+from sandbox.salon.handle import Handle
+from sandbox.salon.standin import StandIn
+from sandbox.stack.clock import set_offset, set_time
+from sandbox.stack.engine import REPOSITORY, Progress
+from sandbox.stack.local import LocalStack, RuntimeName
+from sandbox.stack.processes import minimal_environment
+from sandbox.stack.provision import function_credentials
+
+Json = dict[str, Any]
+EXAMPLE = REPOSITORY / "examples" / "salon.json"
+REAL_CALCOM = "https://api.cal.com"
+
+
+class CannotStart(Exception):
+    """Something this machine or the configuration lacks; the message says what to do about it."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A real Cal.com account, in place of the stand-in."""
+
+    api_key: str
+    base_url: str = REAL_CALCOM
+
+
+class Salon:
+    """The running project, as a replay or a person may use it."""
+
+    def __init__(
+        self,
+        stack: LocalStack,
+        tenant: Json,
+        *,
+        retell_key: str,
+        api_key: str,
+        calcom_url: str | None,
+        logged: Callable[[], str],
+    ) -> None:
+        self.stack = stack
+        self.tenant = tenant
+        self.retell_key = retell_key
+        self._api_key = api_key
+        self._standin = StandIn(calcom_url, api_key) if calcom_url else None
+        self._dynamodb = stack.dynamodb()
+        self.logged = logged
+
+    @property
+    def standin(self) -> StandIn:
+        """Cal.com's stand-in; there is none beside a real account."""
+        if self._standin is None:
+            msg = "the stack speaks to the real Cal.com"
+            raise RuntimeError(msg)
+        return self._standin
+
+    @property
+    def has_standin(self) -> bool:
+        """Whether Cal.com is the stand-in."""
+        return self._standin is not None
+
+    @property
+    def agent(self) -> str:
+        """The agent that callers speak to."""
+        agents = [*self.tenant.get("agents", []), *self._of_branches("agents")]
+        return str(agents[0]) if agents else ""
+
+    @property
+    def number(self) -> str:
+        """The number they dial."""
+        numbers = [*self._of_branches("phone_numbers"), *self.tenant.get("phone_numbers", [])]
+        return str(numbers[0]) if numbers else ""
+
+    def _of_branches(self, what: str) -> list[str]:
+        return [each for branch in self.tenant.get("branches", []) for each in branch.get(what, [])]
+
+    def now(self) -> datetime:
+        """The time that functions, stand-in and callers live in."""
+        return self.stack.now()
+
+    def set_time(self, now: datetime) -> None:
+        """Move all of them there."""
+        set_time(self._clock_file, now)
+
+    def real_time(self) -> None:
+        """Back to today."""
+        set_offset(self._clock_file, 0)
+
+    @property
+    def _clock_file(self) -> Path:
+        if self.stack.clock_file is None:
+            msg = "the stack was started without a clock file"
+            raise RuntimeError(msg)
+        return self.stack.clock_file
+
+    def start_anew(self, **hours: Any) -> None:
+        """An empty table but for the tenant, and a new world at Cal.com; `hours` as `calendar.world` takes them."""
+        records.empty(self._dynamodb, self.stack.table_name)
+        self.standin.setup(calendar.world(self.tenant, api_key=self._api_key, **hours))
+
+    def open_for_business(self) -> None:
+        """Today, and the coming weeks with some customers in them."""
+        self.real_time()
+        self.start_anew()
+        for body in calendar.customers(self.tenant, now=self.now()):
+            self.standin.book_on_page(body)
+
+    def records(self) -> records.Records:
+        """What the table holds now."""
+        return records.Records.read(self._dynamodb, self.stack.table_name)
+
+    def handle(self) -> Handle:
+        """The note for others."""
+        return Handle(
+            url=self.stack.url,
+            retell_key=self.retell_key,
+            clock_file=str(self._clock_file),
+            agent=self.agent,
+            number=self.number,
+            call=f"call_{secrets.token_hex(13)}",
+        )
+
+
+@contextmanager
+def running(
+    *,
+    runtime: RuntimeName = "lambda",
+    tenant: Path = EXAMPLE,
+    account: Account | None = None,
+    port: int = 0,
+    scratch: Path = REPOSITORY / ".sandbox",
+    progress: Progress = print,
+) -> Iterator[Salon]:
+    """Start everything; end everything with the block.
+
+    Raises:
+        CannotStart, EngineMissing: something is missing.
+    """
+    document = _tenant_document(tenant)
+    retell_key, api_key = f"key_{secrets.token_hex(16)}", account.api_key if account else f"cal_{secrets.token_hex(16)}"
+    clock_file = scratch / "clock"
+    with ExitStack() as parts:
+        scratch.mkdir(parents=True, exist_ok=True)
+        set_offset(clock_file, 0)
+        if account is None:
+            standin = parts.enter_context(CalcomStandIn(world=World(clock=file_clock(clock_file))))
+            calcom_url = standin.url
+            progress(f"cal.com   stand-in at {calcom_url}")
+        else:
+            calcom_url = account.base_url
+            progress(f"cal.com   {calcom_url}, the real one")
+        in_process = parts.enter_context(_captured(scratch / "logs")) if runtime == "in-process" else None
+        stack = parts.enter_context(
+            LocalStack(
+                REPOSITORY / "template.yaml",
+                parameters={"Stage": "dev", "ReleaseId": f"{int(time.time()):010d}"},
+                secrets={"RetellKeysSecretArn": {"keys": [retell_key]}, "CalcomSecretArn": {"api_key": api_key}},
+                env_overrides={"CALCOM_BASE_URL": calcom_url},
+                runtime=runtime,
+                clock_file=clock_file,
+                port=port,
+                log_dir=scratch / "logs",
+                progress=progress,
+            )
+        )
+        _load_tenant(stack, tenant)
+        progress(f"tenant    {document['name']} ({tenant.name}) is in force in {stack.table_name}")
+        yield Salon(
+            stack,
+            document,
+            retell_key=retell_key,
+            api_key=api_key,
+            calcom_url=calcom_url if account is None else None,
+            logged=in_process or (lambda: "\n".join(stack.logs().values())),
+        )
+
+
+def _tenant_document(file: Path) -> Json:
+    try:
+        document: Json = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CannotStart(f"{file} is not a readable tenant document: {error}") from error
+    return document
+
+
+def _load_tenant(stack: LocalStack, file: Path) -> None:
+    """`python -m bookend config load`, as an operator would on a real table."""
+    environment = minimal_environment() | function_credentials()
+    environment |= {
+        "AWS_ENDPOINT_URL": str(stack.dynamodb().meta.endpoint_url),
+        "PYTHONPATH": str(REPOSITORY / "layers" / "bookend"),
+    }
+    command = ["-m", "bookend", "config", "load", str(file.resolve()), "--table", stack.table_name, "--apply"]
+    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CannotStart(f"{file} was not accepted:\n{done.stderr.strip() or done.stdout.strip()}")
+
+
+@contextmanager
+def _captured(log_dir: Path) -> Iterator[Callable[[], str]]:
+    """Functions in this process print where we tell the story: send that to a file, and keep their log lines."""
+    log_dir.mkdir(parents=True, exist_ok=True)
+    keeping = _Keeping()
+    logger = logging.getLogger("bookend")
+    logger.addHandler(keeping)
+    with (log_dir / "in-process.log").open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+        try:
+            yield keeping.text
+        finally:
+            logger.removeHandler(keeping)
+            _let_go_of(logger, file)
+
+
+def _let_go_of(logger: logging.Logger, file: TextIO) -> None:
+    """Powertools keeps the stream that was standard output when it was imported."""
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is file:
+            handler.setStream(sys.__stdout__)
+
+
+class _Keeping(logging.Handler):
+    """Log lines with their facts, as text."""
+
+    _ORDINARY = frozenset(logging.makeLogRecord({}).__dict__)
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        facts = {name: value for name, value in record.__dict__.items() if name not in self._ORDINARY}
+        self._lines.append(json.dumps({"message": record.getMessage()} | facts, default=str))
+
+    def text(self) -> str:
+        return "\n".join(self._lines)

@@ -1,0 +1,73 @@
+"""The control surface of Cal.com's stand-in, called over HTTP as another process would."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from datetime import datetime
+from typing import Any
+
+from sandbox.salon.calendar import public_booking
+
+Json = dict[str, Any]
+
+
+class StandIn:
+    """Cal.com from behind: what was asked, what is booked, what goes wrong next."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url
+        self._api_key = api_key
+
+    def setup(self, world: Json) -> None:
+        """A new world; log and faults are empty."""
+        self._control("setup", world)
+
+    def faults(self, *rules: Json) -> None:
+        """What goes wrong from now on, in place of what did before; none: nothing."""
+        self._control("faults", {"rules": list(rules)})
+
+    def somebody_books(self, kind: int, start: datetime, *, name: str, **more: Any) -> Json:
+        """A booking past us, on the public page; more words are fields of the booking's body."""
+        return self.book_on_page(public_booking(kind, start, name=name, **more))
+
+    def book_on_page(self, body: Json) -> Json:
+        """The same with a whole body."""
+        made: Json = self._control("public-booking", body)
+        return made
+
+    def edit(self, uid: str, **fields: Any) -> None:
+        """A hand in Cal.com's database."""
+        self._control("edit", {"uid": uid} | fields)
+
+    def bookings(self) -> list[Json]:
+        """All of them, cancelled ones too."""
+        found: list[Json] = self._control("state")["bookings"]
+        return found
+
+    def log(self) -> list[Json]:
+        """Every request since `setup`."""
+        found: list[Json] = self._control("requests")["log"]
+        return found
+
+    def get(self, uid: str) -> Json | None:
+        """`GET /v2/bookings/{uid}`, as anybody with the key may ask; None: 404."""
+        request = urllib.request.Request(
+            f"{self.url}/v2/bookings/{uid}",
+            headers={"authorization": f"Bearer {self._api_key}", "cal-api-version": "2024-08-13"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                found: Json = json.load(answer)["data"]
+                return found
+        except urllib.error.HTTPError as refused:
+            if refused.code == 404:
+                return None
+            raise
+
+    def _control(self, what: str, body: Json | None = None) -> Any:
+        raw = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_standin/{what}", data=raw)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)

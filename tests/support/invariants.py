@@ -1,0 +1,318 @@
+"""What must be true whatever happened: of the table, of the calendar, and of what callers were told.
+
+`violations` looks at one moment and names every breach; an empty list is a healthy world. The arithmetic of overlaps
+and days is its own: a checker that used the code under test would be wrong together with it.
+
+I1 no two live intervals of a stylist overlap · I2 ledger = intervals of open and confirmed appointments (+ holds) ·
+I3 confirmed <-> accepted booking, same uid, host, start, end; nothing freed that lives on at Cal.com · I4 a uid or id
+has one appointment · I5 what was told is borne out · I8 one outbox row per confirmed operation
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from bookend.adapters.dynamodb import items
+from bookend.application.outcomes import (
+    Booked,
+    BookOutcome,
+    CheckOutcome,
+    Forbidden,
+    NotBooked,
+    Offers,
+    SlotTaken,
+    StillOpen,
+    TemporaryTrouble,
+)
+from bookend.domain.answers import Booking
+from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.staff_day import Interval, IntervalState
+from tests.support.salon import Salon
+
+OPEN = frozenset({AppointmentState.PENDING, AppointmentState.COMPENSATING})
+LIVE = OPEN | {AppointmentState.CONFIRMED}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What one call was told; `start` is the instant that the wish was about, where it was about one.
+
+    `confirmed_before` are appointments that were confirmed before this turn: "temporary" denies none of them.
+    """
+
+    call: str
+    outcome: CheckOutcome | BookOutcome
+    start: datetime | None = None
+    confirmed_before: frozenset[str] = frozenset()
+
+
+@dataclass
+class World:
+    """The table and the calendar at one moment."""
+
+    now: datetime
+    placeholder_domain: str
+    hosts: dict[str, int]
+    bookings: list[Booking]
+    appointments: dict[str, Appointment] = field(default_factory=dict)
+    ledger: dict[tuple[str, date], dict[str, Interval]] = field(default_factory=dict)
+    guards: dict[str, str] = field(default_factory=dict)
+    customer_guards: dict[str, str] = field(default_factory=dict)
+    offers: set[tuple[str, str]] = field(default_factory=set)
+    outbox: Counter[str] = field(default_factory=Counter)
+    customers: dict[str, str] = field(default_factory=dict)
+
+    def live(self, interval: Interval) -> bool:
+        """P and C always; a hold as long as its owner may use it."""
+        if interval.state is not IntervalState.HELD:
+            return True
+        return interval.expires is not None and self.now < interval.expires
+
+    def booking(self, uid: str | None) -> Booking | None:
+        return next((each for each in self.bookings if each.uid == uid), None)
+
+
+def look_at(salon: Salon) -> World:
+    """Read everything; faults of the client should be over by now."""
+    world = World(
+        now=salon.clock.now(),
+        placeholder_domain=salon.tenant.placeholder_domain,
+        hosts={each.id: each.calcom_user for each in salon.tenant.staff},
+        bookings=list(salon.calendar.bookings.values()),
+    )
+    for item in _everything(salon):
+        _sort_in(world, item)
+    return world
+
+
+def violations(
+    salon: Salon,
+    heard: Sequence[Heard] = (),
+    *,
+    foreign: Collection[str] = (),
+    orphans: Collection[str] = (),
+    told_may_lag: bool = False,
+) -> list[str]:
+    """Every breach, as a sentence that begins with its number.
+
+    `heard` are sentences whose moment is now. `foreign` are bookings we never asked for; `orphans` those an operator
+    was told of. `told_may_lag`: the store was away, so what was told may not be on record.
+    """
+    return breaches(look_at(salon), heard, foreign=foreign, orphans=orphans, told_may_lag=told_may_lag)
+
+
+def breaches(
+    world: World,
+    heard: Sequence[Heard] = (),
+    *,
+    foreign: Collection[str] = (),
+    orphans: Collection[str] = (),
+    told_may_lag: bool = False,
+) -> list[str]:
+    """`violations` of a world that has been looked at."""
+    return [
+        *_no_overlap(world),
+        *_ledger_is_the_appointments(world),
+        *_confirmed_is_accepted(world, frozenset(foreign), frozenset(orphans)),
+        *_one_owner(world),
+        *_one_outbox_row(world),
+        *_addresses_are_their_own(world),
+        *(breach for each in heard for breach in _borne_out(world, each, told_may_lag=told_may_lag)),
+    ]
+
+
+def _everything(salon: Salon) -> Iterator[dict[str, Any]]:
+    request: dict[str, Any] = {"TableName": salon.table_name}
+    while True:
+        page = salon.client.scan(**request)
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _sort_in(world: World, item: dict[str, Any]) -> None:
+    _, _, kind = item["pk"]["S"].split("#", 2)
+    name, _, rest = kind.partition("#")
+    match name:
+        case "APPT":
+            world.appointments[rest] = items.appointment_from_item(rest, item)
+        case "STAFF":
+            day = date.fromisoformat(item["sk"]["S"].removeprefix("DAY#"))
+            world.ledger[rest, day] = dict(items.staff_day_from_item(rest, day, item).intervals)
+        case "CALUID" | "CALID":
+            world.guards[rest] = item["appt"]["S"]
+        case "CUST":
+            world.customer_guards[rest] = item["appt"]["S"]
+        case "CALL":
+            world.offers |= {(offer.id, offer.op) for offer in items.call_from_item(rest, item).offers}
+        case "OUT":
+            world.outbox[item["appt"]["S"]] += 1
+        case "CUSTOMER":
+            world.customers[rest] = item["email"]["S"]
+
+
+def _overlap(one: tuple[datetime, datetime], other: tuple[datetime, datetime]) -> bool:
+    return max(one[0], other[0]) < min(one[1], other[1])
+
+
+def _days(start: datetime, end: datetime) -> list[date]:
+    last = (end - timedelta(microseconds=1)).date()
+    return [start.date() + timedelta(days=n) for n in range((last - start.date()).days + 1)]
+
+
+def _no_overlap(world: World) -> Iterator[str]:
+    for staff in {name for name, _ in world.ledger}:
+        taken = {
+            key: each
+            for (name, _), intervals in world.ledger.items()
+            for key, each in intervals.items()
+            if name == staff and world.live(each) and not each.conflict
+        }
+        for (key, one), (other_key, other) in itertools.combinations(sorted(taken.items()), 2):
+            if _overlap((one.slot.start, one.slot.end), (other.slot.start, other.slot.end)):
+                yield f"I1 {staff}: {one.state}:{key} overlaps {other.state}:{other_key} at {one.slot.start}"
+    confirmed = [each for each in world.appointments.values() if each.state is AppointmentState.CONFIRMED]
+    for mine, theirs in itertools.combinations(confirmed, 2):
+        for one_seg, other_seg in itertools.product(mine.segments, theirs.segments):
+            same = one_seg.staff == other_seg.staff
+            if same and _overlap((one_seg.slot.start, one_seg.slot.end), (other_seg.slot.start, other_seg.slot.end)):
+                yield f"I1 {mine.id} and {theirs.id} are confirmed at once"
+
+
+def _ledger_is_the_appointments(world: World) -> Iterator[str]:
+    owed: dict[tuple[str, date, str], tuple[str, str, datetime, datetime]] = {}
+    for each in world.appointments.values():
+        if each.state in LIVE:
+            state = "C" if each.state is AppointmentState.CONFIRMED else "P"
+            for segment in each.segments:
+                for day in _days(segment.slot.start, segment.slot.end):
+                    key = (segment.staff, day, f"{each.id}/{segment.index}")
+                    owed[key] = (state, each.op, segment.slot.start, segment.slot.end)
+    found = {
+        (staff, day, key): (each.state.value, each.op, each.slot.start, each.slot.end)
+        for (staff, day), intervals in world.ledger.items()
+        for key, each in intervals.items()
+        if each.state is not IntervalState.HELD
+    }
+    for missing in owed.items() - found.items():
+        yield f"I2 not in the ledger: {missing}"
+    for extra in found.items() - owed.items():
+        yield f"I2 in the ledger without an appointment: {extra}"
+    for (stylist, _), intervals in world.ledger.items():
+        for name, interval in intervals.items():
+            held = interval.state is IntervalState.HELD and world.live(interval)
+            if held and (name.partition("/")[0], interval.op) not in world.offers:
+                yield f"I2 {stylist}: a hold nobody was offered: {name}"
+
+
+def _confirmed_is_accepted(world: World, foreign: frozenset[str], orphans: frozenset[str]) -> Iterator[str]:
+    for each in world.appointments.values():
+        if each.state is not AppointmentState.CONFIRMED:
+            continue
+        for segment in each.segments:
+            booking = world.booking(segment.uid)
+            wanted = (
+                "accepted",
+                segment.slot.start,
+                segment.slot.end,
+                world.hosts[segment.staff],
+                each.op,
+                segment.booking_id,
+            )
+            is_now = booking and (
+                booking.status,
+                booking.start,
+                booking.end,
+                booking.host,
+                booking.metadata.get("op_id"),
+                booking.id,
+            )
+            if is_now != wanted:
+                yield f"I3 {each.id} is confirmed as {wanted}, Cal.com has {is_now}"
+    for booking in world.bookings:
+        if booking.status != "accepted" or booking.uid in foreign | orphans:
+            continue
+        owner = world.appointments.get(booking.metadata.get("appointment", ""))
+        if owner is None or owner.state not in LIVE or owner.op != booking.metadata.get("op_id"):
+            state = owner.state if owner else None
+            yield f"I3 {booking.uid} lives at Cal.com, its appointment is {state}: freed with its outcome unknown"
+
+
+def _one_owner(world: World) -> Iterator[str]:
+    held: Counter[str] = Counter()
+    for each in world.appointments.values():
+        for segment in each.segments:
+            if each.state is AppointmentState.CONFIRMED:
+                for name in (segment.uid, str(segment.booking_id)):
+                    held[str(name)] += 1
+                    if world.guards.get(str(name)) != each.id:
+                        yield f"I4 {name} of {each.id} is guarded for {world.guards.get(str(name))}"
+    yield from (f"I4 {name} has {number} appointments" for name, number in held.items() if number > 1)
+    wishes: Counter[tuple[str, datetime, str]] = Counter()
+    for each in world.appointments.values():
+        if each.state in LIVE:
+            wishes[each.customer.id, each.slot.start, each.service] += 1
+    yield from (f"I4 customer has {number} at once: {wish}" for wish, number in wishes.items() if number > 1)
+    for name, appointment in world.customer_guards.items():
+        owner = world.appointments.get(appointment)
+        if owner is None or owner.state not in LIVE:
+            yield f"I4 {name} is guarded for {appointment}, which is {owner.state if owner else None}"
+
+
+def _one_outbox_row(world: World) -> Iterator[str]:
+    for each in world.appointments.values():
+        expected = 1 if each.state is AppointmentState.CONFIRMED else 0
+        if world.outbox[each.id] != expected:
+            yield f"I8 {each.id} is {each.state} with {world.outbox[each.id]} messages to send"
+
+
+def _addresses_are_their_own(world: World) -> Iterator[str]:
+    own = Counter(mail for mail in world.customers.values() if mail.endswith("@" + world.placeholder_domain))
+    yield from (f"shared placeholder {mail}: {number} customers" for mail, number in own.items() if number > 1)
+
+
+def _of(world: World, heard: Heard) -> list[Appointment]:
+    """Appointments of this call at the instant the sentence is about."""
+    return [each for each in world.appointments.values() if each.call == heard.call and each.slot.start == heard.start]
+
+
+def _borne_out(world: World, heard: Heard, *, told_may_lag: bool) -> Iterable[str]:
+    outcome = heard.outcome
+    match outcome:
+        case Booked(appointment, _):
+            now_is = world.appointments.get(appointment.id)
+            if now_is is None or now_is.state is not AppointmentState.CONFIRMED:
+                yield f"I5 told booked, {appointment.id} is {now_is.state if now_is else None}"
+        case SlotTaken() | Forbidden() | NotBooked() | TemporaryTrouble():
+            told = type(outcome).__name__
+            for each in _of(world, heard):
+                claims_nothing = each.state in OPEN or each.id in heard.confirmed_before
+                if each.state in LIVE and not (isinstance(outcome, TemporaryTrouble) and claims_nothing):
+                    yield f"I5 told {told}, {each.id} is {each.state}"
+            if isinstance(outcome, SlotTaken | Forbidden):
+                yield from _kept(world, outcome.offers)
+                if any(offer.slot.start == outcome.slot.start for offer in outcome.offers):
+                    yield "I5 offered at once what was refused"
+        case StillOpen():
+            known = _of(world, heard)
+            open_ = [each for each in known if each.state in OPEN]
+            noted = [each for each in open_ if each.told is Told.PENDING or told_may_lag]
+            texted = [each for each in known if each.state is AppointmentState.CONFIRMED and world.outbox[each.id]]
+            if not noted and not texted:
+                yield f"I5 told open, nobody owes a text: {[(each.id, each.state, each.told) for each in known]}"
+        case Offers(offers=offers):
+            yield from _kept(world, offers)
+
+
+def _kept(world: World, offers: Iterable[Any]) -> Iterator[str]:
+    for offer in offers:
+        for day in _days(offer.slot.start, offer.slot.end) if offer.held else ():
+            interval = world.ledger.get((offer.staff, day), {}).get(f"{offer.id}/0")
+            if interval is None or interval.state is not IntervalState.HELD or interval.op != offer.op:
+                yield f"I5 offered {offer.id} at {offer.slot.start}, but it is not kept on {day}"
