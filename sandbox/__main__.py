@@ -17,8 +17,8 @@ from pathlib import Path
 try:
     from sandbox.replays import INCIDENTS, replay
     from sandbox.replays.story import Screen, Story
-    from sandbox.salon.handle import FILE
-    from sandbox.salon.running import EXAMPLE, REAL_CALCOM, Account, CannotStart, Salon, running
+    from sandbox.salon.handle import forget
+    from sandbox.salon.running import EXAMPLE, REAL_CALCOM, Account, CannotStart, Salon, running, scratch_directory
     from sandbox.stack.engine import REPOSITORY, EngineMissing
     from sandbox.stack.processes import terminate_as_interrupt
 except ModuleNotFoundError as missing:
@@ -71,7 +71,12 @@ def _run(options: argparse.Namespace, key: str | None) -> int:
     began = time.monotonic()
     try:
         with running(
-            runtime=options.runtime, tenant=tenant, account=account, port=options.port, progress=progress
+            runtime=options.runtime,
+            tenant=tenant,
+            account=account,
+            port=options.port,
+            scratch=scratch_directory(),
+            progress=progress,
         ) as salon:
             if account is not None:
                 screen.rule("Real Cal.com: no stand-in, no replays. What is booked here is really booked.")
@@ -85,14 +90,13 @@ def _run(options: argparse.Namespace, key: str | None) -> int:
             salon.open_for_business()
             return _stay(salon, screen, progress)
     except (EngineMissing, CannotStart) as missing:
-        hint = "" if options.runtime == "in-process" else "\nWithout the Lambda emulator: make run RUNTIME=in-process"
-        return _refuse(f"{missing}{hint if 'emulator' in str(missing) else ''}")
+        return _refuse(f"{missing}{_way_out(str(missing))}")
 
 
 class _Progress:
     """What the parts say while they start; the long tail of it only with --verbose."""
 
-    _SHORT = ("cal.com", "engine", "tenant", "ready")
+    _SHORT = frozenset({"cal.com", "engine", "tenant", "ready", "request"})
 
     def __init__(self, screen: Screen, *, verbose: bool) -> None:
         self._screen = screen
@@ -101,9 +105,8 @@ class _Progress:
 
     def __call__(self, text: str) -> None:
         label = text.partition(" ")[0]
-        if self._verbose or label == "function" or (not self._muted and label in self._SHORT):
-            self._screen.line(text, "2")
-        elif not self._muted and label == "request":
+        told = label == "function" or (not self._muted and label in self._SHORT)
+        if told or self._verbose:
             self._screen.line(text, "2")
 
     def mute(self, *, muted: bool = True) -> None:
@@ -131,6 +134,7 @@ def _stay(salon: Salon, screen: Screen, progress: _Progress) -> int:
     """Say where everything is, and wait for Ctrl-C."""
     handle = salon.handle()
     handle.write()
+    salon.stack.start_schedules()
     progress.mute(muted=False)
     stack = salon.stack
     screen.rule(f"{salon.tenant['name']} is open")
@@ -141,13 +145,13 @@ def _stay(salon: Salon, screen: Screen, progress: _Progress) -> int:
             f"Cal.com         {salon.standin.url}/_standin/state   (the stand-in; faults: POST /_standin/faults)"
         )
     screen.line(f"table           {stack.table_name}   at {stack.dynamodb().meta.endpoint_url}")
-    screen.line(f"logs            {REPOSITORY / '.sandbox' / 'logs'}")
+    screen.line(f"logs            {salon.logs.relative_to(REPOSITORY)}/")
     screen.line()
     screen.line("Call it from another terminal:", "1")
     service = next((each["name"] for each in salon.tenant["services"] if "segments" not in each), "…")
     for said in (
         f"check_availability service={service} date=morgen",
-        f'book_appointment service={service} date=morgen time="10 Uhr" name="Erika Muster"',
+        'book_appointment offer=1 name="Erika Muster"',
     ):
         screen.line(f"  .venv/bin/python -m sandbox.say {said}")
     screen.line()
@@ -158,8 +162,14 @@ def _stay(salon: Salon, screen: Screen, progress: _Progress) -> int:
         screen.line()
         screen.line("ending …", "2")
     finally:
-        FILE.unlink(missing_ok=True)
+        forget()
     return REPLAYED
+
+
+def _way_out(missing: str) -> str:
+    if "emulator" in missing:
+        return "\nWithout the Lambda emulator: make run RUNTIME=in-process"
+    return "\nBoth are done by: make setup" if "no engine" in missing else ""
 
 
 def _refuse(why: str) -> int:

@@ -1,4 +1,4 @@
-"""`python -m sandbox.say check_availability service=Herrenhaarschnitt date=morgen`: one signed call to the running stack.
+"""One signed call to the running stack: `python -m sandbox.say check_availability service=Beratung date=morgen`.
 
 Words are `name=value`; `offer=1` stands for the first time that the last answer offered. All of it is one phone call
 unless `--call` names another.
@@ -14,8 +14,6 @@ from pathlib import Path
 
 from sandbox.salon import handle, retell
 from sandbox.stack.clock import SandboxClock
-
-_OFFERS = handle.FILE.with_name("offers.json")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,16 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer = retell.send(url, body, key=stack.retell_key, now=now)
     except OSError as error:
         return _refuse(f"{stack.url} does not answer ({error}); is make run still there?")
-    if "message" in answer.body:
-        print(answer.body["message"])
     print(json.dumps(answer.body, ensure_ascii=False, indent=2))
     print(f"HTTP {answer.http_status} in {answer.seconds * 1000:.0f} ms", file=sys.stderr)
     if "offers" in answer.body:
-        _OFFERS.write_text(json.dumps(answer.body["offers"]), encoding="utf-8")
+        handle.OFFERS.write_text(json.dumps(answer.body["offers"]), encoding="utf-8")
     return 0
 
 
-def _offered(number: str, file: Path = _OFFERS) -> str:
+def _offered(number: str, file: Path = handle.OFFERS) -> str:
     """The id of the n-th time of the last answer; whatever else it is, it is an id already."""
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))[int(number) - 1]["offer_id"])

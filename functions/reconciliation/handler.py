@@ -27,6 +27,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
         due_work=deps.due_work,
         tenants=deps.tenants,
         appointments=deps.appointments,
+        adoptions=deps.adoptions,
         calendar=deps.calendar,
         alerts=deps.alerts,
         clock=deps.clock,

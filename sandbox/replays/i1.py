@@ -66,8 +66,8 @@ def both_calls(story: Story) -> None:
     )
     refused(story, second)
     story.holds(
-        "Our own ledger refused: Cal.com was asked once in all to book 08:00",
-        len(posts(story.calcom.log(), EIGHT)) == 1,
+        "Our own ledger refused, though Cal.com calls it free: Cal.com was asked once in all to book 08:00",
+        story.calcom.calls_free(BERATUNG, EIGHT) and len(posts(story.calcom.log(), EIGHT)) == 1,
         posts(story.calcom.log(), EIGHT),
     )
     story.holds("He takes what was offered instead, and it is booked", claims_booked(third), third)
@@ -122,7 +122,7 @@ def the_lie(story: Story) -> None:
     story.holds("687's booking is untouched", left and (left["status"], left["id"]) == ("accepted", ID_WAS), left)
 
     then = take_first(schuster, "Dann den ersten.", answer)
-    now = story.ends()
+    now = story.salon.records()
     story.holds("What he takes instead is booked, and is his own", claims_booked(then), then)
     whose_is_whose(story, now, {CALL_688}, others={SHARED})
 

@@ -65,7 +65,7 @@ def tell(story: Story) -> None:
     after_loss = story.salon.records()
 
     story.wait(12)
-    monday = next((each for each in lost.get("offers", ()) if each["start"].startswith(MONDAY)), {})
+    monday: Json = next((each for each in lost.get("offers", ()) if each["start"].startswith(MONDAY)), {})
     won = (
         schuster.takes("Dann lieber am Montag.", monday, staff="Fabian")
         if monday

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
@@ -125,6 +126,7 @@ class Story:
 
     def said(self, name: str, words: str) -> None:
         """A caller speaks."""
+        self.asked()  # what an auditor asked meanwhile is no part of the answer
         if self._hushed:
             return
         self.screen.line()
@@ -139,9 +141,8 @@ class Story:
         what = Counter(f"{_short(each)} → {each['status'] or 'no answer'}{_fault(each)}" for each in asked)
         told = ", ".join(f"{number} × {each}" for each, number in what.items())
         reason = f", {reply['reason']}" if "reason" in reply else ""
-        self.screen.entry("", f"{tool}({shown})", "2")
+        self.screen.entry("", f"{tool}({shown}) → {reply.get('status')}{reason}, {seconds * 1000:.0f} ms", "2")
         self.screen.entry("", f"Cal.com: {told or 'not asked'}", "2")
-        self.screen.entry("", f"{reply.get('status')}{reason}, {seconds * 1000:.0f} ms", "2")
         self.screen.entry("  Agent", f"„{reply.get('message', '')}“", "36")
 
     def asked(self) -> list[Json]:
@@ -186,7 +187,7 @@ class Story:
             self.screen.entry("", f"seen: {line.seen}", "31", indent=4)
 
     def later(self, texts: Sequence[str]) -> None:
-        """Lines of the incident that no part of the project answers to yet; said, so that nobody takes them for kept."""
+        """Lines of the incident that nothing answers to yet; said, so that nobody takes them for kept."""
         if texts:
             self.screen.line()
         for text in texts:
@@ -229,7 +230,7 @@ def overlaps(records: Records) -> list[tuple[str, str]]:
     found = sorted(records.intervals, key=lambda each: (each.staff, each.start))
     return [
         (one.appointment, two.appointment)
-        for one, two in zip(found, found[1:], strict=False)
+        for one, two in pairwise(found)
         if one.staff == two.staff and two.start < one.end
     ]
 

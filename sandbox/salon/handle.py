@@ -9,6 +9,8 @@ from pathlib import Path
 from sandbox.stack.engine import REPOSITORY
 
 FILE = REPOSITORY / ".sandbox" / "stack.json"
+OFFERS = FILE.with_name("offers.json")
+"""What the last call from the shell was offered."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class Handle:
         file.touch(mode=0o600)
         file.chmod(0o600)
         file.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def forget() -> None:
+    """The stack is gone."""
+    FILE.unlink(missing_ok=True)
+    OFFERS.unlink(missing_ok=True)
 
 
 def read(file: Path = FILE) -> Handle | None:

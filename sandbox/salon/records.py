@@ -80,6 +80,11 @@ class Records:
         kinds = ("CALUID", "CALID")
         return {row["pk"].split("#", 3)[3]: row["appt"] for kind in kinds for row in self._of(kind)}
 
+    @property
+    def owed_texts(self) -> list[tuple[str, str]]:
+        """The messages that callers were promised: the appointment, and whether it is booked."""
+        return [(row["appt"], row["kind"]) for row in self._of("OUT") if row["told"] == "pending"]
+
     def customer_guards(self) -> list[str]:
         """The keys by which one customer has one appointment of one service at one time."""
         return [row["pk"] for row in self._of("CUST")]

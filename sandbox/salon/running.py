@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
+import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -54,6 +58,7 @@ class Salon:
         retell_key: str,
         api_key: str,
         calcom_url: str | None,
+        logs: Path,
         logged: Callable[[], str],
     ) -> None:
         self.stack = stack
@@ -62,7 +67,10 @@ class Salon:
         self._api_key = api_key
         self._standin = StandIn(calcom_url, api_key) if calcom_url else None
         self._dynamodb = stack.dynamodb()
+        self.logs = logs
+        """Where engine and functions print."""
         self.logged = logged
+        """All that the functions logged."""
 
     @property
     def standin(self) -> StandIn:
@@ -123,6 +131,13 @@ class Salon:
         for body in calendar.customers(self.tenant, now=self.now()):
             self.standin.book_on_page(body)
 
+    def sweep(self) -> None:
+        """What the minute's schedule does."""
+        result = self.stack.fire_schedule("Sweep")
+        if not result.ok:
+            msg = f"the sweeper failed: {result.error_type} {result.error_message}"
+            raise RuntimeError(msg)
+
     def records(self) -> records.Records:
         """What the table holds now."""
         return records.Records.read(self._dynamodb, self.stack.table_name)
@@ -146,10 +161,10 @@ def running(
     tenant: Path = EXAMPLE,
     account: Account | None = None,
     port: int = 0,
-    scratch: Path = REPOSITORY / ".sandbox",
+    scratch: Path,
     progress: Progress = print,
 ) -> Iterator[Salon]:
-    """Start everything; end everything with the block.
+    """Start everything; end everything with the block. `scratch` takes the clock and the logs.
 
     Raises:
         CannotStart, EngineMissing: something is missing.
@@ -166,21 +181,27 @@ def running(
             progress(f"cal.com   stand-in at {calcom_url}")
         else:
             calcom_url = account.base_url
-            progress(f"cal.com   {calcom_url}, the real one")
+            progress(f"cal.com   {calcom_url}, your account")
         in_process = parts.enter_context(_captured(scratch / "logs")) if runtime == "in-process" else None
-        stack = parts.enter_context(
-            LocalStack(
-                REPOSITORY / "template.yaml",
-                parameters={"Stage": "dev", "ReleaseId": f"{int(time.time()):010d}"},
-                secrets={"RetellKeysSecretArn": {"keys": [retell_key]}, "CalcomSecretArn": {"api_key": api_key}},
-                env_overrides={"CALCOM_BASE_URL": calcom_url},
-                runtime=runtime,
-                clock_file=clock_file,
-                port=port,
-                log_dir=scratch / "logs",
-                progress=progress,
-            )
+        stack = LocalStack(
+            REPOSITORY / "template.yaml",
+            parameters={"Stage": "dev", "ReleaseId": f"{int(time.time()):010d}"},
+            secrets={"RetellKeysSecretArn": {"keys": [retell_key]}, "CalcomSecretArn": {"api_key": api_key}},
+            env_overrides={"CALCOM_BASE_URL": calcom_url},
+            runtime=runtime,
+            clock_file=clock_file,
+            port=port,
+            log_dir=scratch / "logs",
+            # A replay says itself when the sweeper comes.
+            schedules=False,
+            progress=progress,
         )
+        try:
+            parts.enter_context(stack)
+        except (RuntimeError, OSError) as error:
+            raise CannotStart(f"The stack did not start: {error}") from error
+        if in_process:
+            parts.callback(_let_go_of_connections)
         _load_tenant(stack, tenant)
         progress(f"tenant    {document['name']} ({tenant.name}) is in force in {stack.table_name}")
         yield Salon(
@@ -189,8 +210,28 @@ def running(
             retell_key=retell_key,
             api_key=api_key,
             calcom_url=calcom_url if account is None else None,
+            logs=scratch / "logs",
             logged=in_process or (lambda: "\n".join(stack.logs().values())),
         )
+
+
+def scratch_directory() -> Path:
+    """A directory of this process alone; what was left by processes that are gone goes."""
+    home = REPOSITORY / ".sandbox"
+    for left in home.glob("run-*"):
+        if not _lives(left.name.removeprefix("run-")):
+            shutil.rmtree(left, ignore_errors=True)
+    return home / f"run-{os.getpid()}"
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _tenant_document(file: Path) -> Json:
@@ -227,6 +268,15 @@ def _captured(log_dir: Path) -> Iterator[Callable[[], str]]:
         finally:
             logger.removeHandler(keeping)
             _let_go_of(logger, file)
+
+
+def _let_go_of_connections() -> None:
+    """A function keeps its connections for as long as its instance lives; ours ends while this process lives on."""
+    if bootstrap := sys.modules.get("bookend.bootstrap"):
+        bootstrap.use(None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _let_go_of(logger: logging.Logger, file: TextIO) -> None:

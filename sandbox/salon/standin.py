@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from datetime import datetime
 from typing import Any
@@ -53,18 +54,27 @@ class StandIn:
 
     def get(self, uid: str) -> Json | None:
         """`GET /v2/bookings/{uid}`, as anybody with the key may ask; None: 404."""
-        request = urllib.request.Request(
-            f"{self.url}/v2/bookings/{uid}",
-            headers={"authorization": f"Bearer {self._api_key}", "cal-api-version": "2024-08-13"},
-        )
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                found: Json = json.load(answer)["data"]
-                return found
+            return self._api(f"bookings/{uid}", version="2024-08-13")
         except urllib.error.HTTPError as refused:
             if refused.code == 404:
                 return None
             raise
+
+    def calls_free(self, kind: int, start: datetime) -> bool:
+        """Whether its list of free times, as it is given out now, has this one."""
+        day = start.date().isoformat()
+        query = urllib.parse.urlencode({"eventTypeId": kind, "start": day, "end": day, "timeZone": str(start.tzinfo)})
+        days = self._api(f"slots?{query}", version="2024-09-04")
+        return any(datetime.fromisoformat(each["start"]) == start for slots in days.values() for each in slots)
+
+    def _api(self, path: str, *, version: str) -> Json:
+        headers = {"authorization": f"Bearer {self._api_key}", "cal-api-version": version}
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/v2/{path}", headers=headers), timeout=5
+        ) as answer:
+            found: Json = json.load(answer)["data"]
+            return found
 
     def _control(self, what: str, body: Json | None = None) -> Any:
         raw = None if body is None else json.dumps(body).encode()

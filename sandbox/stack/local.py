@@ -126,6 +126,13 @@ class LocalStack:
         )["Attributes"]
         return QueueDepth(*(int(found[f"ApproximateNumberOfMessages{name}"]) for name in names))
 
+    def start_schedules(self) -> None:
+        """Let the timer run from now on, where it was not to run from the start (`schedules=False`)."""
+        if not self._run_schedules:
+            self._run_schedules = True
+            self._cleanup.callback(self._scheduler.close)
+            self._scheduler.start()
+
     def logs(self) -> Mapping[str, str]:
         """What the functions printed: by instance, `<function>-<n>`; in process the tracebacks by function."""
         return self._runtime.logs()

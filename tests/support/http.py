@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 from bookend import bootstrap, observability
 from bookend.adapters.dynamodb.tenants import DynamoTenants
@@ -203,6 +203,7 @@ class Heard:
         """Listen until the end of the `with`; the libraries' loggers keep the levels that production gives them."""
         spoken = observability.logger.registered_handler
         before, everything = spoken.stream, logging.StreamHandler(self._out)
+        everything.setFormatter(_Everything())
         root, level = logging.getLogger(), logging.getLogger().level
         root.addHandler(everything)
         root.setLevel(logging.DEBUG)
@@ -214,6 +215,13 @@ class Heard:
             spoken.setStream(before)
             root.setLevel(level)
             root.removeHandler(everything)
+
+
+class _Everything(logging.Formatter):
+    """A record with all that was handed to the logger, so that nothing hides in a field that no line shows."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{super().format(record)} {record.__dict__!r}"
 
 
 class _SalonAlerts(observability.LoggedAlerts):
@@ -270,7 +278,7 @@ class Doors:
             tenants.store(read_tenant(document), document)
         self._open = contextlib.ExitStack()
 
-    def __enter__(self) -> Doors:
+    def __enter__(self) -> Self:
         bootstrap.use(self.deps)
         self._open.callback(bootstrap.use, None)
         self._open.enter_context(self.heard.listening())

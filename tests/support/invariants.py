@@ -73,6 +73,10 @@ class World:
             return True
         return interval.expires is not None and self.now < interval.expires
 
+    def accepted(self) -> list[Booking]:
+        """What lives at Cal.com."""
+        return [each for each in self.bookings if each.status == "accepted"]
+
     def booking(self, uid: str | None) -> Booking | None:
         return next((each for each in self.bookings if each.uid == uid), None)
 
@@ -293,7 +297,11 @@ def _borne_out(world: World, heard: Heard, *, told_may_lag: bool) -> Iterable[st
             told = type(outcome).__name__
             for each in _of(world, heard):
                 claims_nothing = each.state in OPEN or each.id in heard.confirmed_before
-                if each.state in LIVE and not (isinstance(outcome, TemporaryTrouble) and claims_nothing):
+                if isinstance(outcome, TemporaryTrouble) and claims_nothing:
+                    continue
+                ours = [booking for booking in world.accepted() if booking.metadata.get("op_id") == each.op]
+                unwritten = told_may_lag and each.state in OPEN and not ours
+                if each.state in LIVE and not unwritten:
                     yield f"I5 told {told}, {each.id} is {each.state}"
             if isinstance(outcome, SlotTaken | Forbidden):
                 yield from _kept(world, outcome.offers)

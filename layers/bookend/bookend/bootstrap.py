@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bookend import observability
+from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.tenants import DynamoTenants
@@ -22,7 +23,7 @@ from bookend.adapters.tenants.document import read_tenant
 from bookend.config import Settings, read_settings
 
 if TYPE_CHECKING:
-    from bookend.application.ports import Alerts, Appointments, Calendar, Clock, DueWork, Ids, Tenants
+    from bookend.application.ports import Adoptions, Alerts, Appointments, Calendar, Clock, DueWork, Ids, Tenants
 
 _RETRY_ATTEMPTS = 2
 _TABLE_LIMIT_S = 2.0
@@ -74,6 +75,10 @@ class Dependencies:
     @cached_property
     def appointments(self) -> Appointments:
         return DynamoAppointments(self.table)
+
+    @cached_property
+    def adoptions(self) -> Adoptions:
+        return DynamoAdoptions(self.table)
 
     @cached_property
     def due_work(self) -> DueWork:

@@ -149,9 +149,22 @@ def answering(status: int, content: bytes = b"", headers: dict[str, Any] | None 
     return Exchange(lambda _: httpx.Response(status, content=content, headers=fields), key=key)
 
 
+_opened: list[CalcomCalendar] = []
+
+
 def calendar_at(base_url: str, facts: list[dict[str, Any]] | None = None, *, key: str = KEY) -> CalcomCalendar:
     """A calendar with the real transport."""
     noted = facts if facts is not None else []
-    return CalcomCalendar(
+    calendar = CalcomCalendar(
         base_url=base_url, api_key=lambda: key, clock=CLOCK, observe=lambda **said: noted.append(said)
     )
+    _opened.append(calendar)
+    return calendar
+
+
+def close_all() -> None:
+    """Give back connections and threads; in production they live as long as the process."""
+    while _opened:
+        calendar = _opened.pop()
+        calendar._client.close()
+        calendar._threads.shutdown()

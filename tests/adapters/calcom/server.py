@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Self
 
 Script = Callable[[socket.socket, str], None]
 """What to do with a request: the connection to answer on, and the request as it arrived."""
@@ -30,7 +31,7 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bookend.application.ports import Alert
-from bookend.domain.answers import Answered, CreateAnswer
+from bookend.domain.answers import Answered, Booking, CreateAnswer
 from bookend.domain.appointment import Appointment
+from bookend.domain.drift import Drift
 from bookend.domain.timeslot import instant_text
 
 FOREIGN_BOOKING = "ForeignBookingReturned"
@@ -19,11 +20,18 @@ REQUEST_REFUSED = "RequestRefused"
 """Cal.com did not accept what we sent: a wrong event type, a rule of its own we do not know."""
 STUCK = "OperationStuck"
 """An operation has been open for a quarter of an hour, and nothing can end it."""
+CONFLICT_ADOPTED = "ConflictAdopted"
+"""A booking made by others overlaps an appointment: a person must decide, it is never cancelled by us."""
+ORPHAN_CANCELLED = "OrphanCancelled"
+"""A booking of ours without an appointment was cancelled at Cal.com."""
+DRIFT_FOUND = "DriftFound"
+"""Both sides differ in a way that nothing may decide by itself."""
 WOKE_TOO_LATE = "WokeTooLate"
 """An operation that had been given up got its booking after all."""
 
 KINDS = frozenset(
     {FOREIGN_BOOKING, WRONG_BOOKING, OUTCOME_UNKNOWN, KEY_REJECTED, REQUEST_REFUSED, STUCK, WOKE_TOO_LATE}
+    | {CONFLICT_ADOPTED, ORPHAN_CANCELLED, DRIFT_FOUND}
 )
 """Every kind; each is a metric of the same name, and those that page have an alarm in the template."""
 
@@ -62,6 +70,23 @@ def stuck(appointment: Appointment) -> Alert:
 def woke_too_late(appointment: Appointment, answer: CreateAnswer) -> Alert:
     """The booking is being cancelled again; if that fails it is an orphan."""
     return Alert(WOKE_TOO_LATE, _ours(appointment) | _theirs(answer))
+
+
+def conflict_adopted(appointment: Appointment) -> Alert:
+    """Two appointments of one stylist at one time."""
+    uids = ",".join(segment.uid or "" for segment in appointment.segments)
+    return Alert(CONFLICT_ADOPTED, _ours(appointment) | {"booking_uid": uids, "staff": appointment.staff})
+
+
+def orphan_cancelled(appointment: Appointment, booking: Booking) -> Alert:
+    """Which booking went, and which failed operation had made it."""
+    return Alert(ORPHAN_CANCELLED, _ours(appointment) | _theirs(Answered(booking)))
+
+
+def drift_found(booking: Booking, drift: Drift, appointment: Appointment | None) -> Alert:
+    """What differs, for a person."""
+    ours = _ours(appointment) if appointment is not None else {}
+    return Alert(DRIFT_FOUND, ours | _theirs(Answered(booking)) | {"drift": drift.value})
 
 
 def _ours(appointment: Appointment) -> dict[str, str]:

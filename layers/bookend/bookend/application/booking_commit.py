@@ -168,12 +168,16 @@ def _release(  # noqa: PLR0917 - what every step of this module hands on
     """A definite no: everything goes but the record of it, then the caller hears why and what there is instead."""
     if raised is not None:
         turn.alerts.raise_(raised)
-    outcome = turn.appointments.release(
-        turn.tenant.id, appointment, why=why, answer=_detail(answer), alert=raised, now=turn.clock.now()
-    )
+    wait = answer.retry_after_s if isinstance(answer, NotSent) else None
+    try:
+        outcome = turn.appointments.release(
+            turn.tenant.id, appointment, why=why, answer=_detail(answer), alert=raised, now=turn.clock.now()
+        )
+    except StoreUnavailable:
+        # A no stays a no, written down or not. "Open" would promise a message, which nobody owes if it was written.
+        return refused(turn, goal, why, retry_after_s=wait)
     match outcome:
         case Released():
-            wait = answer.retry_after_s if isinstance(answer, NotSent) else None
             return refused(turn, goal, why, retry_after_s=wait)
         case Superseded(now_is):
             return _standing(turn, goal, now_is)

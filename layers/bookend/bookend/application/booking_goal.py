@@ -169,16 +169,14 @@ def _day(turn: Turn, offer: Offer) -> date:
 def _contradicts(command: BookAppointment, turn: Turn, offer: Offer) -> bool:
     """Whether service or stylist, as far as they can be told, are others than the offer's."""
     wish = read_service(turn.tenant, command.service or offer.service, command.staff)
-    return isinstance(wish, ServiceWish) and not _is_for(wish, offer)
+    if not isinstance(wish, ServiceWish):
+        return False
+    return wish.service.id != offer.service or (command.staff is not None and offer.staff not in wish.stylists)
 
 
 def _fits(command: BookAppointment, turn: Turn, offer: Offer) -> bool:
     wish = read_service(turn.tenant, command.service or offer.service, command.staff)
-    return isinstance(wish, ServiceWish) and _is_for(wish, offer)
-
-
-def _is_for(wish: ServiceWish, offer: Offer) -> bool:
-    return wish.service.id == offer.service and offer.staff in wish.stylists
+    return isinstance(wish, ServiceWish) and wish.service.id == offer.service and offer.staff in wish.stylists
 
 
 def _stylists(command: BookAppointment, turn: Turn, service: Service) -> tuple[str, ...]:

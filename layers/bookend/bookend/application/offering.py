@@ -15,7 +15,7 @@ from bookend.domain.staff_day import StaffDays, interval_key
 from bookend.domain.tenant import Service
 from bookend.domain.timeslot import Slot
 
-_HOLD_TRIES = 12
+_HOLD_TRIES = 30
 _HOLD_RESERVE_S = 0.3
 _AFTER_SLOTS_S = 0.5
 

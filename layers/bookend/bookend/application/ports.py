@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from bookend.domain.answers import Booking, CreateAnswer, KeyRejected, NotSent, NotThere, Refused, Unclear
@@ -238,6 +239,10 @@ class Appointments(Protocol):
         """One consistent read of everything named."""
         ...
 
+    def staff_days(self, tenant: str, days: Collection[tuple[str, date]]) -> StaffDays:
+        """The named staff days, consistently."""
+        ...
+
     def hold(
         self, tenant: str, record: CallRecord, offers: Sequence[Offer], *, days: StaffDays, now: datetime
     ) -> Held | HoldLost:
@@ -320,6 +325,71 @@ class Appointments(Protocol):
 
     def end_call(self, tenant: str, call: str, *, now: datetime) -> int:
         """Free what is still held for the call and note its end; how many holds were freed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """The booking is in the ledger, as an appointment of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptLost:
+    """A staff day is not as it was read: look again."""
+
+
+class Changed(Enum):
+    """What became of a change that Cal.com told of."""
+
+    DONE = auto()
+    LEDGER_CHANGED = auto()
+    """A staff day is not as it was read: look again."""
+    APPOINTMENT_MOVED_ON = auto()
+    """The appointment is not as it was read, or knows something newer: decide anew."""
+
+
+class Adoptions(Protocol):
+    """What others did at Cal.com, taken over: never refused, even where it overlaps."""
+
+    def within(self, deadline: Deadline) -> Adoptions:
+        """The same, for one run."""
+        ...
+
+    def owner(self, tenant: str, uid: str) -> str | None:
+        """The appointment a uid belongs, or once belonged, to."""
+        ...
+
+    def adopt(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        booking: Booking,
+        days: StaffDays,
+        conflict: bool,
+        alert: Alert | None,
+        now: datetime,
+    ) -> Adopted | BookingHasOwner | AdoptLost:
+        """A booking made by others becomes an appointment; flagged where it overlaps. Holds in its way are dropped."""
+        ...
+
+    def follow(
+        self,
+        tenant: str,
+        before: Appointment,
+        after: Appointment,
+        *,
+        booking: Booking,
+        days: StaffDays,
+        conflict: bool,
+        alert: Alert | None,
+        now: datetime,
+    ) -> Changed:
+        """The appointment stands where Cal.com shows it: old intervals go and new ones come in one transaction."""
+        ...
+
+    def end(self, tenant: str, appointment: Appointment, *, booking: Booking, now: datetime) -> bool:
+        """Cancelled there, so cancelled here; its uids stay as tombstones. False if the appointment moved on."""
         ...
 
 

@@ -15,6 +15,7 @@ from typing import assert_never
 from bookend.application import alerts as alert
 from bookend.application.deadline import Deadline
 from bookend.application.ports import (
+    Adoptions,
     Alerts,
     Appointments,
     BookingHasOwner,
@@ -86,6 +87,7 @@ class Background:
 
     tenant: Tenant
     appointments: Appointments
+    adoptions: Adoptions
     calendar: Calendar
     alerts: Alerts
     clock: Clock

@@ -6,7 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 
 from bookend.application.deadline import Deadline
-from bookend.application.ports import Alerts, Appointments, Calendar, Clock, Due, DueWork, StoreUnavailable, Tenants
+from bookend.application.ports import (
+    Adoptions,
+    Alerts,
+    Appointments,
+    Calendar,
+    Clock,
+    Due,
+    DueWork,
+    StoreUnavailable,
+    Tenants,
+)
 from bookend.application.settling import Background, settle
 
 ONE_S = 8.0
@@ -21,6 +31,7 @@ def sweep(
     due_work: DueWork,
     tenants: Tenants,
     appointments: Appointments,
+    adoptions: Adoptions,
     calendar: Calendar,
     alerts: Alerts,
     clock: Clock,
@@ -32,7 +43,7 @@ def sweep(
         if deadline.remaining() < ONE_S:
             ends["left_for_next_round"] += 1
             continue
-        ends[_settle_one(due, tenants, appointments, calendar, alerts, clock, deadline.share(ONE_S))] += 1
+        ends[_settle_one(due, tenants, appointments, adoptions, calendar, alerts, clock, deadline.share(ONE_S))] += 1
     return ends
 
 
@@ -40,6 +51,7 @@ def _settle_one(  # noqa: PLR0917 - the ports, as they came
     due: Due,
     tenants: Tenants,
     appointments: Appointments,
+    adoptions: Adoptions,
     calendar: Calendar,
     alerts: Alerts,
     clock: Clock,
@@ -53,6 +65,7 @@ def _settle_one(  # noqa: PLR0917 - the ports, as they came
         work = Background(
             tenant=tenant,
             appointments=appointments.within(deadline),
+            adoptions=adoptions.within(deadline),
             calendar=calendar,
             alerts=alerts,
             clock=clock,

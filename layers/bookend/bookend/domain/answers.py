@@ -35,6 +35,8 @@ class Booking:
     metadata: Mapping[str, str] = field(default_factory=dict)
     rescheduled_from: str | None = None
     rescheduled_to: str | None = None
+    attendee_name: str | None = None
+    attendee_phone: str | None = None
 
 
 class Refusal(StrEnum):

@@ -87,6 +87,7 @@ class Appointment:
 
     `lease` is the instant until which its operation may still be working on it. `why` says for what reason it ended
     where it is: the refusal's name, never Cal.com's text. `looks` counts how often its outcome was looked for in vain.
+    `calendar_updated_at` is Cal.com's own instant of the newest state of it that we know.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Appointment:
     why: str | None = None
     verified_at: datetime | None = None
     looks: int = 0
+    calendar_updated_at: datetime | None = None
 
     @property
     def slot(self) -> Slot:

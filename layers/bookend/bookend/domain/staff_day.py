@@ -96,6 +96,22 @@ class StaffDay:
         kept = {key: each for key, each in self.intervals.items() if key not in gone}
         return replace(self, intervals=kept | {each.key: each for each in added})
 
+    def replaced(self, appointment: str, entries: Iterable[Interval], *, now: datetime) -> StaffDay:
+        """The day with the appointment's intervals as `entries` and no others of its; holds in their way are dropped.
+
+        For what Cal.com has decided already: it is admitted whatever else is there.
+        """
+        new = tuple(entries)
+        own = f"{appointment}/"
+        overrun = {
+            key
+            for key, each in self.intervals.items()
+            if each.state is IntervalState.HELD and any(each.slot.overlaps(entry.slot) for entry in new)
+        }
+        gone = overrun | self.expired(now) | {key for key in self.intervals if key.startswith(own)}
+        kept = {key: each for key, each in self.intervals.items() if key not in gone}
+        return replace(self, intervals=kept | {each.key: each for each in new})
+
     def expired(self, now: datetime) -> frozenset[str]:
         """Keys of holds that block nobody any more; the next write of the day drops them."""
         return frozenset(

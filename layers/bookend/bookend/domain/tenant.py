@@ -104,11 +104,30 @@ class Tenant:
         Raises:
             KeyError: there is none.
         """
-        return next(each for each in self.staff if each.id == staff)
+        found = next((each for each in self.staff if each.id == staff), None)
+        if found is None:
+            raise KeyError(staff)
+        return found
 
     def service(self, service: str) -> Service | None:
         """The service with this id, if it is still offered."""
         return next((each for each in self.services if each.id == service), None)
+
+    def staff_of_host(self, calcom_user: int | None) -> str | None:
+        """The stylist whose bookings name this host; None for somebody who is not ours."""
+        return next((each.id for each in self.staff if each.calcom_user == calcom_user), None)
+
+    def service_of_event_type(self, event_type: int | None) -> str:
+        """The service that is booked by this event type, as it is known to us; "" for one we do not sell."""
+        return next(
+            (
+                service.id
+                for service in self.services
+                for segment in service.segments
+                if event_type in segment.event_types.values()
+            ),
+            "",
+        )
 
     def at_branch(self, branch: str | None) -> Tenant:
         """The tenant as a caller of one branch sees it: only the stylists there, and the services they do."""

@@ -23,6 +23,8 @@ class _Host(_Lenient):
 
 class _Attendee(_Lenient):
     email: str
+    name: str | None = None
+    phone_number: str | None = Field(default=None, alias="phoneNumber")
 
 
 class BookingWire(_Lenient):
@@ -59,6 +61,8 @@ class BookingWire(_Lenient):
             metadata={key: str(value) for key, value in (self.metadata or {}).items()},
             rescheduled_from=self.rescheduled_from,
             rescheduled_to=self.rescheduled_to,
+            attendee_name=self.attendees[0].name if self.attendees else None,
+            attendee_phone=self.attendees[0].phone_number if self.attendees else None,
         )
 
 

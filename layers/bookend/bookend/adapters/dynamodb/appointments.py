@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
 
 from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, names
 from bookend.adapters.dynamodb.items import to_wire
-from bookend.adapters.dynamodb.keys import Item, Key
+from bookend.adapters.dynamodb.keys import Key
 from bookend.adapters.dynamodb.transact import Table
 from bookend.application.deadline import Deadline
 from bookend.application.ports import (
@@ -38,23 +38,13 @@ from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.availability import Offer
 from bookend.domain.contacts import Customer
-from bookend.domain.staff_day import Interval, IntervalState, StaffDay, StaffDays, interval_key
+from bookend.domain.staff_day import Interval, IntervalState, StaffDays, interval_key
 
-Action = dict[str, Any]
-
-_IS_NEW = "attribute_not_exists(#pk)"
-"""Nobody has written the item."""
-_LEDGER_AS_READ = "#v = :v"
-"""Nobody has written the staff day since it was read: what was decided on it still holds."""
-_RECORD_AS_READ = "#ver = :ver"
 _HOLD_IS_LIVE = "#iv.#k.#op = :hold AND #iv.#k.#st = :H AND #iv.#k.#x > :now"
 """The interval is still this caller's hold; nobody else can have taken the time, whatever else changed that day."""
 _INTERVAL_IS_OURS = "#iv.#k.#op = :op AND #iv.#k.#st = :P"
 _OPERATION_IS_OPEN = "#op = :op AND #state = :PENDING"
 _OPERATION_NOT_ENDED = "#op = :op AND #state IN (:PENDING, :COMPENSATING)"
-_NOT_ANOTHERS = "attribute_not_exists(#pk) OR #appt = :me"
-"""A Cal.com uid or id belongs to nobody yet, or to this appointment already (a repeat)."""
-_IS_MINE = "#appt = :me"
 
 
 class DynamoAppointments:
@@ -62,6 +52,7 @@ class DynamoAppointments:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._actions = Actions(table.name)
 
     def within(self, deadline: Deadline) -> DynamoAppointments:
         return DynamoAppointments(self._table.within(deadline))
@@ -93,6 +84,12 @@ class DynamoAppointments:
         item = self._table.get(keys.appointment(tenant, appointment))
         return items.appointment_from_item(appointment, item) if item is not None else None
 
+    def staff_days(self, tenant: str, days: Collection[tuple[str, date]]) -> StaffDays:
+        wanted = sorted(days)
+        found = self._table.get_all([keys.staff_day(tenant, staff, day) for staff, day in wanted])
+        read = zip(wanted, found, strict=True)
+        return StaffDays({(s, d): items.staff_day_from_item(s, d, item) for (s, d), item in read})
+
     # HOLD
 
     def hold(
@@ -102,11 +99,11 @@ class DynamoAppointments:
         freeing = frozenset(interval_key(offer.id, 0) for offer in record.offers)
         touched = sorted({(o.staff, d) for o in (*record.offers, *offers) for d in o.slot.utc_days()})
         new_record = replace(record, version=record.version + 1, offers=tuple(offers))
-        actions = [self._put_record(tenant, record, new_record, now)]
+        actions = [self._actions.put_record(tenant, record, new_record, now)]
         for staff, day in touched:
             added = [_held(offer) for offer in offers if offer.staff == staff and day in offer.slot.utc_days()]
             read = days.day(staff, day)
-            actions.append(self._put_ledger(tenant, read, read.rewritten(added, freeing=freeing, now=now)))
+            actions.append(self._actions.put_ledger(tenant, read, read.rewritten(added, freeing=freeing, now=now)))
         failed = self._table.write(actions)
         if failed is None:
             return Held(new_record)
@@ -118,21 +115,24 @@ class DynamoAppointments:
     def end_call(self, tenant: str, call: str, *, now: datetime) -> int:
         """Each hold is freed on its own: one that has become a booking fails its condition and stays."""
         record = self.look(tenant, call=call).record
-        freed = 0
-        for offer in record.offers:
-            for day in offer.slot.utc_days():
-                failed = self._table.update(
-                    Key=keys.staff_day(tenant, offer.staff, day),
-                    UpdateExpression="REMOVE #iv.#k SET #v = #v + :one",
-                    ConditionExpression="#iv.#k.#op = :hold AND #iv.#k.#st = :H",
-                    ExpressionAttributeNames=_names("iv", "op", "st", "v", k=interval_key(offer.id, 0)),
-                    ExpressionAttributeValues=to_wire({":hold": offer.op, ":H": "H", ":one": 1}),
-                )
-                freed += failed is None
+        freed = sum(self._free_hold(tenant, offer) for offer in record.offers)
         if record.version and not record.ended:
             ended = replace(record, version=record.version + 1, offers=(), ended=True)
-            self._table.write([self._put_record(tenant, record, ended, now)])
+            self._table.write([self._actions.put_record(tenant, record, ended, now)])
         return freed
+
+    def _free_hold(self, tenant: str, offer: Offer) -> bool:
+        days = [
+            self._table.update(
+                Key=keys.staff_day(tenant, offer.staff, day),
+                UpdateExpression="REMOVE #iv.#k SET #v = #v + :one",
+                ConditionExpression="#iv.#k.#op = :hold AND #iv.#k.#st = :H",
+                ExpressionAttributeNames=names("iv", "op", "st", "v", k=interval_key(offer.id, 0)),
+                ExpressionAttributeValues=to_wire({":hold": offer.op, ":H": "H", ":one": 1}),
+            )
+            for day in offer.slot.utc_days()
+        ]
+        return None in days
 
     # START
 
@@ -150,16 +150,16 @@ class DynamoAppointments:
     ) -> StartOutcome:
         """Position 0: the same wish is on record. 1: the customer has one. 2: the appointment exists. Then ledgers."""
         actions = [
-            self._put_request(tenant, appointment, replaces, now),
-            self._put_customer_guard(tenant, appointment),
-            self._put(items.appointment_to_item(tenant, appointment), _IS_NEW),
+            self._actions.put_request(tenant, appointment, replaces, now),
+            self._actions.put_customer_guard(tenant, appointment),
+            self._actions.put(items.appointment_to_item(tenant, appointment), IS_NEW),
             *self._take(tenant, appointment, hold=hold, days=days, freeing=freeing, now=now),
         ]
         if known is None or (known.email, known.phone) != (
             appointment.customer.email,
             appointment.customer.phone,
         ):
-            actions.append(self._put_customer(tenant, appointment.customer, known))
+            actions.append(self._actions.put_customer(tenant, appointment.customer, known))
         failed = self._table.write(actions)
         if failed is None:
             return Started()
@@ -196,16 +196,16 @@ class DynamoAppointments:
                         for each in freeing
                         if each in read.intervals and read.intervals[each].slot.overlaps(segment.slot)
                     ]
-                    yield self._put_ledger(tenant, read, read.rewritten([taken], freeing=overlapped, now=now))
+                    yield self._actions.put_ledger(tenant, read, read.rewritten([taken], freeing=overlapped, now=now))
 
     def _hold_to_pending(
         self, tenant: str, segment: BookedSegment, day: date, key: str, *, hold: Offer, op: str, now: datetime
     ) -> Action:
-        return self._update(
+        return self._actions.update(
             keys.staff_day(tenant, segment.staff, day),
             "SET #iv.#k.#st = :P, #iv.#k.#op = :op, #v = #v + :one REMOVE #iv.#k.#x",
             _HOLD_IS_LIVE,
-            _names("iv", "op", "st", "v", "x", k=key),
+            names("iv", "op", "st", "v", "x", k=key),
             {":P": "P", ":H": "H", ":op": op, ":hold": hold.op, ":now": items.millis(now), ":one": 1},
         )
 
@@ -224,12 +224,12 @@ class DynamoAppointments:
         segments = _with_bookings(appointment.segments, bookings)
         updated = [each.updated_at for each in bookings.values() if each.updated_at is not None]
         actions = [
-            self._update(
+            self._actions.update(
                 keys.appointment(tenant, appointment.id),
                 "SET #state = :CONFIRMED, #segments = :segments, #told = :told, #verified_at = :at, "
                 "#cal_updated = :cal, #ver = #ver + :one REMOVE #lease, #due, #due_shard",
                 _OPERATION_IS_OPEN,
-                _names(
+                names(
                     *("op", "state", "segments", "told", "verified_at", "cal_updated", "ver"),
                     *("lease", "due", "due_shard"),
                 ),
@@ -245,20 +245,20 @@ class DynamoAppointments:
                 raw={":segments": items.segments_to_wire(segments)},
             )
         ]
-        guards = [guard for segment in segments for guard in self._booking_guards(tenant, appointment, segment)]
+        guards = [guard for segment in segments for guard in self._actions.booking_guards(tenant, appointment, segment)]
         actions += guards
         actions += [
-            self._update(
+            self._actions.update(
                 keys.staff_day(tenant, segment.staff, day),
                 "SET #iv.#k.#st = :C, #v = #v + :one",
                 _INTERVAL_IS_OURS,
-                _names("iv", "op", "st", "v", k=interval_key(appointment.id, segment.index)),
+                names("iv", "op", "st", "v", k=interval_key(appointment.id, segment.index)),
                 {":C": "C", ":P": "P", ":op": appointment.op, ":one": 1},
             )
             for segment in segments
             for day in segment.slot.utc_days()
         ]
-        actions.append(self._put(self._outbox_row(tenant, appointment, "booked", told, now), _IS_NEW))
+        actions.append(self._actions.put_outbox(tenant, appointment, "booked", told, now))
         failed = self._table.write(actions)
         if failed is None:
             return Confirmed()
@@ -296,12 +296,12 @@ class DynamoAppointments:
     ) -> ReleaseOutcome:
         """Position 0: no longer this operation's to end. The rest cannot fail while 0 holds."""
         actions = [
-            self._update(
+            self._actions.update(
                 keys.appointment(tenant, appointment.id),
                 "SET #state = :FAILED, #why = :why, #answer = :answer, #told = :told, #ver = #ver + :one "
                 "REMOVE #lease, #due, #due_shard",
                 _OPERATION_NOT_ENDED,
-                _names("op", "state", "why", "answer", "told", "ver", "lease", "due", "due_shard"),
+                names("op", "state", "why", "answer", "told", "ver", "lease", "due", "due_shard"),
                 {
                     ":FAILED": "FAILED",
                     ":PENDING": "PENDING",
@@ -314,29 +314,20 @@ class DynamoAppointments:
                 },
             ),
             *self._free(tenant, appointment),
-            {
-                "Delete": {
-                    "Key": self._customer_guard_key(tenant, appointment),
-                    "ConditionExpression": _IS_MINE,
-                    "ExpressionAttributeNames": _names("appt"),
-                    "ExpressionAttributeValues": to_wire({":me": appointment.id}),
-                }
-                | self._common()
-            },
-            *self._alert_rows(tenant, appointment, alert, now),
+            self._actions.drop_customer_guard(tenant, appointment),
+            *self._actions.put_alerts(tenant, appointment, alert, now),
         ]
         if owes_text:
-            row = self._outbox_row(tenant, appointment, "not_booked", appointment.told, now)
-            actions.append(self._put(row, _IS_NEW))
+            actions.append(self._actions.put_outbox(tenant, appointment, "not_booked", appointment.told, now))
         failed = self._table.write(actions)
         return Released() if failed is None else Superseded(self.appointment(tenant, appointment.id))
 
     def postpone(self, tenant: str, appointment: Appointment, *, until: datetime) -> bool:
-        due = self._update(
+        due = self._actions.update(
             keys.appointment(tenant, appointment.id),
             "SET #due = :due, #looks = if_not_exists(#looks, :zero) + :one, #ver = #ver + :one",
             _OPERATION_NOT_ENDED,
-            _names("op", "state", "due", "looks", "ver"),
+            names("op", "state", "due", "looks", "ver"),
             {
                 ":due": items.epoch(until),
                 ":PENDING": "PENDING",
@@ -351,21 +342,21 @@ class DynamoAppointments:
     def _free(self, tenant: str, appointment: Appointment) -> Iterable[Action]:
         for segment in appointment.segments:
             for day in segment.slot.utc_days():
-                yield self._update(
+                yield self._actions.update(
                     keys.staff_day(tenant, segment.staff, day),
                     "REMOVE #iv.#k SET #v = #v + :one",
                     _INTERVAL_IS_OURS,
-                    _names("iv", "op", "st", "v", k=interval_key(appointment.id, segment.index)),
+                    names("iv", "op", "st", "v", k=interval_key(appointment.id, segment.index)),
                     {":P": "P", ":op": appointment.op, ":one": 1},
                 )
 
     def leave_open(self, tenant: str, appointment: Appointment, *, why: str, answer: str, now: datetime) -> bool:
         """Fails if settled meanwhile. State, interval and lease stay; what is told and why is noted."""
-        noted = self._update(
+        noted = self._actions.update(
             keys.appointment(tenant, appointment.id),
             "SET #told = :told, #why = :why, #answer = :answer, #told_at = :now, #ver = #ver + :one",
             _OPERATION_IS_OPEN,
-            _names("op", "state", "told", "why", "answer", "told_at", "ver"),
+            names("op", "state", "told", "why", "answer", "told_at", "ver"),
             {
                 ":PENDING": "PENDING",
                 ":op": appointment.op,
@@ -389,11 +380,11 @@ class DynamoAppointments:
         now: datetime,
     ) -> bool:
         """Position 0: settled meanwhile. The bookings to undo are named on the appointment before they are undone."""
-        marked = self._update(
+        marked = self._actions.update(
             keys.appointment(tenant, appointment.id),
             "SET #state = :COMPENSATING, #segments = :segments, #told = :told, #why = :why, #ver = #ver + :one",
             _OPERATION_IS_OPEN,
-            _names("op", "state", "segments", "told", "why", "ver"),
+            names("op", "state", "segments", "told", "why", "ver"),
             {
                 ":COMPENSATING": "COMPENSATING",
                 ":PENDING": "PENDING",
@@ -404,108 +395,7 @@ class DynamoAppointments:
             },
             raw={":segments": items.segments_to_wire(_with_bookings(appointment.segments, bookings))},
         )
-        return self._table.write([marked, *self._alert_rows(tenant, appointment, alert, now)]) is None
-
-    # The single actions
-
-    def _common(self) -> dict[str, Any]:
-        return {"TableName": self._table.name, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
-
-    def _put(self, item: Item, condition: str, values: Mapping[str, Any] | None = None, *names: str) -> Action:
-        put = {
-            "Item": item,
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": _names("pk", *names),
-        }
-        if values:
-            put["ExpressionAttributeValues"] = to_wire(values)
-        return {"Put": put | self._common()}
-
-    def _put_as_read(self, item: Item, attribute: str, version: int) -> Action:
-        """A whole item in place of the one that was read, or where there was none."""
-        if version == 0:
-            return self._put(item, _IS_NEW)
-        put = {
-            "Item": item,
-            "ConditionExpression": _LEDGER_AS_READ if attribute == "v" else _RECORD_AS_READ,
-            "ExpressionAttributeNames": _names(attribute),
-            "ExpressionAttributeValues": to_wire({f":{attribute}": version}),
-        }
-        return {"Put": put | self._common()}
-
-    def _update(  # noqa: PLR0917 - the parts of one request, in the order the service names them
-        self,
-        key: Key,
-        update: str,
-        condition: str,
-        names: Mapping[str, str],
-        values: Mapping[str, Any],
-        raw: Mapping[str, Any] | None = None,
-    ) -> Action:
-        request = {
-            "Key": key,
-            "UpdateExpression": update,
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": dict(names),
-            "ExpressionAttributeValues": to_wire(values) | dict(raw or {}),
-        }
-        return {"Update": request | self._common()}
-
-    def _put_ledger(self, tenant: str, read: StaffDay, written: StaffDay) -> Action:
-        return self._put_as_read(items.staff_day_to_item(tenant, written), "v", read.version)
-
-    def _put_record(self, tenant: str, read: CallRecord, written: CallRecord, now: datetime) -> Action:
-        return self._put_as_read(items.call_to_item(tenant, written, now=now), "ver", read.version)
-
-    def _put_request(self, tenant: str, appointment: Appointment, replaces: str | None, now: datetime) -> Action:
-        item = keys.request(tenant, appointment.request) | to_wire(
-            {"appt": appointment.id, "ttl": items.epoch(now) + items.REQUEST_KEPT_S}
-        )
-        if replaces is None:
-            return self._put(item, _IS_NEW)
-        return self._put(item, f"{_IS_NEW} OR #appt = :replaces", {":replaces": replaces}, "appt")
-
-    def _customer_guard_key(self, tenant: str, appointment: Appointment) -> Key:
-        return keys.customer_guard(tenant, appointment.customer.id, appointment.slot.start, appointment.service)
-
-    def _put_customer_guard(self, tenant: str, appointment: Appointment) -> Action:
-        return self._put(self._customer_guard_key(tenant, appointment) | to_wire({"appt": appointment.id}), _IS_NEW)
-
-    def _put_customer(self, tenant: str, customer: Customer, known: Customer | None) -> Action:
-        item = items.customer_to_item(tenant, customer)
-        if known is None:
-            return self._put(item, _IS_NEW)
-        return self._put(item, f"{_IS_NEW} OR #email = :email", {":email": known.email}, "email")
-
-    def _booking_guards(self, tenant: str, appointment: Appointment, segment: BookedSegment) -> list[Action]:
-        if segment.uid is None or segment.booking_id is None:
-            msg = "a segment is confirmed only with its booking"
-            raise ValueError(msg)
-        owner = to_wire({"appt": appointment.id, "seg": segment.index})
-        return [
-            self._put(key | owner, _NOT_ANOTHERS, {":me": appointment.id}, "appt")
-            for key in (
-                keys.booking_uid(tenant, segment.uid),
-                keys.booking_id(tenant, segment.booking_id),
-            )
-        ]
-
-    def _outbox_row(self, tenant: str, appointment: Appointment, kind: str, told: Told, now: datetime) -> Item:
-        return keys.outbox(tenant, appointment.op) | to_wire(
-            {
-                "kind": kind,
-                "appt": appointment.id,
-                "told": told.value,
-                "state": "NEW",
-                "at": items.text(now),
-                "ttl": items.epoch(now) + items.OUTBOX_KEPT_S,
-            }
-        )
-
-    def _alert_rows(self, tenant: str, appointment: Appointment, alert: Alert | None, now: datetime) -> list[Action]:
-        if alert is None:
-            return []
-        return [self._put(items.alert_to_item(tenant, alert, op=appointment.op, now=now), _IS_NEW)]
+        return self._table.write([marked, *self._actions.put_alerts(tenant, appointment, alert, now)]) is None
 
 
 def _held(offer: Offer) -> Interval:
@@ -519,8 +409,3 @@ def _with_bookings(segments: tuple[BookedSegment, ...], bookings: Mapping[int, B
         else segment
         for segment in segments
     )
-
-
-def _names(*attributes: str, **others: str) -> dict[str, str]:
-    """Aliases for every attribute name: many are reserved words, and more become so."""
-    return {f"#{name}": name for name in attributes} | {f"#{alias}": name for alias, name in others.items()}

@@ -183,6 +183,10 @@ def appointment_to_item(tenant: str, appointment: Appointment) -> Item:
         "request": appointment.request,
         "told": appointment.told.value,
     }
+    if appointment.verified_at is not None:
+        values["verified_at"] = text(appointment.verified_at)
+    if appointment.calendar_updated_at is not None:
+        values["cal_updated"] = text(appointment.calendar_updated_at)
     if appointment.lease is not None:
         values |= {
             "lease": epoch(appointment.lease),
@@ -213,6 +217,7 @@ def appointment_from_item(appointment: str, item: Item) -> Appointment:
         why=plain.get("why"),
         verified_at=parse_instant(plain["verified_at"]) if "verified_at" in plain else None,
         looks=int(plain.get("looks", 0)),
+        calendar_updated_at=parse_instant(plain["cal_updated"]) if "cal_updated" in plain else None,
     )
 
 

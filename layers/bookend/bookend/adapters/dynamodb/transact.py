@@ -23,6 +23,7 @@ _BASE_S = 0.02
 _CAP_S = 0.2
 _TRIES = 8
 _BACKGROUND_S = 5.0
+_MOST_KEYS = 100
 _AGAIN = frozenset(
     {
         "TransactionConflict",
@@ -44,6 +45,10 @@ class Failed:
     """Conditions that did not hold: per position of the request, the item that was in the way (None: there is none)."""
 
     items: dict[int, Item | None]
+
+
+class _LeftOut(Exception):
+    """A batch came back in part: what a throttle of some of its keys looks like."""
 
 
 class Table:
@@ -105,13 +110,18 @@ class Table:
         """The items in the order of their keys, each read consistently, in as few requests as the service allows."""
         found: dict[tuple[str, str], Item] = {}
         pending = list({_id(key): key for key in keys}.values())
-        while pending:
-            batch, rest = pending[:100], pending[100:]
-            request = {self.name: {"Keys": batch, "ConsistentRead": True}}
-            answer = self._with_tries(lambda request=request: self._client.batch_get_item(RequestItems=request))  # type: ignore[misc]
-            for item in answer["Responses"].get(self.name, []):
-                found[_id(item)] = item
-            pending = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", []) + rest
+
+        def read_on() -> None:
+            while pending:
+                request = {self.name: {"Keys": pending[:_MOST_KEYS], "ConsistentRead": True}}
+                answer = self._client.batch_get_item(RequestItems=request)
+                found.update((_id(item), item) for item in answer["Responses"].get(self.name, []))
+                left = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+                pending[:_MOST_KEYS] = left
+                if left:
+                    raise _LeftOut
+
+        self._with_tries(read_on)
         return [found.get(_id(key)) for key in keys]
 
     def _transact(self, actions: Sequence[dict[str, Any]]) -> Failed | None:
@@ -146,7 +156,7 @@ class Table:
         for number in range(_TRIES):
             try:
                 return attempt()
-            except ClientError as error:
+            except (ClientError, _LeftOut) as error:
                 again = _worth_another_try(error)
                 if not again and _code(error) not in _DOWN:
                     raise  # a request the service does not understand or allow is a bug of ours, and must be seen
@@ -171,11 +181,13 @@ def _response(error: ClientError) -> dict[str, Any]:
     return cast("dict[str, Any]", error.response)
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response["Error"]["Code"])
+def _code(error: ClientError | _LeftOut) -> str:
+    return "UnprocessedKeys" if isinstance(error, _LeftOut) else str(error.response["Error"]["Code"])
 
 
-def _worth_another_try(error: ClientError) -> bool:
+def _worth_another_try(error: ClientError | _LeftOut) -> bool:
+    if isinstance(error, _LeftOut):
+        return True
     reasons = _response(error).get("CancellationReasons")
     if reasons:
         return any(each["Code"] in _AGAIN for each in reasons)

@@ -15,9 +15,11 @@ from bookend.domain.saying import Language
 _DE: Mapping[str, str] = {
     "free_exact": "Ja, {time} ist ein Termin für {service} frei.",
     "free_exact_or": "Ja, {time} ist ein Termin für {service} frei. Möglich wäre es auch {others}.",
-    "free_instead": "{wanted} ist leider kein Termin für {service} frei. Möglich wäre es {times}. Was passt Ihnen?",
-    "free_on_day": "Ein Termin für {service} wäre {times} möglich. Was passt Ihnen?",
-    "free_other_day": "{day} ist für {service} leider nichts frei. Möglich wäre es {times}. Was passt Ihnen?",
+    "free_instead": "{wanted} ist leider kein Termin für {service} frei. Möglich wäre es {times}.",
+    "free_on_day": "Ein Termin für {service} wäre {times} möglich.",
+    "free_other_day": "{day} ist für {service} leider nichts frei. Möglich wäre es {times}.",
+    "suits_which": "Was passt Ihnen?",
+    "suits_it": "Passt Ihnen das?",
     "nothing_free": (
         "Von {first}, bis {last}, ist für {service} leider nichts frei. Soll ich nach einem späteren Tag schauen?"
     ),
@@ -42,7 +44,7 @@ _DE: Mapping[str, str] = {
         "Bitte versuchen Sie es in wenigen Minuten erneut oder rufen Sie uns direkt an."
     ),
     "need_service": "Welche Leistung wünschen Sie, zum Beispiel {known}?",
-    "need_staff": "Diesen Namen kenne ich für diese Leistung leider nicht. Möchten Sie zu {known}?",
+    "need_staff": "Diesen Namen finde ich für diese Leistung leider nicht. Möchten Sie zu {known}?",
     "need_date": "Für welchen Tag möchten Sie den Termin?",
     "need_time": "Um wie viel Uhr möchten Sie den Termin?",
     "need_name": "Auf welchen Namen darf ich den Termin buchen?",
@@ -69,11 +71,11 @@ _DE: Mapping[str, str] = {
 _EN: Mapping[str, str] = {
     "free_exact": "Yes, an appointment for {service} is free {time}.",
     "free_exact_or": "Yes, an appointment for {service} is free {time}. It would also be possible {others}.",
-    "free_instead": (
-        "I'm sorry, no appointment for {service} is free {wanted}. It would be possible {times}. Which suits you?"
-    ),
-    "free_on_day": "An appointment for {service} would be possible {times}. Which suits you?",
-    "free_other_day": "I'm sorry, nothing is free for {service} {day}. It would be possible {times}. Which suits you?",
+    "free_instead": "I'm sorry, no appointment for {service} is free {wanted}. It would be possible {times}.",
+    "free_on_day": "An appointment for {service} would be possible {times}.",
+    "free_other_day": "I'm sorry, nothing is free for {service} {day}. It would be possible {times}.",
+    "suits_which": "Which suits you?",
+    "suits_it": "Does that suit you?",
     "nothing_free": "I'm sorry, from {first} to {last} nothing is free for {service}. Shall I look at a later day?",
     "booked": "Your appointment is booked: {service} {time} with {staff}.",
     "taken_race": "The appointment {time} has just been booked by another customer.",

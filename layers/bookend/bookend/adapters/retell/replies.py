@@ -143,6 +143,8 @@ class Speaker:
         else:
             day = say_relative_day(asked, self._language, today=today)
             sentence = self._say("free_other_day", day=day, service=service, times=times)
+        if not outcome.exact:
+            sentence += " " + self._say("suits_it" if len(offers) == 1 else "suits_which")
         return self._reply(
             "available" if as_asked else "alternatives",
             sentence,

@@ -1,0 +1,153 @@
+"""The single items that transactions are made of: what each writes, and on which condition.
+
+Every action asks for the old item back when its condition fails, so that the loser sees who won.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb.items import to_wire
+from bookend.adapters.dynamodb.keys import Item, Key
+from bookend.application.ports import Alert, CallRecord
+from bookend.domain.appointment import Appointment, BookedSegment, Told
+from bookend.domain.contacts import Customer
+from bookend.domain.staff_day import StaffDay
+
+Action: TypeAlias = dict[str, Any]
+
+IS_NEW = "attribute_not_exists(#pk)"
+"""Nobody has written the item."""
+_LEDGER_AS_READ = "#v = :v"
+"""Nobody has written the staff day since it was read: what was decided on it still holds."""
+_RECORD_AS_READ = "#ver = :ver"
+_NOT_ANOTHERS = "attribute_not_exists(#pk) OR #appt = :me"
+"""A Cal.com uid or id belongs to nobody yet, or to this appointment already (a repeat)."""
+_IS_MINE = "#appt = :me"
+
+
+def names(*attributes: str, **others: str) -> dict[str, str]:
+    """Aliases for every attribute name: many are reserved words, and more become so."""
+    return {f"#{name}": name for name in attributes} | {f"#{alias}": name for alias, name in others.items()}
+
+
+class Actions:
+    """Actions on one table."""
+
+    def __init__(self, table_name: str) -> None:
+        self._common = {"TableName": table_name, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+
+    def put(self, item: Item, condition: str, values: Mapping[str, Any] | None = None, *used: str) -> Action:
+        """A whole item."""
+        put = {"Item": item, "ConditionExpression": condition, "ExpressionAttributeNames": names("pk", *used)}
+        if values:
+            put["ExpressionAttributeValues"] = to_wire(values)
+        return {"Put": put | self._common}
+
+    def update(  # noqa: PLR0917 - the parts of one request, in the order the service names them
+        self,
+        key: Key,
+        update: str,
+        condition: str,
+        used: Mapping[str, str],
+        values: Mapping[str, Any],
+        raw: Mapping[str, Any] | None = None,
+    ) -> Action:
+        """Some attributes of an item; `raw` are values that are typed already."""
+        request = {
+            "Key": key,
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": dict(used),
+            "ExpressionAttributeValues": to_wire(values) | dict(raw or {}),
+        }
+        return {"Update": request | self._common}
+
+    def put_ledger(self, tenant: str, read: StaffDay, written: StaffDay) -> Action:
+        """A staff day in place of the one that was read."""
+        return self._put_as_read(items.staff_day_to_item(tenant, written), "v", _LEDGER_AS_READ, read.version)
+
+    def put_record(self, tenant: str, read: CallRecord, written: CallRecord, now: datetime) -> Action:
+        """A call's record in place of the one that was read."""
+        item = items.call_to_item(tenant, written, now=now)
+        return self._put_as_read(item, "ver", _RECORD_AS_READ, read.version)
+
+    def _put_as_read(self, item: Item, attribute: str, condition: str, version: int) -> Action:
+        if version == 0:
+            return self.put(item, IS_NEW)
+        put = {
+            "Item": item,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names(attribute),
+            "ExpressionAttributeValues": to_wire({f":{attribute}": version}),
+        }
+        return {"Put": put | self._common}
+
+    def put_request(self, tenant: str, appointment: Appointment, replaces: str | None, now: datetime) -> Action:
+        """The wish points to the appointment; to this one only if it is new, or in place of a failed one."""
+        item = keys.request(tenant, appointment.request) | to_wire(
+            {"appt": appointment.id, "ttl": items.epoch(now) + items.REQUEST_KEPT_S}
+        )
+        if replaces is None:
+            return self.put(item, IS_NEW)
+        return self.put(item, f"{IS_NEW} OR #appt = :replaces", {":replaces": replaces}, "appt")
+
+    def put_customer_guard(self, tenant: str, appointment: Appointment) -> Action:
+        """One appointment per customer, start and service."""
+        return self.put(customer_guard_key(tenant, appointment) | to_wire({"appt": appointment.id}), IS_NEW)
+
+    def drop_customer_guard(self, tenant: str, appointment: Appointment) -> Action:
+        """The guard goes, as long as it is this appointment's."""
+        delete = {
+            "Key": customer_guard_key(tenant, appointment),
+            "ConditionExpression": _IS_MINE,
+            "ExpressionAttributeNames": names("appt"),
+            "ExpressionAttributeValues": to_wire({":me": appointment.id}),
+        }
+        return {"Delete": delete | self._common}
+
+    def put_customer(self, tenant: str, customer: Customer, known: Customer | None) -> Action:
+        """How to reach the customer, in place of what was known."""
+        item = items.customer_to_item(tenant, customer)
+        if known is None:
+            return self.put(item, IS_NEW)
+        return self.put(item, f"{IS_NEW} OR #email = :email", {":email": known.email}, "email")
+
+    def booking_guards(self, tenant: str, appointment: Appointment, segment: BookedSegment) -> list[Action]:
+        """The segment's uid and numeric id belong to this appointment and to no other.
+
+        Raises:
+            ValueError: the segment has no booking.
+        """
+        if segment.uid is None or segment.booking_id is None:
+            msg = "a segment is confirmed only with its booking"
+            raise ValueError(msg)
+        owner = to_wire({"appt": appointment.id, "seg": segment.index})
+        own = (keys.booking_uid(tenant, segment.uid), keys.booking_id(tenant, segment.booking_id))
+        return [self.put(key | owner, _NOT_ANOTHERS, {":me": appointment.id}, "appt") for key in own]
+
+    def put_outbox(self, tenant: str, appointment: Appointment, kind: str, told: Told, now: datetime) -> Action:
+        """The message that the end of this operation owes its caller; once an operation."""
+        values = {
+            "kind": kind,
+            "appt": appointment.id,
+            "told": told.value,
+            "state": "NEW",
+            "at": items.text(now),
+            "ttl": items.epoch(now) + items.OUTBOX_KEPT_S,
+        }
+        return self.put(keys.outbox(tenant, appointment.op) | to_wire(values), IS_NEW)
+
+    def put_alerts(self, tenant: str, appointment: Appointment, alert: Alert | None, now: datetime) -> list[Action]:
+        """The record of an alert, with the state it belongs to."""
+        if alert is None:
+            return []
+        return [self.put(items.alert_to_item(tenant, alert, op=appointment.op, now=now), IS_NEW)]
+
+
+def customer_guard_key(tenant: str, appointment: Appointment) -> Key:
+    """The key of the guard that stands for this customer, start and service."""
+    return keys.customer_guard(tenant, appointment.customer.id, appointment.slot.start, appointment.service)

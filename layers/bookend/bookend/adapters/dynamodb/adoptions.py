@@ -1,0 +1,196 @@
+"""What others did at Cal.com, taken over: ADOPT, FOLLOW and END. Nothing here is refused for overlapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, datetime
+
+from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, customer_guard_key, names
+from bookend.adapters.dynamodb.transact import Table
+from bookend.application.deadline import Deadline
+from bookend.application.ports import Adopted, AdoptLost, Alert, BookingHasOwner, Changed
+from bookend.domain.answers import Booking
+from bookend.domain.appointment import Appointment
+from bookend.domain.staff_day import Interval, IntervalState, StaffDay, StaffDays, interval_key
+
+_AS_READ = "#state = :CONFIRMED AND #ver = :ver AND (attribute_not_exists(#cal_updated) OR #cal_updated <= :cal)"
+"""Nobody has changed the appointment since it was read, and it knows nothing newer than this."""
+
+
+class DynamoAdoptions:
+    """The `Adoptions` port on one table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._actions = Actions(table.name)
+
+    def within(self, deadline: Deadline) -> DynamoAdoptions:
+        return DynamoAdoptions(self._table.within(deadline))
+
+    def owner(self, tenant: str, uid: str) -> str | None:
+        guard = self._table.get(keys.booking_uid(tenant, uid))
+        return None if guard is None else str(guard["appt"]["S"])
+
+    def adopt(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        booking: Booking,
+        days: StaffDays,
+        conflict: bool,
+        alert: Alert | None,
+        now: datetime,
+    ) -> Adopted | BookingHasOwner | AdoptLost:
+        """Positions 0 and 1: the booking has an owner. 2: the appointment exists. Then ledgers."""
+        known = replace(appointment, calendar_updated_at=booking.updated_at)
+        actions = [
+            *self._actions.booking_guards(tenant, appointment, appointment.segments[0]),
+            self._actions.put(items.appointment_to_item(tenant, known), IS_NEW),
+            *self._ledgers(tenant, appointment, days, conflict=conflict, now=now),
+            *self._actions.put_alerts(tenant, appointment, alert, now),
+        ]
+        failed = self._table.write(actions)
+        if failed is None:
+            return Adopted()
+        for position in (0, 1):
+            if (owner := failed.items.get(position)) is not None:
+                return BookingHasOwner(owner["appt"]["S"])
+        return BookingHasOwner(appointment.id) if 2 in failed.items else AdoptLost()
+
+    def follow(
+        self,
+        tenant: str,
+        before: Appointment,
+        after: Appointment,
+        *,
+        booking: Booking,
+        days: StaffDays,
+        conflict: bool,
+        alert: Alert | None,
+        now: datetime,
+    ) -> Changed:
+        """Position 0: the appointment moved on. Then ledgers. Then guards, new and superseded."""
+        ledgers = list(self._ledgers(tenant, after, days, conflict=conflict, now=now))
+        had = {segment.uid for segment in before.segments}
+        fresh = [segment for segment in after.segments if segment.uid not in had]
+        actions = [
+            self._update_appointment(tenant, before, after, booking, now),
+            *ledgers,
+            *(guard for segment in fresh for guard in self._actions.booking_guards(tenant, after, segment)),
+            *self._supersede(tenant, before, after),
+            *self._guard_moves(tenant, before, after),
+            *self._actions.put_alerts(tenant, replace(after, op=f"{after.op}-{booking.uid}"), alert, now),
+        ]
+        failed = self._table.write(actions)
+        if failed is None:
+            return Changed.DONE
+        only_ledgers = all(1 <= position <= len(ledgers) for position in failed.items)
+        return Changed.LEDGER_CHANGED if only_ledgers else Changed.APPOINTMENT_MOVED_ON
+
+    def end(self, tenant: str, appointment: Appointment, *, booking: Booking, now: datetime) -> bool:
+        """Position 0: the appointment moved on. Guards of uid and id stay, so that late events find their home."""
+        actions = [
+            self._actions.update(
+                keys.appointment(tenant, appointment.id),
+                "SET #state = :CANCELLED, #why = :why, #cal_updated = :cal, #ended_at = :now, #ver = #ver + :one",
+                _AS_READ,
+                names("state", "why", "cal_updated", "ended_at", "ver"),
+                {
+                    ":CANCELLED": "CANCELLED",
+                    ":CONFIRMED": "CONFIRMED",
+                    ":why": "cancelled_there",
+                    ":cal": items.text(booking.updated_at or now),
+                    ":now": items.text(now),
+                    ":ver": appointment.version,
+                    ":one": 1,
+                },
+            ),
+            *self._remove_intervals(tenant, appointment),
+            *self._guard_moves(tenant, appointment, None),
+        ]
+        return self._table.write(actions) is None
+
+    def _update_appointment(
+        self, tenant: str, before: Appointment, after: Appointment, booking: Booking, now: datetime
+    ) -> Action:
+        return self._actions.update(
+            keys.appointment(tenant, before.id),
+            "SET #segments = :segments, #start = :start, #cal_updated = :cal, #verified_at = :now, #ver = #ver + :one",
+            _AS_READ,
+            names("state", "segments", "start", "cal_updated", "verified_at", "ver"),
+            {
+                ":CONFIRMED": "CONFIRMED",
+                ":start": items.text(after.slot.start),
+                ":cal": items.text(booking.updated_at or now),
+                ":now": items.text(now),
+                ":ver": before.version,
+                ":one": 1,
+            },
+            raw={":segments": items.segments_to_wire(after.segments)},
+        )
+
+    def _ledgers(
+        self, tenant: str, after: Appointment, days: StaffDays, *, conflict: bool, now: datetime
+    ) -> Iterable[Action]:
+        """Every staff day at hand, whole, with the appointment's intervals as they now are."""
+        for (staff, day), read in sorted(days.days.items()):
+            entries = _entries(after, staff, day, conflict=conflict)
+            written: StaffDay = read.replaced(after.id, entries, now=now)
+            yield self._actions.put_ledger(tenant, read, written)
+
+    def _remove_intervals(self, tenant: str, appointment: Appointment) -> Iterable[Action]:
+        for segment in appointment.segments:
+            for day in segment.slot.utc_days():
+                yield self._actions.update(
+                    keys.staff_day(tenant, segment.staff, day),
+                    "REMOVE #iv.#k SET #v = #v + :one",
+                    "#iv.#k.#st = :C",
+                    names("iv", "st", "v", k=interval_key(appointment.id, segment.index)),
+                    {":C": "C", ":one": 1},
+                )
+
+    def _guard_moves(self, tenant: str, before: Appointment, after: Appointment | None) -> Iterable[Action]:
+        """The customer guard goes with the appointment, where it has one and the new place is free.
+
+        Bookings that others made may collide there; they are admitted all the same, without a guard.
+        """
+        old = customer_guard_key(tenant, before)
+        new = customer_guard_key(tenant, after) if after is not None else old
+        if new == old and after is not None:
+            return
+        at_old, at_new = self._table.get_all([old, new])
+        if at_old is None or at_old["appt"]["S"] != before.id:
+            return
+        yield self._actions.drop_customer_guard(tenant, before)
+        if after is not None and at_new is None:
+            yield self._actions.put_customer_guard(tenant, after)
+
+    def _supersede(self, tenant: str, before: Appointment, after: Appointment) -> Iterable[Action]:
+        """The old uid stays and points to the new one: its late events still find their home."""
+        now_at = {segment.index: segment.uid for segment in after.segments}
+        for segment in before.segments:
+            if segment.uid is not None and now_at[segment.index] != segment.uid:
+                yield self._actions.update(
+                    keys.booking_uid(tenant, segment.uid),
+                    "SET #superseded_by = :new",
+                    "#appt = :me",
+                    names("superseded_by", "appt"),
+                    {":new": now_at[segment.index], ":me": before.id},
+                )
+
+
+def _entries(appointment: Appointment, staff: str, day: date, *, conflict: bool) -> list[Interval]:
+    return [
+        Interval(
+            interval_key(appointment.id, segment.index),
+            segment.slot,
+            IntervalState.CONFIRMED,
+            appointment.op,
+            conflict=conflict,
+        )
+        for segment in appointment.segments
+        if segment.staff == staff and day in segment.slot.utc_days()
+    ]

@@ -1,0 +1,134 @@
+"""Keys out of Secrets Manager: their form, how long they are kept, and that no message holds one."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from bookend.adapters.secrets.store import KEPT, REFRESH_AT_MOST_EVERY, STALE_AT_MOST, SecretStore, SecretUnusable
+from tests.support.http import CALCOM_ARN, RETELL_ARN, Vault
+from tests.support.salon import StoppedClock
+
+CANARY = "canary_9d8c7b6a5f4e3d2c"
+
+
+class Kept:
+    def __init__(self, retell: Any = None, calcom: Any = None) -> None:
+        self.clock = StoppedClock(datetime(2025, 10, 25, 18, 18, 32, tzinfo=UTC))
+        self.vault = Vault({RETELL_ARN: retell, CALCOM_ARN: calcom})
+        self.stale = 0
+        self.store = SecretStore(self.vault, clock=self.clock, on_stale=self._count)
+
+    def _count(self) -> None:
+        self.stale += 1
+
+
+def test_both_secrets_as_documented() -> None:
+    kept = Kept({"keys": ["key_new_00000000", "key_old_00000000"]}, {"api_key": "cal_live_x"})
+    assert kept.store.retell_keys(RETELL_ARN) == ("key_new_00000000", "key_old_00000000")
+    assert kept.store.calcom_key(CALCOM_ARN) == "cal_live_x"
+
+
+def test_empty_keys_are_none() -> None:
+    assert Kept({"keys": ["", "key_old_00000000"]}).store.retell_keys(RETELL_ARN) == ("key_old_00000000",)
+    assert Kept({"keys": []}).store.retell_keys(RETELL_ARN) == ()
+
+
+WRONG = [
+    CANARY,
+    f'"{CANARY}"',
+    f'{{"keys": ["{CANARY}"',
+    [CANARY],
+    {"key": CANARY},
+    {"keys": CANARY},
+    {"keys": [CANARY, 5]},
+    {"keys": [[CANARY]]},
+    {"keys": {"a": CANARY}},
+    {"keys": None, "api_key": ""},
+    {"api_key": [CANARY]},
+    {"api_key": 5},
+    {},
+    "",
+    "null",
+    "[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("secret", WRONG, ids=range(len(WRONG)))
+def test_a_wrong_form_says_what_is_expected_and_never_what_is_there(secret: Any) -> None:
+    kept = Kept(secret, secret)
+    for read, arn, form in (
+        (kept.store.retell_keys, RETELL_ARN, '{"keys": ["…"]}'),
+        (kept.store.calcom_key, CALCOM_ARN, '{"api_key": "cal_…"}'),
+    ):
+        with pytest.raises(SecretUnusable) as raised:
+            read(arn)
+        assert form in str(raised.value)
+        whole = "".join(traceback.format_exception(raised.value))
+        assert CANARY not in whole
+        assert CANARY not in repr(
+            (raised.value.__cause__, raised.value.args, vars(raised.value.__cause__ or raised.value))
+        )
+
+
+def test_a_binary_secret_is_a_wrong_form_too() -> None:
+    kept = Kept()
+    kept.vault.get_secret_value = lambda **_: {"SecretBinary": CANARY.encode()}  # type: ignore[method-assign]
+    with pytest.raises(SecretUnusable) as raised:
+        kept.store.retell_keys(RETELL_ARN)
+    assert CANARY not in str(raised.value)
+
+
+def test_read_once_in_five_minutes() -> None:
+    kept = Kept({"keys": ["key_old_00000000"]})
+    for _ in range(10):
+        kept.store.retell_keys(RETELL_ARN)
+    kept.clock.advance(KEPT.total_seconds() - 0.001)
+    kept.store.retell_keys(RETELL_ARN)
+    assert kept.vault.reads == 1
+    kept.clock.advance(0.001)
+    kept.vault.rotate("key_new_00000000")
+    assert kept.store.retell_keys(RETELL_ARN) == ("key_new_00000000",)
+    assert kept.vault.reads == 2
+
+
+def test_refresh_says_whether_there_is_something_newer() -> None:
+    kept = Kept({"keys": ["key_old_00000000"]})
+    assert not kept.store.refresh(RETELL_ARN)  # never read: nothing to renew
+    kept.store.retell_keys(RETELL_ARN)
+    kept.clock.advance(REFRESH_AT_MOST_EVERY.total_seconds())
+    assert not kept.store.refresh(RETELL_ARN)
+    kept.vault.rotate("key_new_00000000")
+    assert not kept.store.refresh(RETELL_ARN)  # less than a minute after the last look
+    kept.clock.advance(REFRESH_AT_MOST_EVERY.total_seconds())
+    assert kept.store.refresh(RETELL_ARN)
+    assert kept.store.retell_keys(RETELL_ARN) == ("key_new_00000000",)
+    assert kept.vault.reads == 3
+
+
+def denied() -> ClientError:
+    return ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetSecretValue")
+
+
+def test_what_was_known_serves_for_an_hour_and_no_longer() -> None:
+    kept = Kept({"keys": ["key_old_00000000"]})
+    kept.store.retell_keys(RETELL_ARN)
+    kept.vault.failures = [denied() for _ in range(100)]
+    kept.clock.advance(STALE_AT_MOST.total_seconds() - 1)
+    assert kept.store.retell_keys(RETELL_ARN) == ("key_old_00000000",)
+    assert kept.stale == 1
+    kept.clock.advance(60)
+    with pytest.raises(ClientError):
+        kept.store.retell_keys(RETELL_ARN)
+
+
+def test_without_anything_known_trouble_is_seen() -> None:
+    kept = Kept({"keys": ["key_old_00000000"]})
+    kept.vault.failures = [denied()]
+    with pytest.raises(ClientError):
+        kept.store.retell_keys(RETELL_ARN)
+    assert kept.store.retell_keys(RETELL_ARN) == ("key_old_00000000",)

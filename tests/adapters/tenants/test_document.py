@@ -1,0 +1,259 @@
+"""The salon's document: the example is right, and every mistake is named with its place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bookend.adapters.tenants.document import TenantInvalid, read_tenant
+from tests.support.salon import EXAMPLE
+
+Change = Callable[[dict[str, Any]], Any]
+CONTENT: dict[str, Any] = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+
+
+def problems(change: Change) -> list[str]:
+    document = copy.deepcopy(CONTENT)
+    change(document)
+    with pytest.raises(TenantInvalid) as raised:
+        read_tenant(json.dumps(document))
+    assert str(raised.value) == "\n".join(raised.value.problems)
+    return raised.value.problems
+
+
+def test_the_example_is_right() -> None:
+    tenant = read_tenant(EXAMPLE.read_bytes())
+    assert (tenant.id, tenant.zone.key, tenant.language.value) == ("friseur1", "Europe/Berlin", "de")
+    assert [each.name for each in tenant.services] == [
+        "Herrenhaarschnitt",
+        "Damenhaarschnitt",
+        "Beratung",
+        "Dauerwelle",
+    ]
+    assert [(part.kind.value, part.minutes) for part in tenant.services[3].segments] == [
+        ("busy", 45),
+        ("gap", 60),
+        ("busy", 30),
+        ("gap", 0),
+    ]
+    assert tenant.services[0].segments[0].event_types == {"fabian": 3672814, "emma": 3672815, "udo": 3672816}
+    assert read_tenant(EXAMPLE.read_text(encoding="utf-8")) == tenant
+
+
+def put(*path: Any, value: Any) -> Change:
+    def change(document: dict[str, Any]) -> None:
+        place: Any = document
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+
+    return change
+
+
+def without(*path: Any) -> Change:
+    def change(document: dict[str, Any]) -> None:
+        place: Any = document
+        for step in path[:-1]:
+            place = place[step]
+        del place[path[-1]]
+
+    return change
+
+
+NO_ID = "is no id; write it with small letters, digits, - and _ (40 at most)"
+EITHER = "a service has either 'minutes' and 'event_types', or 'segments'"
+BUSY = "a busy segment needs minutes and, for each stylist who does it, an event type"
+
+RULES: list[tuple[Change, str]] = [
+    # what must be there, and as what
+    *((without(name), f"{name}: Field required") for name in CONTENT if name not in {"callback", "agents"}),
+    (without("staff", 0, "calcom_user"), "staff.0.calcom_user: Field required"),
+    (without("services", 0, "name"), "services.0.name: Field required"),
+    (put("name", value=""), "name: String should have at least 1 character"),
+    (put("name", value="x" * 81), "name: String should have at most 80 characters"),
+    (put("name", value=5), "name: Input should be a valid string"),
+    (put("branches", value=[]), "branches: List should have at least 1 item after validation, not 0"),
+    (put("staff", value=[]), "staff: List should have at least 1 item after validation, not 0"),
+    (put("services", value=[]), "services: List should have at least 1 item after validation, not 0"),
+    (put("services", value={}), "services: Input should be a valid array"),
+    (put("language", value="fr"), "language: Input should be 'de' or 'en'"),
+    (put("callback", value={"fr": "Rappelez."}), "callback.fr.[key]: Input should be 'de' or 'en'"),
+    (put("callback", "de", value="x" * 201), "callback.de: String should have at most 200 characters"),
+    # ids
+    (put("id", value="Friseur 1"), f"id: 'Friseur 1' {NO_ID}"),
+    (put("id", value="x" * 41), f"id: '{'x' * 41}' {NO_ID}"),
+    (put("id", value="a#b"), f"id: 'a#b' {NO_ID}"),
+    (put("id", value="friseur1\n"), f"id: 'friseur1\n' {NO_ID}"),
+    (put("staff", 1, "id", value="-emma"), f"staff.1.id: '-emma' {NO_ID}"),
+    (put("staff", 1, "branch", value=""), f"staff.1.branch: '' {NO_ID}"),
+    # zones, numbers, domains
+    (put("zone", value="CEST"), "zone: 'CEST' is no time zone; write it like Europe/Berlin"),
+    (put("zone", value="MESZ"), "zone: 'MESZ' is no time zone; write it like Europe/Berlin"),
+    (put("zone", value="Europe"), "zone: 'Europe' is no time zone; write it like Europe/Berlin"),
+    (put("zone", value="UTC+1"), "zone: 'UTC+1' is no time zone; write it like Europe/Berlin"),
+    (put("zone", value=""), "zone: '' is no time zone; write it like Europe/Berlin"),
+    (put("zone", value="../Berlin"), "zone: '../Berlin' is no time zone; write it like Europe/Berlin"),
+    (put("zone", value="/etc/localtime"), "zone: '/etc/localtime' is no time zone; write it like Europe/Berlin"),
+    (put("country_code", value="+49"), "country_code: '+49' is no country code; write digits only, like 49"),
+    (put("country_code", value="049"), "country_code: '049' is no country code; write digits only, like 49"),
+    (put("country_code", value=49), "country_code: Input should be a valid string"),
+    (
+        put("placeholder_domain", value="Kunden.Example"),
+        "placeholder_domain: 'Kunden.Example' is no domain; write it like kunden.salon.example, in lower case",
+    ),
+    (
+        put("placeholder_domain", value="a@b.de"),
+        "placeholder_domain: 'a@b.de' is no domain; write it like kunden.salon.example, in lower case",
+    ),
+    (
+        put("branches", 0, "phone_numbers", 0, value="030 33081738"),
+        "branches.0.phone_numbers.0: '030 33081738' is no international number; write it like +493012345678",
+    ),
+    (
+        put("phone_numbers", value=["anonymous"]),
+        "phone_numbers.0: 'anonymous' is no international number; write it like +493012345678",
+    ),
+    # numbers of Cal.com
+    (put("staff", 0, "calcom_user", value=0), "staff.0.calcom_user: Input should be greater than 0"),
+    (put("staff", 0, "calcom_user", value="28"), "staff.0.calcom_user: Input should be a valid integer"),
+    (
+        put("services", 0, "event_types", "fabian", value=-1),
+        "services.0.event_types.fabian: Input should be greater than 0",
+    ),
+    (
+        put("services", 0, "event_types", "fabian", value=True),
+        "services.0.event_types.fabian: Input should be a valid integer",
+    ),
+    (put("services", 0, "minutes", value=0), "services.0.minutes: Input should be greater than 0"),
+    (put("services", 0, "minutes", value=721), "services.0.minutes: Input should be less than or equal to 720"),
+    (put("services", 0, "minutes", value=30.5), "services.0.minutes: Input should be a valid integer"),
+    # plain or composite
+    (without("services", 0, "minutes"), f"services.0: {EITHER}"),
+    (without("services", 0, "event_types"), f"services.0: {EITHER}"),
+    (without("services", 3, "segments"), f"services.3: {EITHER}"),
+    (put("services", 3, "minutes", value=135), f"services.3: {EITHER}"),
+    (put("services", 3, "event_types", value={"fabian": 5}), f"services.3: {EITHER}"),
+    (without("services", 3, "segments", 0), "services.3: the first segment of a composite service must be busy"),
+    (put("services", 3, "segments", 0, "minutes", value=0), f"services.3.segments.0: {BUSY}"),
+    (put("services", 3, "segments", 0, "event_types", value={}), f"services.3.segments.0: {BUSY}"),
+    (
+        put("services", 3, "segments", 1, "event_types", value={"fabian": 5}),
+        "services.3.segments.1: a gap is not booked at Cal.com and has no event types",
+    ),
+    (
+        put("services", 3, "segments", 1, "kind", value="pause"),
+        "services.3.segments.1.kind: Input should be 'busy' or 'gap'",
+    ),
+    # what belongs together
+    (put("branches", 1, "id", value="mitte"), "document: branch 'mitte' is there twice"),
+    (put("staff", 1, "id", value="fabian"), "document: staff 'fabian' is there twice"),
+    (put("services", 1, "id", value="beratung"), "document: service 'beratung' is there twice"),
+    (put("staff", 1, "calcom_user", value=28), "document: Cal.com user '28' is there twice"),
+    (
+        put("branches", 0, "agents", value=["agent_friseur1"]),
+        "document: agent 'agent_friseur1' is there twice",
+    ),
+    (put("phone_numbers", value=["+493033081738"]), "document: phone number '+493033081738' is there twice"),
+    (put("staff", 2, "branch", value="ost"), "document: staff 'udo': there is no branch 'ost'"),
+    (
+        put("services", 0, "event_types", "nora", value=5),
+        "document: service 'herrenhaarschnitt': there is no staff 'nora'",
+    ),
+    (
+        put("services", 3, "segments", 2, "event_types", value={"emma": 5}),
+        "document: service 'dauerwelle': 'emma' has an event type for some of its segments only",
+    ),
+    (
+        put("services", 0, "event_types", "emma", value=3672814),
+        "document: event type 3672814 is given to emma and fabian: each needs their own, or Cal.com chooses who works",
+    ),
+    (
+        put("services", 1, "event_types", "emma", value=3757750),
+        "document: event type 3757750 is given to emma and fabian: each needs their own, or Cal.com chooses who works",
+    ),
+    (
+        put("services", 1, "name", value="HERRENSCHNITT"),
+        "document: 'herrenschnitt' names the services damenhaarschnitt and herrenhaarschnitt: "
+        "a caller could mean either",
+    ),
+    (
+        put("services", 2, "synonyms", value=["Maennerhaarschnitt"]),
+        "document: 'maennerhaarschnitt' names the services beratung and herrenhaarschnitt: a caller could mean either",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "problem"), RULES, ids=[problem[:60] for _, problem in RULES])
+def test_each_rule_names_the_place_and_what_to_write(change: Change, problem: str) -> None:
+    assert problem in problems(change)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ((), "zonee"),
+        (("branches", 0), "branches.0.zonee"),
+        (("staff", 2), "staff.2.zonee"),
+        (("services", 0), "services.0.zonee"),
+        (("services", 3, "segments", 1), "services.3.segments.1.zonee"),
+    ],
+)
+def test_unknown_keys_are_mistakes_everywhere(path: tuple[Any, ...], place: str) -> None:
+    assert problems(put(*path, "zonee", value="Europe/Berlin")) == [f"{place}: Extra inputs are not permitted"]
+
+
+def test_several_problems_are_all_told_at_once() -> None:
+    def form(document: dict[str, Any]) -> None:
+        document.update(zone="CEST", language="fr", farbe="rot")
+        document["staff"][1]["id"] = "Emma"
+        document["services"][0]["minutes"] = 0
+
+    assert sorted(each.split(":")[0] for each in problems(form)) == [
+        "farbe",
+        "language",
+        "services.0.minutes",
+        "staff.1.id",
+        "zone",
+    ]
+
+    def meaning(document: dict[str, Any]) -> None:
+        document["staff"][2]["branch"] = "ost"
+        document["services"][0]["event_types"]["emma"] = 3672814
+        document["services"][1]["name"] = "Beratung"
+        document["branches"][1]["phone_numbers"] = document["branches"][0]["phone_numbers"]
+
+    found = problems(meaning)
+    assert len(found) == 4
+    assert all(each.startswith("document: ") for each in found)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"id": "a",}', "nur Text", "[" * 100_000, '{"id": "\\ud800"}']
+)
+def test_bad_json_is_a_problem_too(text: str | bytes) -> None:
+    with pytest.raises(TenantInvalid) as raised:
+        read_tenant(text)
+    assert raised.value.problems[0].startswith("document: ")
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "Europe/Lisbon", "America/Los_Angeles", "Australia/Lord_Howe", "UTC"]
+)
+def test_zones_with_and_without_a_change_of_clocks(zone: str) -> None:
+    assert read_tenant(json.dumps(CONTENT | {"zone": zone})).zone.key == zone
+
+
+def test_one_stylist_may_have_one_event_type_for_two_services() -> None:
+    document = copy.deepcopy(CONTENT)
+    document["services"][2]["event_types"] = {"fabian": 3672814}
+    assert read_tenant(json.dumps(document)).services[2].segments[0].event_types == {"fabian": 3672814}
+
+
+def test_an_umlaut_that_is_written_out_names_the_same_service() -> None:
+    document = copy.deepcopy(CONTENT)
+    document["services"][0]["synonyms"] += ["Maennerhaarschnitt"]
+    assert read_tenant(json.dumps(document)).services[0].synonyms[-1] == "Maennerhaarschnitt"

@@ -1,0 +1,130 @@
+"""The incidents' replays: every line of "Must hold" holds, and the replays notice when the product does not."""
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.replays import INCIDENTS, replay
+from sandbox.replays.story import Screen
+from sandbox.salon.running import Salon
+
+pytestmark = pytest.mark.engine
+
+Sabotage = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.mark.parametrize("incident", INCIDENTS)
+def test_what_must_hold_holds(incident: str, salon: Salon, screen: Screen) -> None:
+    story = replay(incident, salon, screen)
+    assert story.lines
+    assert not story.failed
+
+
+def running_module(name: str) -> Any:
+    """The module as the functions in this process use it: the stack imports its own copy of the layer."""
+    return sys.modules[name]
+
+
+def believes_any_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP 2xx is "ours", as it was on 2025-10-06."""
+    commit, answers = running_module("bookend.application.booking_commit"), running_module("bookend.domain.answers")
+    judge = answers.judge
+
+    def credulous(answer: Any, *args: Any, **more: Any) -> Any:
+        if isinstance(answer, answers.Answered):
+            return answers.Judgement(answers.Verdict.OK, "it said 2xx")
+        return judge(answer, *args, **more)
+
+    monkeypatch.setattr(commit, "judge", credulous)
+
+
+def shares_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody without an e-mail gets the same one."""
+    goal = running_module("bookend.application.booking_goal")
+    monkeypatch.setattr(goal, "placeholder_email", lambda *_, **__: "termin@askproai.de")
+
+
+def holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is offered to one caller is free for all others."""
+    ledger = running_module("bookend.domain.staff_day")
+    monkeypatch.setattr(ledger.Interval, "blocks_at", lambda self, now: self.state is not ledger.IntervalState.HELD)
+
+
+def speaks_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instant is read out as the UTC text shows it."""
+    saying, replies = running_module("bookend.domain.saying"), running_module("bookend.adapters.retell.replies")
+    say_slot = saying.say_slot
+
+    def in_utc(instant: Any, zone: Any, *args: Any, **more: Any) -> str:
+        return str(say_slot(instant.replace(tzinfo=zone), zone, *args, **more))
+
+    monkeypatch.setattr(replies, "say_slot", in_utc)
+
+
+def never_names_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every time is said as if it were on the day asked for."""
+    saying, replies = running_module("bookend.domain.saying"), running_module("bookend.adapters.retell.replies")
+
+    def bare(instant: Any, zone: Any, language: Any, **_: Any) -> str:
+        return f"um {saying.say_time(instant, zone, language)}"
+
+    monkeypatch.setattr(replies, "say_slot", bare)
+
+
+def confirms_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ghost: the refusal is told, and the appointment is left standing."""
+    commit = running_module("bookend.application.booking_commit")
+    appointments = running_module("bookend.adapters.dynamodb.appointments").DynamoAppointments
+    released = running_module("bookend.application.ports").Released
+    assert commit.Released is released
+    monkeypatch.setattr(appointments, "release", lambda *_, **__: released())
+
+
+def frees_what_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A booking without an answer stops blocking its time when its lease is over."""
+    ledger = running_module("bookend.domain.staff_day")
+    monkeypatch.setattr(ledger.Interval, "blocks_at", lambda self, now: self.state is not ledger.IntervalState.PENDING)
+
+
+def believes_absence_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Cal.com does not show yet is taken for never arrived."""
+    settling = running_module("bookend.application.settling")
+    monkeypatch.setattr(settling, "SETTLE", timedelta())
+    monkeypatch.setattr(settling, "LOOKS", 1)
+
+
+SABOTAGES: list[tuple[str, Sabotage, str]] = [
+    ("I1", believes_any_success, "Call 688 hears that 08:00 is taken"),
+    ("I1", shares_an_address, "Callers who gave no e-mail have one each"),
+    ("I3", holds_nothing, "What the first caller was offered is held"),
+    ("I3", speaks_utc, "Every time is spoken as the salon's clock shows it"),
+    ("I3", never_names_the_day, "A time on another day than the one asked for"),
+    ("I3", confirms_what_was_refused, "The refusal leaves nothing but its record"),
+    ("I4", frees_what_is_unknown, "Its time stays blocked, an hour later too"),
+    ("I4", believes_absence_at_once, "That Cal.com does not have it proves nothing after a minute"),
+]
+
+
+@pytest.mark.parametrize(
+    ("incident", "sabotage", "line"), SABOTAGES, ids=[sabotage.__name__ for _, sabotage, _ in SABOTAGES]
+)
+def test_a_broken_product_fails_its_replay(
+    incident: str, sabotage: Sabotage, line: str, salon: Salon, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One safety layer taken out: the line that speaks of it does not hold."""
+    for function in ("RetellFunctionsFunction", "ReconciliationFunction"):
+        salon.stack.invoke(function, {})  # imported at the first event
+    sabotage(monkeypatch)
+    story = replay(incident, salon, screen)
+    assert any(each.text.startswith(line) for each in story.failed), [each.text for each in story.lines]
+
+
+def test_what_goes_wrong_in_the_telling_does_not_hold(
+    salon: Salon, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Salon, "start_anew", lambda *_, **__: 1 / 0)
+    story = replay("I1", salon, screen)
+    assert [each.text for each in story.failed] == ["The replay came to its end"]
