@@ -63,6 +63,8 @@ def _run(options: argparse.Namespace, key: str | None) -> int:
     wanted = [each for each in options.only.upper().split(",") if each] or list(INCIDENTS)
     if options.only.lower() == "none":
         wanted = []
+    if options.once and not wanted:
+        return _refuse("--once is for the replays, and none is wanted.")
     if unknown := [each for each in wanted if each not in INCIDENTS]:
         return _refuse(f"There is no replay of {', '.join(unknown)}; there are {', '.join(INCIDENTS)}.")
     account = Account(key, os.environ.get("CALCOM_BASE_URL") or REAL_CALCOM) if key else None
@@ -84,9 +86,9 @@ def _run(options: argparse.Namespace, key: str | None) -> int:
             screen.line(f"started in {time.monotonic() - began:.1f} s", "2")
             progress.mute()
             stories = [replay(each, salon, screen) for each in wanted]
+            verdict = _verdict(stories, screen, time.monotonic() - began) if stories else REPLAYED
             if options.once:
-                return _verdict(stories, screen, time.monotonic() - began)
-            _verdict(stories, screen, time.monotonic() - began)
+                return verdict
             salon.open_for_business()
             return _stay(salon, screen, progress)
     except (EngineMissing, CannotStart) as missing:
@@ -117,8 +119,6 @@ class _Progress:
 def _verdict(stories: Sequence[Story], screen: Screen, seconds: float) -> int:
     lines = [line for story in stories for line in story.lines]
     failed = [(story.incident, line) for story in stories for line in story.failed]
-    if not stories:
-        return REPLAYED
     screen.rule("Incidents")
     for story in stories:
         held = len(story.lines) - len(story.failed)

@@ -25,11 +25,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     deps = bootstrap.dependencies()
     ends = sweep(
         due_work=deps.due_work,
-        tenants=deps.tenants,
-        appointments=deps.appointments,
-        adoptions=deps.adoptions,
-        calendar=deps.calendar,
-        alerts=deps.alerts,
+        inbox=deps.inbox,
+        queue=deps.queue,
+        background=deps.background,
         clock=deps.clock,
         deadline=Deadline.within(context.get_remaining_time_in_millis() / 1000 - 2, deps.clock),
     )

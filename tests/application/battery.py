@@ -369,6 +369,7 @@ OVER_MIDNIGHT = datetime(2025, 10, 27, 23, 45, tzinfo=UTC)
 SCENARIOS = {
     each.name: each
     for each in (
+        Scenario("only checked", (check,)),
         Scenario("booked", (check, book)),
         Scenario("booked without a check", (book,)),
         Scenario("booked twice over", (check, book, book_in_other_words)),
@@ -385,3 +386,141 @@ SCENARIOS = {
         Scenario("over midnight UTC", (check_kiwi, book_kiwi), zone="Pacific/Auckland", start=OVER_MIDNIGHT),
     )
 }
+
+
+# What needs two at once, or a hand in the middle
+
+
+def _once_before_a_write(run: Run, hand: Callable[[], Any]) -> None:
+    def hook(operation: str, _parameters: object) -> None:
+        if operation == "transact_write_items" and hook in run.salon.client.before:
+            run.salon.client.before.remove(hook)
+            hand()
+
+    run.salon.client.before.append(hook)
+
+
+def _in_use(run: Run) -> Run:
+    """The day is in the ledger already: from now on its version counts, not whether it exists."""
+    early = run.salon.call("early", caller="+491708888888")
+    early.check(DAY, "11:00", staff="Fabian")
+    early.hang_up()
+    return run
+
+
+def _rival_phone(run: Run) -> Phone:
+    return run.salon.call("rival", caller="+491709999999")
+
+
+def two_book_at_once() -> list[str]:
+    """Nobody holds it, both found it free; the ledger's version decides."""
+    run = _in_use(begin(SCENARIOS["booked without a check"]))
+    _once_before_a_write(run, lambda: run.turn(book, _rival_phone(run)))
+    run.turn(book)
+    return run.breaches
+
+
+def two_check_at_once() -> list[str]:
+    """The second to write must not wipe the first one's holds away."""
+    run = _in_use(begin(SCENARIOS["only checked"]))
+    rivals: list[CheckOutcome] = []
+    _once_before_a_write(run, lambda: rivals.append(check(_rival_phone(run))))
+    run.turn(check)
+    run.look([Heard("rival", each, TEN) for each in rivals])
+    return run.breaches
+
+
+def given_up_under_way() -> list[str]:
+    """Somebody releases the operation while its request is on its way."""
+    run = begin(SCENARIOS["booked"])
+
+    def fault(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        appointment = run.salon.appointments.appointment(run.salon.tenant.id, request.metadata["appointment"])
+        assert appointment is not None
+        now = run.salon.clock.now()
+        run.salon.appointments.release(
+            run.salon.tenant.id, appointment, why="never_arrived", answer="", alert=None, now=now
+        )
+        return Answered(calendar.insert(request))
+
+    run.turn(check)
+    run.calendar.inner.faults.append(fault)
+    run.turn(book)
+    return run.breaches
+
+
+def anothers_uid_under_our_label() -> list[str]:
+    """Cal.com answers with our metadata on a booking that has an appointment."""
+    run = begin(SCENARIOS["booked"])
+    rival = _rival_phone(run)
+    run.turn(lambda phone: phone.book(DAY, "11:00", staff="Fabian"), rival)
+    (theirs,) = run.calendar.inner.accepted()
+
+    def fault(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        ours = calendar.insert(request)
+        del calendar.bookings[ours.uid]
+        return Answered(replace(ours, uid=theirs.uid, id=theirs.id))
+
+    run.turn(check)
+    run.calendar.inner.faults.append(fault)
+    run.turn(book)
+    return run.breaches
+
+
+def one_customer_in_two_calls() -> list[str]:
+    run = begin(SCENARIOS["booked"])
+    run.turn(book)
+    run.turn(lambda phone: phone.book(DAY, "10:00", staff="Emma"), run.salon.call("call_2"))
+    return run.breaches
+
+
+def a_second_person() -> list[str]:
+    """Somebody else's name in the same call: "booked" would be the first one's booking."""
+    run = begin(SCENARIOS["booked"])
+    run.turn(check)
+    run.turn(book)
+    outcome = run.phone.book(DAY, "10:00", staff="Emma", name="Max Schuster")
+    if isinstance(outcome, Booked) and outcome.appointment.customer.name != "Max Schuster":
+        run.breaches.append("I5 told booked with another's booking")
+    return run.breaches
+
+
+def a_refusal_asked_again() -> list[str]:
+    """A model repeats the wish in other words a second later."""
+    run = begin(SCENARIOS["refused"])
+    run.turn(check)
+    run.turn(book)
+    run.salon.clock.advance(1)
+    run.turn(book_in_other_words)
+    sent = run.calendar.inner.asked.count("create")
+    return [*run.breaches, *([f"sent {sent} times"] if sent > 1 else [])]
+
+
+def the_store_away_after_the_booking() -> list[str]:
+    run = begin(SCENARIOS["booked"])
+    run.turn(check)
+    run.salon.client.faults.next("transact_write_items", StoreFault.NOT_SENT, skip=1, times=99)
+    run.told_may_lag = True
+    run.turn(book)
+    return run.breaches
+
+
+DIRECTED: tuple[Callable[[], list[str]], ...] = (
+    two_book_at_once,
+    two_check_at_once,
+    given_up_under_way,
+    anothers_uid_under_our_label,
+    one_customer_in_two_calls,
+    a_second_person,
+    a_refusal_asked_again,
+    the_store_away_after_the_booking,
+)
+
+
+def compact() -> Iterator[str]:
+    """Every scenario with nothing and with little going wrong, and what needs two at once, in a second or two."""
+    for directed in DIRECTED:
+        yield from (f"{breach} [{directed.__name__}]" for breach in directed())
+    for scenario in SCENARIOS.values():
+        for trouble in (NONE, Trouble(calendar_call=2, calendar_fault=LOST_AFTER)):
+            yield from (f"{breach} [{scenario.name}]" for breach in play(scenario, trouble).breaches)

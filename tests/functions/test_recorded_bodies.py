@@ -178,7 +178,9 @@ def test_i3_a_refusal_brings_the_next_times_along() -> None:
         doors.salon.calendar.faults.append(lambda _calendar, _request: BUSY)
         answer = send(doors, "i3_confirm_booking")
         assert (answer.json["status"], answer.json["reason"]) == ("slot_taken", "not_available")
-        assert answer.json["message"].startswith("Der Termin um 8 Uhr 30 ist leider nicht frei. Möchten Sie stattdessen")
+        assert answer.json["message"].startswith(
+            "Der Termin um 8 Uhr 30 ist leider nicht frei. Möchten Sie stattdessen"
+        )
         assert "2025-10-27T08:30+01:00" not in [each["start"] for each in answer.json["offers"]]
 
 
@@ -248,5 +250,3 @@ def test_a_line_of_nobody_is_said_in_both_languages() -> None:
             "Für diesen Anschluss ist keine Terminbuchung eingerichtet. No booking is set up for this line."
         )
         assert send(doors, "i3_call_ended", agent_id="agent_nobody", to_number=None).json == {"status": "ignored"}
-
-

@@ -26,6 +26,7 @@ PUBLISHED: dict[tuple[str, str], tuple[list[set[str]], set[str]]] = {
     ("AWS/DynamoDB", "SystemErrors"): ([{"TableName", "Operation"}], {"Sum"}),
     # NumberOfMessagesSent misses what a redrive policy moved; what is visible is what waits for somebody.
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ([{"QueueName"}], {"Maximum"}),
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): ([{"QueueName"}], {"Maximum"}),
 }
 
 # Names that CloudFormation makes up if we do not, so that two stacks fit into one account.
@@ -79,15 +80,12 @@ def called_through_the_alias(stack: Stack) -> Iterable[str]:
         for api in stack.of_type("AWS::ApiGatewayV2::Api").values()
         for path, methods in api["Body"]["paths"].items()
         for method, operation in methods.items()
-        if f"Alias{ALIAS}}}/invocations"
-        not in json.dumps(operation["x-amazon-apigateway-integration"]["uri"])
+        if f"Alias{ALIAS}}}/invocations" not in json.dumps(operation["x-amazon-apigateway-integration"]["uri"])
     ]
 
 
 def runs_on_arm64(stack: Stack) -> Iterable[str]:
-    wrong = [
-        f for f, properties in stack.functions.items() if properties.get("Architectures") != [ARCHITECTURE]
-    ]
+    wrong = [f for f, properties in stack.functions.items() if properties.get("Architectures") != [ARCHITECTURE]]
     wrong += [
         layer
         for layer, properties in stack.of_type("AWS::Lambda::LayerVersion").items()
@@ -97,9 +95,7 @@ def runs_on_arm64(stack: Stack) -> Iterable[str]:
 
 
 def layer_is_built_for_the_runtime(stack: Stack) -> Iterable[str]:
-    layers = {
-        n: r for n, r in stack.source["Resources"].items() if r["Type"] == "AWS::Serverless::LayerVersion"
-    }
+    layers = {n: r for n, r in stack.source["Resources"].items() if r["Type"] == "AWS::Serverless::LayerVersion"}
     for layer, resource in layers.items():
         properties, build = resource["Properties"], resource.get("Metadata", {})
         if build.get("BuildMethod") != "makefile":
@@ -232,7 +228,9 @@ def asks_for_the_secrets_it_may_read(stack: Stack) -> Iterable[str]:
     """A secret's ARN in the environment and the permission to read it come and go together."""
     found = []
     for function, properties in stack.functions.items():
-        named = {json.dumps(v) for k, v in _environment(properties).items() if k.endswith("_SECRET_ARN")}
+        named = {
+            json.dumps(v) for k, v in _environment(properties).items() if k.endswith(("_SECRET_ARN", "_SECRETS_ARN"))
+        }
         allowed = {
             json.dumps(resource)
             for statement in stack.policy_statements(function)
@@ -408,10 +406,7 @@ def throttles_of_every_index_are_watched(stack: Stack) -> Iterable[str]:
         for table, properties in stack.of_type("AWS::DynamoDB::Table").items()
         for extra in [
             {},
-            *(
-                {"GlobalSecondaryIndexName": i["IndexName"]}
-                for i in properties.get("GlobalSecondaryIndexes", [])
-            ),
+            *({"GlobalSecondaryIndexName": i["IndexName"]} for i in properties.get("GlobalSecondaryIndexes", [])),
         ]
         if {"TableName": {"Ref": table}} | extra not in watched
     ]

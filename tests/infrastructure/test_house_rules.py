@@ -136,9 +136,7 @@ SPOILT: list[tuple[Rule, Spoil]] = [
     ),
     (
         rules.states_its_actions_itself,
-        in_source(
-            "Resources", FUNCTION, "Properties", "Policies", to=[{"DynamoDBCrudPolicy": {"TableName": "t"}}]
-        ),
+        in_source("Resources", FUNCTION, "Properties", "Policies", to=[{"DynamoDBCrudPolicy": {"TableName": "t"}}]),
     ),
     (
         rules.states_its_actions_itself,

@@ -144,7 +144,15 @@ class LiveSalon:
         """A day on sale, in the salon's zone."""
         return self.clock.now().astimezone(self.tenant.zone).date() + timedelta(days=ahead)
 
-    def phone(self, call: str, *, caller: str | None, instance: int = 0, unhurried: bool = False) -> Caller:
+    def phone(
+        self,
+        call: str,
+        *,
+        caller: str | None,
+        instance: int = 0,
+        unhurried: bool = False,
+        branch: str | None = "mitte",
+    ) -> Caller:
         """Somebody rings, and the function's instance number `instance` answers them."""
         kind = Unhurried if unhurried else CalcomCalendar
         salon = Salon(
@@ -156,7 +164,7 @@ class LiveSalon:
             ids=RandomIds(),
         )
         patience = (UNHURRIED_S, UNHURRIED_S) if unhurried else (READ_TURN_S, WRITE_TURN_S)
-        return Caller(salon, Call(self.tenant.at_branch("mitte"), call, caller), *patience)
+        return Caller(salon, Call(self.tenant.at_branch(branch), call, caller), *patience)
 
     def _calendar(self, instance: int, kind: type[CalcomCalendar]) -> CalcomCalendar:
         """A client of one's own, as every instance of a function has one; its connections end with `stack`."""

@@ -199,8 +199,14 @@ class Heard:
                     yield content
 
     @contextlib.contextmanager
+    def capturing(self) -> Iterator[None]:
+        """Take what is printed; around each request, since pytest changes the streams between setup and test."""
+        with contextlib.redirect_stdout(self._out), contextlib.redirect_stderr(self._out):
+            yield
+
+    @contextlib.contextmanager
     def listening(self) -> Iterator[Heard]:
-        """Listen until the end of the `with`; the libraries' loggers keep the levels that production gives them."""
+        """Hear what is logged; the libraries' loggers keep the levels that production gives them."""
         spoken = observability.logger.registered_handler
         before, everything = spoken.stream, logging.StreamHandler(self._out)
         everything.setFormatter(_Everything())
@@ -209,8 +215,7 @@ class Heard:
         root.setLevel(logging.DEBUG)
         spoken.setStream(self._out)
         try:
-            with contextlib.redirect_stdout(self._out), contextlib.redirect_stderr(self._out):
-                yield self
+            yield self
         finally:
             spoken.setStream(before)
             root.setLevel(level)
@@ -291,7 +296,9 @@ class Doors:
 
     def raw(self, function: str, event: Mapping[str, Any], *, milliseconds: int = 9000) -> Answer:
         """Any event to functions/<function>; `milliseconds` are left to the Lambda."""
-        return Answer(door(function).lambda_handler(dict(event), LambdaContext(milliseconds)))
+        handler = door(function).lambda_handler
+        with self.heard.capturing():
+            return Answer(handler(dict(event), LambdaContext(milliseconds)))
 
     def post(
         self,

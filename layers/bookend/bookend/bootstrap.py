@@ -16,14 +16,29 @@ from bookend import observability
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
 from bookend.adapters.dynamodb.due import DynamoDueWork
+from bookend.adapters.dynamodb.inbox import DynamoInbox
 from bookend.adapters.dynamodb.tenants import DynamoTenants
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.secrets.store import SecretStore
+from bookend.adapters.sqs.queue import SqsQueue
 from bookend.adapters.tenants.document import read_tenant
+from bookend.application.settling import Background
 from bookend.config import Settings, read_settings
 
 if TYPE_CHECKING:
-    from bookend.application.ports import Adoptions, Alerts, Appointments, Calendar, Clock, DueWork, Ids, Tenants
+    from bookend.application.deadline import Deadline
+    from bookend.application.ports import (
+        Adoptions,
+        Alerts,
+        Appointments,
+        Calendar,
+        Clock,
+        DueWork,
+        Ids,
+        Inbox,
+        Queue,
+        Tenants,
+    )
 
 _RETRY_ATTEMPTS = 2
 _TABLE_LIMIT_S = 2.0
@@ -81,6 +96,29 @@ class Dependencies:
         return DynamoAdoptions(self.table)
 
     @cached_property
+    def inbox(self) -> Inbox:
+        return DynamoInbox(self.table)
+
+    @cached_property
+    def queue(self) -> Queue:
+        return SqsQueue(aws_client("sqs"), _named(self.settings.sync_queue_url, "the queue"))
+
+    def background(self, tenant_id: str, deadline: Deadline) -> Background | None:
+        """A tenant's ports for work that no caller waits for; None: there is no such tenant."""
+        tenant = self.tenants.of_id(tenant_id)
+        if tenant is None:
+            return None
+        return Background(
+            tenant=tenant,
+            appointments=self.appointments.within(deadline),
+            adoptions=self.adoptions.within(deadline),
+            calendar=self.calendar,
+            alerts=self.alerts,
+            clock=self.clock,
+            deadline=deadline,
+        )
+
+    @cached_property
     def due_work(self) -> DueWork:
         return DynamoDueWork(self.table)
 
@@ -96,10 +134,8 @@ class Dependencies:
     def calendar(self) -> Calendar:
         from bookend.adapters.calcom.client import CalcomCalendar  # noqa: PLC0415 - httpx only where Cal.com is asked
 
-        arn, base_url = self.settings.calcom_secret_arn, self.settings.calcom_base_url
-        if arn is None or base_url is None:
-            msg = "this function does not speak to Cal.com"
-            raise RuntimeError(msg)
+        arn = _named(self.settings.calcom_secret_arn, "Cal.com's key")
+        base_url = _named(self.settings.calcom_base_url, "Cal.com's address")
         return CalcomCalendar(
             base_url=base_url,
             api_key=lambda: self.secrets.calcom_key(arn),
@@ -117,11 +153,17 @@ class Dependencies:
         return self.retell_keys() if renewed else ()
 
     def _retell_secret(self) -> str:
-        arn = self.settings.retell_keys_secret_arn
-        if arn is None:
-            msg = "this function does not listen to Retell"
-            raise RuntimeError(msg)
-        return arn
+        return _named(self.settings.retell_keys_secret_arn, "Retell's keys")
+
+    def webhook_secrets(self, tenant: str) -> tuple[str, ...]:
+        """The secrets that may sign a tenant's events."""
+        arn = _named(self.settings.calcom_webhook_secrets_arn, "the webhook secrets")
+        return self.secrets.webhook_secrets(arn, tenant)
+
+    def fresh_webhook_secrets(self, tenant: str) -> tuple[str, ...]:
+        """The same once more, for a signature that did not match: a new one may just have been put in force."""
+        arn = _named(self.settings.calcom_webhook_secrets_arn, "the webhook secrets")
+        return self.secrets.webhook_secrets(arn, tenant) if self.secrets.refresh(arn) else ()
 
     def signature_rejected(self) -> None:
         """Count a request that was turned away."""
@@ -140,6 +182,13 @@ def aws_client(service: str) -> Any:
         max_pool_connections=10,
     )
     return boto3.client(service, config=limits)  # type: ignore[call-overload]  # a name it cannot know
+
+
+def _named(setting: str | None, what: str) -> str:
+    if setting is None:
+        msg = f"the template does not tell this function {what}"
+        raise RuntimeError(msg)
+    return setting
 
 
 _dependencies: Dependencies | None = None

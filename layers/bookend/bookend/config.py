@@ -13,6 +13,8 @@ ENVIRONMENT: Mapping[str, bool] = {
     "RELEASE_ID": True,
     "CALCOM_SECRET_ARN": False,
     "CALCOM_BASE_URL": False,
+    "CALCOM_WEBHOOK_SECRETS_ARN": False,
+    "SYNC_QUEUE_URL": False,
 }
 """Variables we read, and whether every function needs them; a test holds the template against this."""
 
@@ -31,6 +33,8 @@ class Settings:
     retell_keys_secret_arn: str | None = None
     calcom_secret_arn: str | None = None
     calcom_base_url: str | None = None
+    calcom_webhook_secrets_arn: str | None = None
+    sync_queue_url: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -50,4 +54,6 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         retell_keys_secret_arn=variables.get("RETELL_KEYS_SECRET_ARN") or None,
         calcom_secret_arn=variables.get("CALCOM_SECRET_ARN") or None,
         calcom_base_url=variables.get("CALCOM_BASE_URL") or None,
+        calcom_webhook_secrets_arn=variables.get("CALCOM_WEBHOOK_SECRETS_ARN") or None,
+        sync_queue_url=variables.get("SYNC_QUEUE_URL") or None,
     )

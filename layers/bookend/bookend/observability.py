@@ -20,11 +20,15 @@ from bookend.application.ports import Alert
 NAMESPACE = "Bookend"
 SIGNATURE_REJECTED = "SignatureRejected"
 TRANSACTION_GAVE_UP = "TransactionGaveUp"
+WEBHOOK_REJECTED = "WebhookRejected"
+"""A delivery that claimed to come from Cal.com and was not signed by it."""
 SWEPT = "Swept"
 """A round of the sweeper came to its end; an alarm rings when there are none."""
 FUNCTION_CALL = "FunctionCall"
 FUNCTION_CALL_MS = "FunctionCallMilliseconds"
-METRICS = frozenset({*alerts.KINDS, SIGNATURE_REJECTED, TRANSACTION_GAVE_UP, SWEPT, FUNCTION_CALL, FUNCTION_CALL_MS})
+METRICS = frozenset(
+    {*alerts.KINDS, SIGNATURE_REJECTED, TRANSACTION_GAVE_UP, WEBHOOK_REJECTED, SWEPT, FUNCTION_CALL, FUNCTION_CALL_MS}
+)
 """Every metric we emit; alarms may watch only these (a test holds the template against it)."""
 
 _FACT = re.compile(r"[A-Za-z0-9_.:,+ -]{0,160}")

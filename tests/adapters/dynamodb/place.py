@@ -19,7 +19,7 @@ from bookend.domain.availability import HOLD, Offer
 from bookend.domain.contacts import Customer
 from bookend.domain.staff_day import Interval, StaffDay, StaffDays
 from bookend.domain.timeslot import Slot
-from tests.support.salon import StoppedClock
+from tests.support.salon import StoppedClock, table_request
 from tests.support.tables.engines import Store
 
 NOW = datetime(2025, 10, 27, 9, 0, tzinfo=UTC)
@@ -98,19 +98,23 @@ class Counted:
 
 @dataclass
 class Place:
-    """One tenant in a table."""
+    """One tenant, in a table of its own unless `name` says which."""
 
     store: Store
     tenant: str
+    name: str = ""
     limit_s: float = 5.0
     given_up: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = StoppedClock(NOW)
+        if not self.name:
+            self.name = f"{self.store.table}-{self.tenant}"
+            self.store.client.create_table(**table_request(self.name))
         self.client = Counted(self.store.client)
         self.table = Table(
             self.client,
-            self.store.table,
+            self.name,
             clock=self.clock,
             on_give_up=lambda: self.given_up.append("gave up"),
             limit_s=self.limit_s,
@@ -122,7 +126,7 @@ class Place:
 
     def item(self, key: dict[str, Any]) -> dict[str, Any] | None:
         """An item as plain values."""
-        found = self.store.client.get_item(TableName=self.store.table, Key=key, ConsistentRead=True).get("Item")
+        found = self.store.client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
         return None if found is None else items.from_wire(found)
 
     def there(self, key: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +158,7 @@ class Place:
 
     def all_items(self) -> list[dict[str, Any]]:
         """Everything of this tenant."""
-        request: dict[str, Any] = {"TableName": self.store.table}
+        request: dict[str, Any] = {"TableName": self.name}
         found = []
         while True:
             page = self.store.client.scan(**request)

@@ -179,7 +179,7 @@ def test_a_hold_of_the_same_slot_by_another_call_is_not_freed_with_ours(place: P
 
 def test_tenants_do_not_see_one_another(place: Place) -> None:
     place.hold(offer("o1", at("28T10:00")))
-    other = Place(place.store, place.tenant + "x")
+    other = Place(place.store, place.tenant + "x", place.name)
     assert other.intervals() == {}
     assert isinstance(other.hold(offer("o1", at("28T10:00"))), Held)
 

@@ -152,7 +152,7 @@ def test_a_hold_over_midnight_is_taken_on_both_days_or_none(place: Place) -> Non
     late = offer("o1", at("28T23:45"))
     place.hold(late)
     place.store.client.update_item(
-        TableName=place.store.table,
+        TableName=place.name,
         Key=keys.staff_day(place.tenant, "fabian", at("29T00:00").start.date()),
         UpdateExpression="REMOVE iv.#k",
         ExpressionAttributeNames={"#k": "o1/0"},

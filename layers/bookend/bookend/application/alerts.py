@@ -24,6 +24,8 @@ CONFLICT_ADOPTED = "ConflictAdopted"
 """A booking made by others overlaps an appointment: a person must decide, it is never cancelled by us."""
 ORPHAN_CANCELLED = "OrphanCancelled"
 """A booking of ours without an appointment was cancelled at Cal.com."""
+STALE_READ = "StaleRead"
+"""Cal.com kept showing an older state than its own event told of; the read was believed."""
 DRIFT_FOUND = "DriftFound"
 """Both sides differ in a way that nothing may decide by itself."""
 WOKE_TOO_LATE = "WokeTooLate"
@@ -31,7 +33,7 @@ WOKE_TOO_LATE = "WokeTooLate"
 
 KINDS = frozenset(
     {FOREIGN_BOOKING, WRONG_BOOKING, OUTCOME_UNKNOWN, KEY_REJECTED, REQUEST_REFUSED, STUCK, WOKE_TOO_LATE}
-    | {CONFLICT_ADOPTED, ORPHAN_CANCELLED, DRIFT_FOUND}
+    | {CONFLICT_ADOPTED, ORPHAN_CANCELLED, STALE_READ, DRIFT_FOUND}
 )
 """Every kind; each is a metric of the same name, and those that page have an alarm in the template."""
 
@@ -81,6 +83,11 @@ def conflict_adopted(appointment: Appointment) -> Alert:
 def orphan_cancelled(appointment: Appointment, booking: Booking) -> Alert:
     """Which booking went, and which failed operation had made it."""
     return Alert(ORPHAN_CANCELLED, _ours(appointment) | _theirs(Answered(booking)))
+
+
+def stale_read(uid: str, trigger: str) -> Alert:
+    """Which booking, and which event it contradicts."""
+    return Alert(STALE_READ, {"booking_uid": uid, "trigger": trigger})
 
 
 def drift_found(booking: Booking, drift: Drift, appointment: Appointment | None) -> Alert:

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.items import to_wire
+from bookend.adapters.dynamodb.keys import Item
 from bookend.adapters.dynamodb.transact import Table
-from bookend.application.ports import Due
+from bookend.application.ports import Job
 
 
 class DynamoDueWork:
@@ -17,8 +18,8 @@ class DynamoDueWork:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def due(self, *, now: datetime, most: int) -> Sequence[Due]:
-        found: list[tuple[int, Due]] = []
+    def due(self, *, now: datetime, most: int) -> Sequence[Job]:
+        found: list[tuple[int, Job]] = []
         for shard in keys.due_shards():
             rows = self._table.query(
                 IndexName=keys.DUE_INDEX,
@@ -27,5 +28,10 @@ class DynamoDueWork:
                 ExpressionAttributeValues=to_wire({":shard": shard, ":now": items.epoch(now)}),
                 Limit=most,
             )
-            found += [(int(row["due"]["N"]), Due(*keys.tenant_and_appointment(row))) for row in rows]
+            found += [(int(row["due"]["N"]), _job(row)) for row in rows]
         return [due for _, due in sorted(found, key=lambda each: each[0])][:most]
+
+
+def _job(row: Item) -> Job:
+    tenant, kind, name = keys.whose(row)
+    return Job({"APPT": "settle", "WH": "event"}[kind], tenant, name)

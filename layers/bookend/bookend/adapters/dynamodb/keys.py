@@ -17,10 +17,6 @@ CUSTOMER_INDEX = "customer-index"
 _DUE_SHARDS = 4
 
 
-class NotAnAppointmentKey(ValueError):
-    """A key that is no appointment's stands in the due index."""
-
-
 def _key(pk: str, sk: str) -> Key:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
@@ -95,16 +91,15 @@ def due_shards() -> tuple[str, ...]:
     return tuple(f"DUE#{number}" for number in range(_DUE_SHARDS))
 
 
-def tenant_and_appointment(key: Item) -> tuple[str, str]:
-    """Whose appointment a key is.
+def whose(key: Item) -> tuple[str, str, str]:
+    """Tenant, kind and name of an item in the due index."""
+    _, tenant, kind, name = key["pk"]["S"].split("#")
+    return tenant, kind, name
 
-    Raises:
-        NotAnAppointmentKey: it is the key of something else.
-    """
-    parts = key["pk"]["S"].split("#")
-    if len(parts) != 4 or (parts[0], parts[2]) != ("T", "APPT"):
-        raise NotAnAppointmentKey(parts[2] if len(parts) > 2 else "")
-    return parts[1], parts[3]
+
+def inbox(tenant: str, digest: str) -> Key:
+    """One delivery of Cal.com, by the digest of its bytes."""
+    return _key(f"T#{tenant}#WH#{digest}", GUARD)
 
 
 def due_shard(appointment_id: str) -> str:

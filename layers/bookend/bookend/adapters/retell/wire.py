@@ -65,7 +65,7 @@ class FunctionCall(_Envelope):
 class CallEvent(_Envelope):
     """A lifecycle event: call_started, call_ended, call_analyzed and others that may come."""
 
-    event: str = Field(min_length=1, max_length=64)
+    event: str = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")
     call: CallWire
 
 

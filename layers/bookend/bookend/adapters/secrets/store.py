@@ -66,6 +66,18 @@ class SecretStore:
         """
         return self._keys(arn, _calcom)[0]
 
+    def webhook_secrets(self, arn: str, tenant: str) -> tuple[str, ...]:
+        """The secrets with which Cal.com signs a tenant's events; none for a tenant without webhooks.
+
+        Raises:
+            SecretUnusable: the secret is not `{"<tenant>": [text, …]}`.
+        """
+        secrets = self._read(arn).get(tenant, [])
+        if not isinstance(secrets, list) or not all(isinstance(each, str) for each in secrets):
+            msg = 'the webhook secret must look like {"<tenant>": ["…"]}'
+            raise SecretUnusable(msg)
+        return tuple(each for each in secrets if each)
+
     def refresh(self, arn: str) -> bool:
         """Look for something newer than what is kept; False if there is none, or somebody did so within a minute."""
         kept = self._kept.get(arn)

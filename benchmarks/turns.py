@@ -1,0 +1,96 @@
+"""The turns of a call that are measured, and what each may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time
+
+from bookend.application.outcomes import Booked, BookOutcome, CheckOutcome, Offers, SlotTaken
+from sandbox.calcom.control import force_booking
+from sandbox.calcom.models import Attendee
+from sandbox.calcom.world import NewBooking
+from tests.races.live import Caller, LiveSalon
+
+FABIANS_HAIRCUT = 3672814
+AT = "10:00"
+
+SLOTS = "GET /v2/slots"
+CREATE = "POST /v2/bookings"
+KINDS = {SLOTS: "slots", CREATE: "create"}
+
+Run = Callable[[], CheckOutcome | BookOutcome]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Requests one turn may make at most, by kind at Cal.com and in all at the table."""
+
+    calcom: dict[str, int]
+    table: int
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """One turn: `prepare` does what went before it in the call and returns what is measured."""
+
+    name: str
+    budget: Budget
+    prepare: Callable[[LiveSalon], Run]
+    outcome: type
+
+
+def _caller(live: LiveSalon, *, branch: str | None = "mitte") -> Caller:
+    return live.phone("call_1", caller="+491701234567", branch=branch)
+
+
+def _day(live: LiveSalon) -> str:
+    return live.day().isoformat()
+
+
+def _check_one(live: LiveSalon) -> Run:
+    phone = _caller(live)
+    return lambda: phone.check(_day(live), AT, staff="Fabian")
+
+
+def _check_any(live: LiveSalon) -> Run:
+    phone = _caller(live, branch=None)
+    return lambda: phone.check(_day(live), AT)
+
+
+def _book_offered(live: LiveSalon) -> Run:
+    phone = _caller(live)
+    phone.check(_day(live), AT, staff="Fabian")
+    return lambda: phone.book(_day(live), AT, staff="Fabian")
+
+
+def _book_unoffered(live: LiveSalon) -> Run:
+    phone = _caller(live)
+    return lambda: phone.book(_day(live), AT, staff="Fabian")
+
+
+def _book_refused(live: LiveSalon) -> Run:
+    """Somebody books on the web between the offer and the yes."""
+    run = _book_offered(live)
+    world = live.calcom.world
+    start = datetime.combine(live.day(), time.fromisoformat(AT), live.tenant.zone)
+    attendee = Attendee("Web", "web@x.example", live.tenant.zone.key)
+    force_booking(world, NewBooking(world.event_types[FABIANS_HAIRCUT], start, attendee, {}, {}))
+    return run
+
+
+def _repeat(live: LiveSalon) -> Run:
+    """The model sends the same booking once more."""
+    run = _book_offered(live)
+    run()
+    return run
+
+
+TURNS = (
+    Turn("check, one stylist", Budget({SLOTS: 1}, table=2), _check_one, Offers),
+    Turn("check, any of three", Budget({SLOTS: 3}, table=2), _check_any, Offers),
+    Turn("book, offered", Budget({CREATE: 1}, table=4), _book_offered, Booked),
+    Turn("book, not offered", Budget({SLOTS: 1, CREATE: 1}, table=6), _book_unoffered, Booked),
+    Turn("book, refused", Budget({SLOTS: 1, CREATE: 1}, table=5), _book_refused, SlotTaken),
+    Turn("book, once more", Budget({}, table=3), _repeat, Booked),
+)

@@ -1,0 +1,47 @@
+"""POST /calcom/webhook/{tenant}: Cal.com tells of a change. Verify, store, queue, answer; nothing is decided here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from bookend import bootstrap
+from bookend.adapters import web
+from bookend.adapters.calcom.signature import HEADER, is_authentic
+from bookend.application.ports import StoreUnavailable
+from bookend.application.receiving import receive
+from bookend.observability import WEBHOOK_REJECTED, count, logger, metrics
+
+MAX_BODY = 256 * 1024
+_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """One delivery. 2xx only once it is stored; 503 asks for another try; never 410, which would end the webhook."""
+    deps = bootstrap.dependencies()
+    tenant = str((event.get("pathParameters") or {}).get("tenant", ""))
+    body = web.raw_body(event)
+    if body is None:
+        return web.answer(400, {"status": "error", "message": "The body is not readable."})
+    if len(body) > MAX_BODY:
+        return web.answer(413, {"status": "error", "message": f"The body is larger than {MAX_BODY} bytes."})
+    signature = web.header(event, HEADER)
+    known = _TENANT.fullmatch(tenant) is not None
+    authentic = known and (
+        is_authentic(body, signature, deps.webhook_secrets(tenant))
+        or (signature is not None and is_authentic(body, signature, deps.fresh_webhook_secrets(tenant)))
+    )
+    if not authentic:
+        count(WEBHOOK_REJECTED)
+        return web.answer(401, {"status": "unauthorized", "message": "The signature does not match."})
+    logger.append_keys(tenant=tenant)
+    try:
+        received = receive(tenant, body, inbox=deps.inbox, queue=deps.queue, clock=deps.clock)
+    except StoreUnavailable:
+        return web.answer(503, {"status": "temporary_error", "message": "Please send this event again."})
+    logger.info("event received", extra={"received": received.value})
+    return web.answer(200, {"status": "ok", "received": received.value})

@@ -1,0 +1,57 @@
+"""The queue's consumer: nobody waits. Each job is done, or comes back by itself; jobs may come twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from bookend import bootstrap
+from bookend.adapters.calcom.events import read_event
+from bookend.adapters.sqs.queue import NotAJob, read_job
+from bookend.application.deadline import Deadline
+from bookend.application.ports import Job, QueueUnavailable, StoreUnavailable
+from bookend.application.receiving import work_on
+from bookend.application.settling import settle
+from bookend.bootstrap import Dependencies
+from bookend.observability import logger, metrics
+
+ONE_S = 8.0
+"""Seconds one job may take."""
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """One batch; the jobs that could not be done now are named, so that only they come back."""
+    deps = bootstrap.dependencies()
+    failed = [record["messageId"] for record in event["Records"] if not (_in_time(context) and _done(record, deps))]
+    return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
+
+
+def _in_time(context: LambdaContext) -> bool:
+    return bool(context.get_remaining_time_in_millis() > (ONE_S + 1) * 1000)
+
+
+def _done(record: dict[str, Any], deps: Dependencies) -> bool:
+    try:
+        job = read_job(record["body"])
+    except NotAJob:
+        logger.error("not a job")  # it comes back until the dead-letter queue has it, where a person looks
+        return False
+    logger.append_keys(tenant=job.tenant, job=job.kind, attempt=job.attempt)
+    try:
+        logger.info("worked", extra={"outcome": _outcome(job, deps)})
+    except (StoreUnavailable, QueueUnavailable) as error:
+        logger.warning("not now", extra={"reason": type(error).__name__})
+        return False
+    return True
+
+
+def _outcome(job: Job, deps: Dependencies) -> str:
+    work = deps.background(job.tenant, Deadline.within(ONE_S, deps.clock))
+    if work is None:
+        return "no_such_tenant"
+    if job.kind == "settle":
+        return settle(work, job.name).value
+    return work_on(job, work, inbox=deps.inbox, queue=deps.queue, read=read_event).value

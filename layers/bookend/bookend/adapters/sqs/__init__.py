@@ -1,0 +1,1 @@
+"""The queue: jobs for work that no caller waits for."""
