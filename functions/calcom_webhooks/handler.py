@@ -18,7 +18,7 @@ MAX_BODY = 256 * 1024
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One delivery. 2xx only once it is stored; 503 asks for another try; never 410, which would end the webhook."""

@@ -16,7 +16,7 @@ class UnknownTask(Exception):
     """The schedule names a task that this function does not have."""
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """One run of one task; what came of it, by kind."""

@@ -20,7 +20,7 @@ ONE_S = 8.0
 """Seconds one job may take."""
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One batch; the jobs that could not be done now are named, so that only they come back."""

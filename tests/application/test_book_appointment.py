@@ -688,6 +688,25 @@ class TestWokenTooLate:
         assert salon.alerts.raised[0].facts["booking_uid"] == orphan.uid
         assert violations(salon, orphans={orphan.uid}) == []
 
+    def test_a_booking_that_others_confirmed_and_are_moving_by_now_is_not_cancelled(
+        self, salon: Salon, phone: Phone
+    ) -> None:
+        def helped(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+            booking = calendar.insert(request)
+            salon.appointments.confirm(
+                salon.tenant.id, only(salon), {0: booking}, told=Told.NOTHING, now=salon.clock.now()
+            )
+            (item,) = salon.items("APPT")
+            salon.client.put_item(
+                TableName=salon.table_name, Item=item | {"state": {"S": "MOVING"}, "op": {"S": "op_of_the_move"}}
+            )
+            return Answered(booking)
+
+        salon.calendar.faults.append(helped)
+        assert isinstance(ten(phone), Booked)
+        assert len(salon.calendar.accepted()) == 1
+        assert salon.alerts.raised == []
+
     def test_a_refusal_after_somebody_gave_it_up_is_a_refusal(self, salon: Salon, phone: Phone) -> None:
         def fault(_calendar: FakeCalendar, _request: BookingRequest) -> CreateAnswer:
             salon.appointments.release(

@@ -104,9 +104,7 @@ def test_today_and_tomorrow_are_called_so(day: date, german: str, english: str) 
         (None, "am Montag, 27. Oktober, um 9 Uhr 30", "on Monday, October 27, at 9:30 am"),
     ],
 )
-def test_the_day_is_spoken_whenever_it_is_not_the_one_asked_for(
-    asked: date | None, german: str, english: str
-) -> None:
+def test_the_day_is_spoken_whenever_it_is_not_the_one_asked_for(asked: date | None, german: str, english: str) -> None:
     slot = datetime(2025, 10, 27, 8, 30, tzinfo=UTC)
     assert say_slot(slot, BERLIN, DE, asked_day=asked, today=TODAY) == german
     assert say_slot(slot, BERLIN, EN, asked_day=asked, today=TODAY) == english

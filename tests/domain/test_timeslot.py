@@ -228,9 +228,7 @@ class TestResolveLocal:
 
     @properties
     @given(instants, zones)
-    def test_every_instant_is_found_again_from_what_its_clock_shows(
-        self, instant: datetime, zone: ZoneInfo
-    ) -> None:
+    def test_every_instant_is_found_again_from_what_its_clock_shows(self, instant: datetime, zone: ZoneInfo) -> None:
         local = instant.astimezone(zone)
         match resolve_local(local.date(), local.time(), zone):
             case At(found):
@@ -243,9 +241,7 @@ class TestResolveLocal:
 
     @properties
     @given(walls, zones)
-    def test_every_wall_time_agrees_with_the_round_trip_through_utc(
-        self, wall: datetime, zone: ZoneInfo
-    ) -> None:
+    def test_every_wall_time_agrees_with_the_round_trip_through_utc(self, wall: datetime, zone: ZoneInfo) -> None:
         shows = {
             instant
             for fold in (0, 1)

@@ -262,9 +262,7 @@ def test_parts_of_the_day_and_ranges_become_a_window(text: str, start: time, end
         ("2025-10-28", "2025-10-27T06:00:00Z", in_berlin(date(2025, 10, 28), 7)),
     ],
 )
-def test_both_arguments_may_hold_both(
-    date_text: str | None, time_text: str | None, expected: datetime
-) -> None:
+def test_both_arguments_may_hold_both(date_text: str | None, time_text: str | None, expected: datetime) -> None:
     assert asked(date_text, time_text) == Wish(expected.astimezone(BERLIN).date(), at=expected)
 
 
@@ -307,9 +305,7 @@ def test_a_weekday_is_today_only_while_its_time_is_ahead(time_text: str | None, 
         ("2025-10-25T18:18:31Z", None, datetime(2025, 10, 25, 18, 18, 31, tzinfo=UTC)),
     ],
 )
-def test_what_is_over_is_refused_with_todays_date(
-    date_text: str, time_text: str | None, when: date | datetime
-) -> None:
+def test_what_is_over_is_refused_with_todays_date(date_text: str, time_text: str | None, when: date | datetime) -> None:
     assert asked(date_text, time_text) == InPast(SATURDAY, when)
 
 
@@ -402,9 +398,7 @@ def test_what_no_rule_knows_is_not_understood(text: str) -> None:
     assert text not in repr(reading)
 
 
-@pytest.mark.parametrize(
-    "text", ["24 Uhr", "14:75", "bald", "10 to 12", "ab sofort", "in 2 Stunden", "nicht vor 9"]
-)
+@pytest.mark.parametrize("text", ["24 Uhr", "14:75", "bald", "10 to 12", "ab sofort", "in 2 Stunden", "nicht vor 9"])
 def test_the_time_argument_is_named_when_it_is_the_unclear_one(text: str) -> None:
     assert asked("Montag", text) == NotUnderstood(TextKind.TIME)
 
@@ -422,9 +416,7 @@ def test_the_time_argument_is_named_when_it_is_the_unclear_one(text: str) -> Non
         ("Montag", "von 17 Uhr bis 14:00"),
     ],
 )
-def test_two_things_that_cannot_both_be_true_are_a_contradiction(
-    date_text: str, time_text: str | None
-) -> None:
+def test_two_things_that_cannot_both_be_true_are_a_contradiction(date_text: str, time_text: str | None) -> None:
     assert asked(date_text, time_text) == NotUnderstood(TextKind.CONTRADICTION)
 
 
@@ -484,9 +476,7 @@ def slots_ahead(draw: st.DrawFn) -> tuple[datetime, datetime, ZoneInfo]:
 
 @properties
 @given(slots_ahead(), languages)
-def test_every_slot_is_understood_as_it_is_said(
-    drawn: tuple[datetime, datetime, ZoneInfo], language: Language
-) -> None:
+def test_every_slot_is_understood_as_it_is_said(drawn: tuple[datetime, datetime, ZoneInfo], language: Language) -> None:
     now, start, zone = drawn
     today, day = now.astimezone(zone).date(), start.astimezone(zone).date()
     expected = Wish(day, at=start)
@@ -507,9 +497,7 @@ def test_every_slot_is_understood_as_it_is_said(
 
 @properties
 @given(slots_ahead(), languages)
-def test_every_day_is_understood_as_it_is_said(
-    drawn: tuple[datetime, datetime, ZoneInfo], language: Language
-) -> None:
+def test_every_day_is_understood_as_it_is_said(drawn: tuple[datetime, datetime, ZoneInfo], language: Language) -> None:
     now, start, zone = drawn
     today, day = now.astimezone(zone).date(), start.astimezone(zone).date()
     for text in (say_day(day, language, today=today), say_relative_day(day, language, today=today)):

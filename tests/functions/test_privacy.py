@@ -170,7 +170,7 @@ class Aviary:
         self.requests += 1
         try:
             answer = do()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, Lambda would print it
             self.raised += traceback.format_exception(error)
         else:
             self.statuses.add(answer.json["status"])
@@ -392,3 +392,9 @@ def test_no_logger_is_handed_an_event_a_body_or_an_exception(file: Path) -> None
 )
 def test_loose_talk_would_be_noticed(line: str) -> None:
     assert loose_talk(line) == [line]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "functions").rglob("handler.py")), ids=lambda file: file.parent.name)
+def test_every_door_says_that_events_are_not_logged(file: Path) -> None:
+    """Without the argument a variable of the environment decides."""
+    assert "@logger.inject_lambda_context(clear_state=True, log_event=False)" in file.read_text(encoding="utf-8")

@@ -11,15 +11,16 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 
 import httpx
 import pytest
 
-from bookend.application.outcomes import Booked, CheckOutcome, Offers, SlotTaken
+from bookend.application.outcomes import Booked, BookOutcome, CheckOutcome, Offers, SlotTaken
 from bookend.domain.appointment import AppointmentState
 from bookend.domain.staff_day import IntervalState
 from sandbox.calcom import CalcomStandIn
@@ -51,9 +52,12 @@ def live(running: LiveSalon) -> LiveSalon:
 
 def callers(live: LiveSalon, *, unhurried: bool = True) -> list[Caller]:
     """Fifty people at fifty telephones."""
-    return [
-        live.phone(f"call_{n}", caller=f"+4917000{n:05d}", instance=n, unhurried=unhurried) for n in range(CALLERS)
-    ]
+    return [live.phone(f"call_{n}", caller=f"+4917000{n:05d}", instance=n, unhurried=unhurried) for n in range(CALLERS)]
+
+
+def book(phone: Caller, day: date, service: str, at: str) -> Callable[[], BookOutcome]:
+    """A wish to book with Fabian, to be said at the start."""
+    return partial(phone.book, day.isoformat(), at, service=service, staff="Fabian")
 
 
 def report(title: str, live: LiveSalon, outcomes: Sequence[Outcome], began: float) -> None:
@@ -68,13 +72,18 @@ def report(title: str, live: LiveSalon, outcomes: Sequence[Outcome], began: floa
     )
 
 
+def later(seconds: float, say: Callable[[], BookOutcome]) -> BookOutcome:
+    time.sleep(seconds)
+    return say()
+
+
 def by_call(phones: Sequence[Caller], outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
     return {phone.as_call.id: outcome for phone, outcome in zip(phones, outcomes, strict=True)}
 
 
 def test_one_slot_has_one_winner(live: LiveSalon, seed: int) -> None:
     day, phones, began = live.day(), callers(live), time.monotonic()
-    outcomes = at_once([lambda p=phone: p.book(day.isoformat(), "10:00", staff="Fabian") for phone in phones])
+    outcomes = at_once([book(phone, day, HAIRCUTS[0], "10:00") for phone in phones])
     report(f"one slot, seed {seed}", live, outcomes, began)
     settled = Settled(live)
     assert not breaches(settled, by_call(phones, outcomes))
@@ -88,15 +97,8 @@ def test_one_slot_has_one_winner(live: LiveSalon, seed: int) -> None:
 
 def test_different_times_that_overlap_end_without_an_overlap(live: LiveSalon, seed: int) -> None:
     dice, day, phones, began = random.Random(seed), live.day(), callers(live), time.monotonic()
-    wishes = [
-        (dice.choice(HAIRCUTS), f"{dice.randrange(9, 15):02}:{dice.choice((0, 15, 30, 45)):02}") for _ in phones
-    ]
-    outcomes = at_once(
-        [
-            lambda p=phone, s=service, t=at: p.book(day.isoformat(), t, service=s, staff="Fabian")
-            for phone, (service, at) in zip(phones, wishes, strict=True)
-        ]
-    )
+    wishes = [(dice.choice(HAIRCUTS), f"{dice.randrange(9, 15):02}:{dice.choice((0, 15, 30, 45)):02}") for _ in phones]
+    outcomes = at_once([book(phone, day, *wish) for phone, wish in zip(phones, wishes, strict=True)])
     report(f"overlapping, seed {seed}", live, outcomes, began)
     settled = Settled(live)
     assert not breaches(settled, by_call(phones, outcomes))
@@ -129,8 +131,8 @@ def test_a_wish_that_arrives_twice_is_one_booking(live: LiveSalon, seed: int, ap
             spelt = {"date": f"{day.day}.{day.month}.{day.year}", "time": "10 Uhr", "staff": staff} | again
         if offered:
             assert isinstance(one.check(**words), Offers)
-        first.append(lambda p=one, w=words: p.book(**w))
-        second.append(lambda p=other, w=spelt: (time.sleep(apart_s), p.book(**w))[1])
+        first.append(partial(one.book, **words))
+        second.append(partial(later, apart_s, partial(other.book, **spelt)))
     outcomes = at_once(first + second)
     report(f"twice, {'offered' if offered else 'unoffered'}, {apart_s} s apart", live, outcomes, began)
     settled = Settled(live)
@@ -151,12 +153,8 @@ def test_nobody_is_offered_what_another_caller_was_offered(live: LiveSalon, seed
         took.append(time.monotonic() - start)
         return outcome
 
-    outcomes = at_once(
-        [
-            lambda p=phone, s=dice.choice(HAIRCUTS), t=f"{dice.randrange(9, 17):02}:00": ask(p, s, t)
-            for phone in phones
-        ]
-    )
+    wishes = [(dice.choice(HAIRCUTS), f"{dice.randrange(9, 17):02}:00") for _ in phones]
+    outcomes = at_once([partial(ask, phone, *wish) for phone, wish in zip(phones, wishes, strict=True)])
     report(f"checks, seed {seed}", live, outcomes, began)
     print(f"  a check took {statistics.median(took):.2f} s, at most {max(took):.2f} s")
     settled = Settled(live)
@@ -176,14 +174,8 @@ def test_in_a_hurry_nobody_is_told_an_untruth(live: LiveSalon, seed: int) -> Non
     """With production's time limits on a machine that is far too busy for them: late is allowed, wrong is not."""
     dice, day, began = random.Random(seed), live.day(), time.monotonic()
     phones = callers(live, unhurried=False)
-    outcomes = at_once(
-        [
-            lambda p=phone, s=dice.choice(HAIRCUTS), t=f"{dice.randrange(9, 12):02}:{dice.choice((0, 15, 30)):02}": (
-                p.book(day.isoformat(), t, service=s, staff="Fabian")
-            )
-            for phone in phones
-        ]
-    )
+    wishes = [(dice.choice(HAIRCUTS), f"{dice.randrange(9, 12):02}:{dice.choice((0, 15, 30)):02}") for _ in phones]
+    outcomes = at_once([book(phone, day, *wish) for phone, wish in zip(phones, wishes, strict=True)])
     report(f"in a hurry, seed {seed}", live, outcomes, began)
     settled = Settled(live)
     assert not breaches(settled, by_call(phones, outcomes))

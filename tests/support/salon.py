@@ -24,6 +24,7 @@ from bookend.application.turn import Call, Turn
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import local_day_bounds
 from tests.support.calendar import EventType, FakeCalendar
+from tests.support.tables.engines import table_properties
 from tests.support.tables.memory import MemoryDynamoDB
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "salon.json"
@@ -190,8 +191,6 @@ def wish(date: str | None = None, time: str | None = None, **said: str | None) -
 
 def table_request(name: str) -> dict[str, Any]:
     """The table as the template declares it."""
-    from tests.support.tables.engines import table_properties
-
     return table_properties() | {"TableName": name}
 
 

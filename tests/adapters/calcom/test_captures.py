@@ -155,6 +155,8 @@ def hold(booking: Booking, data: dict[str, Any]) -> None:
     assert booking.host == data["hosts"][0]["id"]
     assert booking.event_type == data["eventTypeId"]
     assert booking.attendees == tuple(each["email"].lower() for each in data["attendees"])
+    first = data["attendees"][0]
+    assert (booking.attendee_name, booking.attendee_phone) == (first["name"], first.get("phoneNumber"))
     assert booking.metadata == data["metadata"]
     assert booking.rescheduled_from == data.get("rescheduledFromUid")
     assert booking.rescheduled_to == data.get("rescheduledToUid")

@@ -30,7 +30,7 @@ ALERT = Alert("ForeignBookingReturned", {"op": "op1", "uid": "uid9"})
 
 
 def at(text: str, minutes: int = 30) -> Slot:
-    """"28T10:00" of October 2025, UTC."""
+    """Day and time of October 2025, UTC: at("28T10:00")."""
     return Slot.of(datetime.fromisoformat(f"2025-10-{text}").replace(tzinfo=UTC), minutes)
 
 

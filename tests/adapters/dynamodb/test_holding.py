@@ -45,9 +45,7 @@ def test_a_look_is_one_request_and_sees_everything(place: Place) -> None:
 def test_offers_are_held_and_come_back_as_they_were(place: Place) -> None:
     kept = offer("o1", at("28T10:00")), offer("o2", at("29T10:00", 45))
     place.client.requests.clear()
-    outcome = place.appointments.hold(
-        place.tenant, CallRecord("call_1"), kept, days=place.days("28", "29"), now=NOW
-    )
+    outcome = place.appointments.hold(place.tenant, CallRecord("call_1"), kept, days=place.days("28", "29"), now=NOW)
     assert place.client.requests["transact_write_items"] == 1
     assert outcome == Held(CallRecord("call_1", version=1, offers=kept))
     assert place.record() == CallRecord("call_1", version=1, offers=kept)

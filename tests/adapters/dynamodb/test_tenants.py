@@ -53,9 +53,7 @@ def test_a_call_belongs_to_who_its_agent_or_number_belongs_to(
     assert {each.id for each in found.staff} == staff
 
 
-@pytest.mark.parametrize(
-    ("agent", "number"), [(None, None), ("agent_unknown", None), (None, "+4930000000"), ("", "")]
-)
+@pytest.mark.parametrize(("agent", "number"), [(None, None), ("agent_unknown", None), (None, "+4930000000"), ("", "")])
 def test_a_call_of_nobodys_is_nobodys(tenants: DynamoTenants, agent: str | None, number: str | None) -> None:
     store(tenants)
     assert tenants.of_call(agent=agent, number=number) is None

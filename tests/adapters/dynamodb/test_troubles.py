@@ -108,7 +108,7 @@ def test_a_table_that_does_not_answer_is_not_asked_again(
 
 def test_reads_that_meet_no_answer_say_so(troubled: Place) -> None:
     for operation, read in (
-        ("batch_get_item", lambda: troubled.record()),
+        ("batch_get_item", troubled.record),
         ("get_item", lambda: troubled.appointments.appointment(troubled.tenant, "a1")),
         ("query", lambda: troubled.due_work.due(now=NOW, most=1)),
     ):
@@ -165,11 +165,11 @@ class InPart:
         self._left = times
         self.asked: list[int] = []
 
-    def batch_get_item(self, RequestItems: dict[str, Any]) -> Any:
-        wanted = RequestItems[self._place.name]["Keys"]
+    def batch_get_item(self, **request: Any) -> Any:
+        wanted = request["RequestItems"][self._place.name]["Keys"]
         self.asked.append(len(wanted))
         if not self._left:
-            return self._place.store.client.batch_get_item(RequestItems=RequestItems)
+            return self._place.store.client.batch_get_item(**request)
         self._left -= 1
         now, later = wanted[:-1], wanted[-1:]
         answer: dict[str, Any] = {"Responses": {self._place.name: []}}

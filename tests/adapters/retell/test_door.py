@@ -165,7 +165,7 @@ def throttled() -> ClientError:
 
 
 def test_a_forgery_cannot_make_us_lose_good_keys() -> None:
-    """It makes us look for a newer key; if nobody answers, those we have go on serving, and it is not tried for ever."""
+    """It makes us look for a newer key; if nobody answers, those we have go on serving."""
     with Doors() as doors:
         assert knock(doors, KEY).status == 200
         doors.salon.clock.advance(61)

@@ -16,10 +16,13 @@ from tests.support.salon import StoppedClock
 CANARY = "canary_9d8c7b6a5f4e3d2c"
 
 
+WEBHOOKS_ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:bookend/webhooks-JkLmNo"
+
+
 class Kept:
-    def __init__(self, retell: Any = None, calcom: Any = None) -> None:
+    def __init__(self, retell: Any = None, calcom: Any = None, webhooks: Any = None) -> None:
         self.clock = StoppedClock(datetime(2025, 10, 25, 18, 18, 32, tzinfo=UTC))
-        self.vault = Vault({RETELL_ARN: retell, CALCOM_ARN: calcom})
+        self.vault = Vault({RETELL_ARN: retell, CALCOM_ARN: calcom, WEBHOOKS_ARN: webhooks})
         self.stale = 0
         self.store = SecretStore(self.vault, clock=self.clock, on_stale=self._count)
 
@@ -132,3 +135,48 @@ def test_without_anything_known_trouble_is_seen() -> None:
     with pytest.raises(ClientError):
         kept.store.retell_keys(RETELL_ARN)
     assert kept.store.retell_keys(RETELL_ARN) == ("key_old_00000000",)
+
+
+# The secrets of Cal.com's webhooks, by tenant
+
+
+def test_webhook_secrets_are_each_tenants_own() -> None:
+    kept = Kept(webhooks={"friseur1": ["whsec_new_00000000", "", "whsec_old_00000000"], "anderer": ["whsec_other_000"]})
+    assert kept.store.webhook_secrets(WEBHOOKS_ARN, "friseur1") == ("whsec_new_00000000", "whsec_old_00000000")
+    assert kept.store.webhook_secrets(WEBHOOKS_ARN, "anderer") == ("whsec_other_000",)
+    assert kept.store.webhook_secrets(WEBHOOKS_ARN, "niemand") == ()
+
+
+def test_webhook_secrets_are_read_once_for_all_tenants_however_many_knock() -> None:
+    kept = Kept(webhooks={"friseur1": ["whsec_old_00000000"]})
+    for number in range(300):
+        kept.store.webhook_secrets(WEBHOOKS_ARN, f"tenant{number}")
+        kept.store.refresh(WEBHOOKS_ARN)
+        kept.clock.advance(1)
+    assert kept.vault.reads <= 1 + 300 // 60
+
+
+def test_a_rotated_webhook_secret_is_found_by_a_refresh() -> None:
+    kept = Kept(webhooks={"friseur1": ["whsec_old_00000000"]})
+    kept.store.webhook_secrets(WEBHOOKS_ARN, "friseur1")
+    kept.vault.secrets[WEBHOOKS_ARN] = {"friseur1": ["whsec_new_00000000"]}
+    kept.clock.advance(60)
+    assert kept.store.refresh(WEBHOOKS_ARN)
+    assert kept.store.webhook_secrets(WEBHOOKS_ARN, "friseur1") == ("whsec_new_00000000",)
+    kept.vault.failures = [denied()]
+    kept.clock.advance(300)
+    assert kept.store.webhook_secrets(WEBHOOKS_ARN, "friseur1") == ("whsec_new_00000000",)
+    assert kept.stale == 1
+
+
+@pytest.mark.parametrize("wrong", [CANARY, [CANARY], None, {"friseur1": CANARY}, {"friseur1": [CANARY, 5]}])
+def test_a_wrong_form_of_the_webhook_secret(wrong: Any) -> None:
+    kept = Kept(webhooks=wrong)
+    with pytest.raises(SecretUnusable, match="the webhook secret must look like") as raised:
+        kept.store.webhook_secrets(WEBHOOKS_ARN, "friseur1")
+    assert CANARY not in "".join(traceback.format_exception(raised.value))
+
+
+def test_one_tenants_wrong_part_is_in_nobody_elses_way() -> None:
+    kept = Kept(webhooks={"friseur1": "no list", "anderer": ["whsec_other_000"]})
+    assert kept.store.webhook_secrets(WEBHOOKS_ARN, "anderer") == ("whsec_other_000",)

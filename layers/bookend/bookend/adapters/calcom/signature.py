@@ -1,7 +1,7 @@
 """Did Cal.com send this? Over the raw bytes, before anything is parsed.
 
-`X-Cal-Signature-256` is the lower-case hex HMAC-SHA256 of the body, without prefix. A webhook without a secret sends the
-literal `no-secret-provided` (contracts: calcom 5.3). There is no stamp, so a captured event can be sent again: it
+`X-Cal-Signature-256` is the lower-case hex HMAC-SHA256 of the body, without prefix. A webhook without a secret sends
+the literal `no-secret-provided` (contracts: calcom 5.3). There is no stamp, so a captured event can be sent again: it
 is only ever a hint to look.
 """
 

@@ -28,7 +28,8 @@ class SecretUnusable(Exception):
 
 
 _Keys = tuple[str, ...]
-_Form = Callable[[Any], _Keys]
+_Form = Callable[[Any], Any]
+"""Checks what a secret holds, and returns what is kept of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class _Kept:
     """What a secret held at `read_at`; somebody looked for something newer at `tried_at`."""
 
     form: _Form
-    keys: _Keys
+    held: Any
     read_at: datetime
     tried_at: datetime
 
@@ -56,7 +57,8 @@ class SecretStore:
         Raises:
             SecretUnusable: the secret is not `{"keys": [text, …]}`.
         """
-        return self._keys(arn, _retell)
+        keys: _Keys = self._held(arn, _retell)
+        return keys
 
     def calcom_key(self, arn: str) -> str:
         """The API key.
@@ -64,7 +66,8 @@ class SecretStore:
         Raises:
             SecretUnusable: the secret is not `{"api_key": text}`.
         """
-        return self._keys(arn, _calcom)[0]
+        key: str = self._held(arn, _calcom)
+        return key
 
     def webhook_secrets(self, arn: str, tenant: str) -> tuple[str, ...]:
         """The secrets with which Cal.com signs a tenant's events; none for a tenant without webhooks.
@@ -72,45 +75,41 @@ class SecretStore:
         Raises:
             SecretUnusable: the secret is not `{"<tenant>": [text, …]}`.
         """
-        secrets = self._read(arn).get(tenant, [])
-        if not isinstance(secrets, list) or not all(isinstance(each, str) for each in secrets):
-            msg = 'the webhook secret must look like {"<tenant>": ["…"]}'
-            raise SecretUnusable(msg)
-        return tuple(each for each in secrets if each)
+        return _texts(self._held(arn, _by_tenant).get(tenant, []), _WEBHOOK_FORM)
 
     def refresh(self, arn: str) -> bool:
         """Look for something newer than what is kept; False if there is none, or somebody did so within a minute."""
         kept = self._kept.get(arn)
         if kept is None or self._clock.now() - kept.tried_at < REFRESH_AT_MOST_EVERY:
             return False
-        return self._renewed(arn, kept) != kept.keys
+        return bool(self._renewed(arn, kept) != kept.held)
 
-    def _keys(self, arn: str, form: _Form) -> _Keys:
+    def _held(self, arn: str, form: _Form) -> Any:
         kept, now = self._kept.get(arn), self._clock.now()
         if kept is None:
-            keys = form(self._read(arn))
-            self._kept[arn] = _Kept(form, keys, now, now)
-            return keys
+            held = form(self._read(arn))
+            self._kept[arn] = _Kept(form, held, now, now)
+            return held
         if now - kept.read_at < KEPT or now - kept.tried_at < REFRESH_AT_MOST_EVERY:
-            return kept.keys
+            return kept.held
         return self._renewed(arn, kept)
 
-    def _renewed(self, arn: str, kept: _Kept) -> _Keys:
+    def _renewed(self, arn: str, kept: _Kept) -> Any:
         """What the secret holds now, or for a while what it held before.
 
         Good keys are given up for newer ones only: whoever can forge a signature can make us look.
         """
         now = self._clock.now()
         try:
-            keys = kept.form(self._read(arn))
+            held = kept.form(self._read(arn))
         except (BotoCoreError, ClientError, SecretUnusable):
             if now - kept.read_at >= STALE_AT_MOST:
                 raise
             self._kept[arn] = replace(kept, tried_at=now)
             self._on_stale()
-            return kept.keys
-        self._kept[arn] = _Kept(kept.form, keys, now, now)
-        return keys
+            return kept.held
+        self._kept[arn] = _Kept(kept.form, held, now, now)
+        return held
 
     def _read(self, arn: str) -> Any:
         text = self._client.get_secret_value(SecretId=arn).get("SecretString")
@@ -120,17 +119,30 @@ class SecretStore:
             return None  # a JSONDecodeError carries the whole text
 
 
+_RETELL_FORM = 'the Retell secret must look like {"keys": ["…"]}'
+_CALCOM_FORM = 'the Cal.com secret must look like {"api_key": "cal_…"}'
+_WEBHOOK_FORM = 'the webhook secret must look like {"<tenant>": ["…"]}'
+
+
 def _retell(secret: Any) -> _Keys:
-    keys = secret.get("keys") if isinstance(secret, dict) else None
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        msg = 'the Retell secret must look like {"keys": ["…"]}'
-        raise SecretUnusable(msg)
-    return tuple(key for key in keys if key)
+    return _texts(secret.get("keys") if isinstance(secret, dict) else None, _RETELL_FORM)
 
 
-def _calcom(secret: Any) -> _Keys:
+def _calcom(secret: Any) -> str:
     key = secret.get("api_key") if isinstance(secret, dict) else None
     if not isinstance(key, str) or not key:
-        msg = 'the Cal.com secret must look like {"api_key": "cal_…"}'
-        raise SecretUnusable(msg)
-    return (key,)
+        raise SecretUnusable(_CALCOM_FORM)
+    return key
+
+
+def _by_tenant(secret: Any) -> dict[str, Any]:
+    """Each tenant's part is checked when it is needed: one that is wrong is in nobody else's way."""
+    if not isinstance(secret, dict):
+        raise SecretUnusable(_WEBHOOK_FORM)
+    return secret
+
+
+def _texts(found: Any, form: str) -> _Keys:
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise SecretUnusable(form)
+    return tuple(each for each in found if each)
