@@ -45,3 +45,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return web.answer(503, {"status": "temporary_error", "message": "Please send this event again."})
     logger.info("event received", extra={"received": received.value})
     return web.answer(200, {"status": "ok", "received": received.value})
+
+
+bootstrap.prepare("inbox", "queue", "secrets")

@@ -34,3 +34,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
     count(SWEPT)
     logger.info("swept", extra={"ends": dict(ends)})
     return dict(ends)
+
+
+bootstrap.prepare("appointments", "queue", "secrets", "calendar")

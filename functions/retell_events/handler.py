@@ -42,3 +42,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return web.answer(503, {"status": "temporary_error", "message": "Please send this event again."})
     logger.info("call ended", extra={"freed": freed})
     return web.answer(200, {"status": "ok", "freed": freed})
+
+
+bootstrap.prepare("appointments", "secrets")

@@ -85,3 +85,6 @@ def _reply(request: wire.FunctionCall, deps: Dependencies, context: LambdaContex
                 assert_never(other)
     except StoreUnavailable:
         return speaker.temporary()
+
+
+bootstrap.prepare("appointments", "secrets", "calendar")

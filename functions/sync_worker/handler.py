@@ -55,3 +55,6 @@ def _outcome(job: Job, deps: Dependencies) -> str:
     if job.kind == "settle":
         return settle(work, job.name).value
     return work_on(job, work, inbox=deps.inbox, queue=deps.queue, read=read_event).value
+
+
+bootstrap.prepare("appointments", "queue", "secrets", "calendar")

@@ -44,7 +44,7 @@ from tests.application.battery import (
     no_connection,
     unlabelled,
 )
-from tests.support.calendar import FakeCalendar, Fault, lost_after, lost_before
+from tests.support.calendar import BUSY, FakeCalendar, Fault, lost_after, lost_before
 from tests.support.invariants import Heard, look_at, violations
 from tests.support.salon import Phone, Salon, wish
 from tests.support.tables.faults import Fault as StoreFault
@@ -247,6 +247,15 @@ class TestQuestionsBack:
         ids = offer_ids(phone, phone.check(TUESDAY, "10:00"))
         salon.clock.advance(31)
         assert isinstance(phone.book(offer=ids[0]), PastTime)
+
+    def test_who_asked_for_a_stylist_is_offered_nobody_else_when_the_time_is_gone(self, salon: Salon) -> None:
+        """The model books by the id of the offer, and the wish for Fabian was said a turn before."""
+        phone = salon.call()
+        ids = offer_ids(phone, phone.check(TUESDAY, "10:00", staff="Fabian"))
+        salon.calendar.faults.append(lambda *_: BUSY)
+        outcome = phone.book(offer=ids[0])
+        assert isinstance(outcome, SlotTaken)
+        assert {each.staff for each in outcome.offers} == {"fabian"}
 
     def test_a_stylist_who_left_after_the_offer_is_not_booked(self, salon: Salon) -> None:
         phone = salon.call()

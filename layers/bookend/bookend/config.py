@@ -57,3 +57,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         calcom_webhook_secrets_arn=variables.get("CALCOM_WEBHOOK_SECRETS_ARN") or None,
         sync_queue_url=variables.get("SYNC_QUEUE_URL") or None,
     )
+
+
+def is_starting_in_lambda() -> bool:
+    """Whether this is Lambda's own environment, where what a module builds is built before anybody calls."""
+    return "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ

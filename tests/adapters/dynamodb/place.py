@@ -221,7 +221,7 @@ class Place:
 
     def leave_open(self, appointment: Appointment) -> bool:
         return self.appointments.leave_open(
-            self.tenant, appointment, why="ReadTimeout", answer="none", now=self.clock.now()
+            self.tenant, appointment, why="ReadTimeout", answer="none", alert=ALERT, now=self.clock.now()
         )
 
     def must_undo(self, appointment: Appointment, uid: str = "uid1") -> bool:

@@ -261,6 +261,7 @@ def test_who_was_told_that_it_is_open_is_owed_the_end_of_the_story(started: Plac
     assert started.release(started.now_is("a1"), owes_text=True) == Released()
     (row,) = outbox(started)
     assert (row["kind"], row["told"], row["appt"]) == ("not_booked", "pending", "a1")
+    assert started.now_is("a1").told is Told.PENDING, "nobody has told them yet"
 
 
 # Left open, and to be undone
@@ -273,6 +274,7 @@ def test_what_is_left_open_stays_blocked_and_due(started: Place) -> None:
     assert now_is.lease == NOW + LEASE
     assert started.intervals() == {"a1/0": "P"}
     assert due(started) == [Job("settle", started.tenant, "a1")]
+    assert [row["kind"] for row in alerts(started)] == [ALERT.kind]
 
 
 @pytest.mark.parametrize("settle", ["confirm", "release", "must_undo"])
@@ -287,6 +289,7 @@ def test_what_is_settled_is_not_left_open(started: Place, settle: str) -> None:
 def test_what_was_left_open_can_still_be_confirmed_and_released(started: Place) -> None:
     started.leave_open(A1)
     assert started.confirm(A1) == Confirmed()
+    assert started.now_is("a1").why is None, "what was once unclear is clear"
     other = wished("a2", at("28T12:00"), who=UTE)
     started.start(other)
     started.leave_open(other)

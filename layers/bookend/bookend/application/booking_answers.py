@@ -106,7 +106,7 @@ def _still_open(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome
     """What is told is noted before it is said: whoever settles the operation owes the caller a message then."""
     untold = appointment.state is AppointmentState.PENDING and appointment.told is not Told.PENDING
     if untold and not turn.appointments.leave_open(
-        turn.tenant.id, appointment, why=_ASKED_AGAIN, answer="", now=turn.clock.now()
+        turn.tenant.id, appointment, why=_ASKED_AGAIN, answer="", alert=None, now=turn.clock.now()
     ):
         return replay(turn, goal, appointment.id)  # settled at this very moment
     return StillOpen(appointment.slot, turn.today())

@@ -157,8 +157,11 @@ def _undo(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, wh
 
 def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answer: str) -> BookOutcome:
     """Nobody knows: the interval stays blocked and what is told is noted before it is said."""
-    turn.alerts.raise_(alert.outcome_unknown(appointment, why))
-    noted = turn.appointments.leave_open(turn.tenant.id, appointment, why=why, answer=answer, now=turn.clock.now())
+    raised = alert.outcome_unknown(appointment, why)
+    turn.alerts.raise_(raised)
+    noted = turn.appointments.leave_open(
+        turn.tenant.id, appointment, why=why, answer=answer, alert=raised, now=turn.clock.now()
+    )
     return _open(turn, goal) if noted else _as_recorded(turn, goal, appointment)
 
 

@@ -109,7 +109,7 @@ def read_goal(
         service = turn.tenant.service(offer.service)
         if service is None or offer.staff not in service.stylists:
             return NotBooked()  # the salon has changed since the offer was made
-        return Goal(service, offer.staff, offer.slot, offer, _stylists(command, turn, service), who)
+        return Goal(service, offer.staff, offer.slot, offer, _stylists(command, turn, service, offer), who)
     if offer is not None:
         return offer
     return _look_up(command, turn, known.record, who, earlier=earlier)
@@ -179,9 +179,13 @@ def _fits(command: BookAppointment, turn: Turn, offer: Offer) -> bool:
     return isinstance(wish, ServiceWish) and wish.service.id == offer.service and offer.staff in wish.stylists
 
 
-def _stylists(command: BookAppointment, turn: Turn, service: Service) -> tuple[str, ...]:
-    wish = read_service(turn.tenant, service.id, command.staff)
-    return wish.stylists if isinstance(wish, ServiceWish) else service.stylists
+def _stylists(command: BookAppointment, turn: Turn, service: Service, offer: Offer) -> tuple[str, ...]:
+    """Whom the caller accepts: as said now, else as said when it was offered, less who no longer does the service."""
+    if command.staff is not None:
+        wish = read_service(turn.tenant, service.id, command.staff)
+        if isinstance(wish, ServiceWish):
+            return wish.stylists
+    return tuple(staff for staff in offer.asked_for if staff in service.stylists) or service.stylists
 
 
 def _look_up(

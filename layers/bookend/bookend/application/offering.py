@@ -22,8 +22,9 @@ _AFTER_SLOTS_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """What both Cal.com and our ledger leave free, and on which picture of the ledger that rests."""
+    """What both Cal.com and our ledger leave free of `stylists`, and on which picture of the ledger that rests."""
 
+    stylists: tuple[str, ...]
     openings: tuple[Opening, ...]
     starts: Mapping[str, tuple[datetime, ...]]
     record: CallRecord
@@ -44,7 +45,7 @@ def find_free(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wan
     """
     window = search_window(wanted.day, zone=turn.tenant.zone, now=turn.clock.now())
     if window is None:
-        return Free((), {}, CallRecord(turn.call.id), StaffDays())
+        return Free(tuple(stylists), (), {}, CallRecord(turn.call.id), StaffDays())
     answers = turn.calendar.free_starts(
         {staff: service.segments[0].event_types[staff] for staff in stylists},
         window,
@@ -60,7 +61,7 @@ def find_free(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wan
     known = turn.appointments.look(turn.tenant.id, call=turn.call.id, days=wanted_days)
     days = _with_days_of(turn, known.record, known.days)
     free = _open(service, starts, known.record, days, now=turn.clock.now())
-    return Free(tuple(free), starts, known.record, days)
+    return Free(tuple(stylists), tuple(free), starts, known.record, days)
 
 
 def own_holds(record: CallRecord) -> frozenset[str]:
@@ -105,7 +106,7 @@ def keep(
         chosen = choose(_open(service, starts, record, days, now=now), wanted, zone=turn.tenant.zone)
         op = turn.ids.new()
         offers = tuple(
-            Offer(turn.ids.new(), op, service.id, each.staff, each.slot, offered_at=now, expires=now + HOLD)
+            Offer(turn.ids.new(), op, service.id, each.staff, each.slot, now, now + HOLD, asked_for=free.stylists)
             for each in chosen
         )
         if not offers and not record.offers:

@@ -302,7 +302,9 @@ class Appointments(Protocol):
         """Look at it again at `until`, and count the look; False if it is no longer open."""
         ...
 
-    def leave_open(self, tenant: str, appointment: Appointment, *, why: str, answer: str, now: datetime) -> bool:
+    def leave_open(
+        self, tenant: str, appointment: Appointment, *, why: str, answer: str, alert: Alert | None, now: datetime
+    ) -> bool:
         """The outcome is unknown and the caller is told so; False if the operation has been settled meanwhile."""
         ...
 

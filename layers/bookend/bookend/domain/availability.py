@@ -33,7 +33,8 @@ class Opening:
 class Offer:
     """A slot that was said to a caller. `id` becomes the appointment's id if it is booked; `op` is the hold's.
 
-    `expires` is the instant until which it is kept; `held` is False where it could not be kept at all.
+    `expires` is the instant until which it is kept; `held` is False where it could not be kept at all. `asked_for` are
+    the stylists the caller would accept: who asked for one by name is offered nobody else later.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Offer:
     slot: Slot
     offered_at: datetime
     expires: datetime
+    asked_for: tuple[str, ...] = ()
     held: bool = True
 
 

@@ -227,11 +227,11 @@ class DynamoAppointments:
             self._actions.update(
                 keys.appointment(tenant, appointment.id),
                 "SET #state = :CONFIRMED, #segments = :segments, #told = :told, #verified_at = :at, "
-                "#cal_updated = :cal, #ver = #ver + :one REMOVE #lease, #due, #due_shard",
+                "#cal_updated = :cal, #ver = #ver + :one REMOVE #lease, #due, #due_shard, #why",
                 _OPERATION_IS_OPEN,
                 names(
                     *("op", "state", "segments", "told", "verified_at", "cal_updated", "ver"),
-                    *("lease", "due", "due_shard"),
+                    *("lease", "due", "due_shard", "why"),
                 ),
                 {
                     ":CONFIRMED": "CONFIRMED",
@@ -309,7 +309,8 @@ class DynamoAppointments:
                     ":op": appointment.op,
                     ":why": why,
                     ":answer": answer,
-                    ":told": Told.NOT_BOOKED.value,
+                    # The message says how it ended; until it is sent the caller still has "noch offen" in the ear.
+                    ":told": (appointment.told if owes_text else Told.NOT_BOOKED).value,
                     ":one": 1,
                 },
             ),
@@ -350,7 +351,9 @@ class DynamoAppointments:
                     {":P": "P", ":op": appointment.op, ":one": 1},
                 )
 
-    def leave_open(self, tenant: str, appointment: Appointment, *, why: str, answer: str, now: datetime) -> bool:
+    def leave_open(
+        self, tenant: str, appointment: Appointment, *, why: str, answer: str, alert: Alert | None, now: datetime
+    ) -> bool:
         """Fails if settled meanwhile. State, interval and lease stay; what is told and why is noted."""
         noted = self._actions.update(
             keys.appointment(tenant, appointment.id),
@@ -367,7 +370,7 @@ class DynamoAppointments:
                 ":one": 1,
             },
         )
-        return self._table.write([noted]) is None
+        return self._table.write([noted, *self._actions.put_alerts(tenant, appointment, alert, now)]) is None
 
     def must_undo(
         self,

@@ -132,6 +132,7 @@ def _offer_to_map(offer: Offer) -> dict[str, Any]:
         "end": text(offer.slot.end),
         "offered_at": text(offer.offered_at),
         "x": millis(offer.expires),
+        "asked_for": list(offer.asked_for),
     }
 
 
@@ -144,6 +145,7 @@ def _offer(entry: Mapping[str, Any]) -> Offer:
         slot=Slot(parse_instant(entry["start"]), parse_instant(entry["end"])),
         offered_at=parse_instant(entry["offered_at"]),
         expires=_from_millis(entry["x"]),
+        asked_for=tuple(entry["asked_for"]),
     )
 
 
