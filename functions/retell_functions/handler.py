@@ -65,6 +65,8 @@ def _reply(request: wire.FunctionCall, deps: Dependencies, context: LambdaContex
             call=call,
             appointments=deps.appointments.within(deadline),
             calendar=deps.calendar,
+            slots=deps.slots.within(deadline),
+            queue=deps.queue,
             alerts=deps.alerts,
             clock=deps.clock,
             ids=deps.ids,
@@ -87,4 +89,4 @@ def _reply(request: wire.FunctionCall, deps: Dependencies, context: LambdaContex
         return speaker.temporary()
 
 
-bootstrap.prepare("appointments", "secrets", "calendar")
+bootstrap.prepare("appointments", "secrets", "calendar", "queue")

@@ -25,6 +25,8 @@ BEGINS = berlin("2025-11-23 22:05:20")
 WISH = {"service": "Herrenhaarschnitt", "staff": "Fabian", "date": "28.11.2025"}
 BUDGET_S = 6.5
 """Promise P7: a turn that writes."""
+LOST_AFTER = {"fault": {"kind": "error_500_after"}, "method": "POST"}
+LIST_IS_DOWN = {"fault": {"kind": "html_502"}, "method": "GET", "path": "/v2/bookings", "times": 1}
 OLD_LIST = {"fault": {"kind": "stale_slots", "seconds": 86_400}, "method": "GET", "path": "/v2/slots", "times": 0}
 
 
@@ -32,6 +34,7 @@ def tell(story: Story) -> None:
     """The refusal, two unknown outcomes, and the good case."""
     taken(story)
     unknown(story)
+    found(story)
     silence(story)
     good(story)
 
@@ -74,10 +77,12 @@ def taken(story: Story) -> None:
 
 
 def unknown(story: Story) -> None:
-    """Cal.com books and then answers 500: nobody can know."""
-    story.chapter("Cal.com answers 500, after taking effect", begins=BEGINS, weekly={}, on=OPEN)
+    """Cal.com books and then answers 500, and does not list it either: nobody can know."""
+    story.chapter(
+        "Cal.com answers 500, after taking effect, and its list says nothing", begins=BEGINS, weekly={}, on=OPEN
+    )
     reu = story.caller("Siegfried Reu", CALL, REU)
-    _, answer = check_and_book(story, reu, {"fault": {"kind": "error_500_after"}}, again=True)
+    _, answer = check_and_book(story, reu, LOST_AFTER, LIST_IS_DOWN, again=True)
     then = story.salon.records()
 
     story.at(BEGINS + timedelta(hours=1))
@@ -125,6 +130,23 @@ def unknown(story: Story) -> None:
         and settled.owed_texts == [(settled.appointments[0]["id"], "booked")],
         [settled.appointments, settled.owed_texts],
     )
+
+
+def found(story: Story) -> None:
+    """Cal.com books and then answers 500; it is still the same breath, and one look tells."""
+    story.chapter(
+        "Cal.com answers 500, after taking effect, and one look finds the booking", begins=BEGINS, weekly={}, on=OPEN
+    )
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    _, answer = check_and_book(story, reu, LOST_AFTER, again=True)
+    now = story.ends()
+    uids = [each["uid"] for each in story.calcom.bookings()]
+    story.holds(
+        "The look finds what we wrote into it: CONFIRMED, and “gebucht” is true when it is said",
+        claims_booked(answer) and [(each["state"], each["uid"]) for each in now.appointments] == [("CONFIRMED", *uids)],
+        [answer, now.appointments],
+    )
+    story.holds("Cal.com was asked to book once", len(posts(story.calcom.log())) == 1, story.calcom.log())
 
 
 def silence(story: Story) -> None:

@@ -28,7 +28,7 @@ from bookend.application.outcomes import (
     StillOpen,
     TemporaryTrouble,
 )
-from bookend.application.ports import BookingRequest, StoreUnavailable
+from bookend.application.ports import BookingRequest, Job, StoreUnavailable
 from bookend.domain.answers import Answered, CreateAnswer, KeyRejected, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState, Told
 from bookend.domain.availability import HOLD
@@ -44,7 +44,7 @@ from tests.application.battery import (
     no_connection,
     unlabelled,
 )
-from tests.support.calendar import BUSY, FakeCalendar, Fault, lost_after, lost_before
+from tests.support.calendar import BUSY, FakeCalendar, Fault, lost_after, lost_before, lost_but_shown
 from tests.support.invariants import Heard, look_at, violations
 from tests.support.salon import Phone, Salon, wish
 from tests.support.tables.faults import Fault as StoreFault
@@ -542,6 +542,39 @@ class TestUnknown:
         assert not theirs.exact
         assert isinstance(ten(rival), SlotTaken)
         assert taken_states(salon) == ["P"]
+
+    def test_one_look_that_finds_it_lets_the_caller_hear_that_it_is_booked(self, salon: Salon, phone: Phone) -> None:
+        salon.calendar.faults.append(lost_but_shown)
+        outcome = ten(phone)
+        assert isinstance(outcome, Booked)
+        assert only(salon).state is S.CONFIRMED
+        assert salon.calendar.asked.count("create") == 1
+        assert (salon.alerts.raised, salon.queue.jobs) == ([], [])
+        sound(phone, outcome)
+
+    def test_one_look_that_finds_another_booking_than_asked_takes_it_back(self, salon: Salon, phone: Phone) -> None:
+        def longer_and_lost(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+            booking = calendar.insert(request)
+            calendar.bookings[booking.uid] = replace(booking, end=booking.end + timedelta(minutes=15))
+            return Unclear("ReadTimeout")
+
+        salon.calendar.faults.append(longer_and_lost)
+        outcome = ten(phone)
+        assert not isinstance(outcome, Booked | StillOpen)
+        assert salon.calendar.accepted() == []
+        assert only(salon).state is S.FAILED
+        sound(phone, outcome)
+
+    def test_what_stays_open_is_looked_after_in_less_than_a_minute(self, salon: Salon, phone: Phone) -> None:
+        salon.calendar.faults.append(lost_after)
+        ten(phone)
+        assert salon.queue.jobs == [(Job("settle", salon.tenant.id, only(salon).id), timedelta(seconds=45))]
+
+    def test_a_queue_that_takes_nothing_changes_nothing_for_the_caller(self, salon: Salon, phone: Phone) -> None:
+        salon.queue.broken = True
+        salon.calendar.faults.append(lost_after)
+        assert isinstance(ten(phone), StillOpen)
+        assert only(salon).told is Told.PENDING
 
     def test_somebody_who_settled_it_meanwhile_is_believed(self, salon: Salon, phone: Phone) -> None:
         """The answer is lost, but a webhook's worker has confirmed the booking before we note that we do not know."""

@@ -246,5 +246,6 @@ def test_function_calls_may_make_every_part_of_a_transaction_and_no_more(deploye
         "dynamodb:PutItem",
         "dynamodb:UpdateItem",
         "dynamodb:DeleteItem",
+        "sqs:SendMessage",
         "secretsmanager:GetSecretValue",
     }

@@ -46,6 +46,8 @@ class FakeCalendar:
     slot_faults: deque[CalendarTrouble] = field(default_factory=deque)
     cancel_faults: deque[CancelAnswer] = field(default_factory=deque)
     bookings: dict[str, Booking] = field(default_factory=dict)
+    hidden: dict[str, datetime] = field(default_factory=dict)
+    """Until when a booking is not shown: Cal.com's reads lag behind its writes."""
     asked: list[str] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(13_000_001))
 
@@ -117,25 +119,38 @@ class FakeCalendar:
         self.asked.append("cancel")
         if self.cancel_faults:
             return self.cancel_faults.popleft()
-        if uid not in self.bookings:
+        if uid not in self.shown():
             return NotThere("HTTP 404")
-        self.bookings[uid] = replace(self.bookings[uid], status="cancelled")
+        self.bookings[uid] = replace(self.bookings[uid], status="cancelled", updated_at=self.clock.now())
         return Cancelled()
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
         self.asked.append("get")
-        return self.bookings.get(uid, NotThere("HTTP 404"))
+        return self.shown().get(uid, NotThere("HTTP 404"))
+
+    def shown(self) -> dict[str, Booking]:
+        """What a read finds."""
+        now = self.clock.now()
+        return {uid: each for uid, each in self.bookings.items() if self.hidden.get(uid, now) <= now}
 
     def find(self, email: str, window: Slot, *, deadline: Deadline) -> tuple[Booking, ...] | CalendarTrouble:
         self.asked.append("list")
         return tuple(
             each
-            for each in self.bookings.values()
+            for each in self.shown().values()
             if email in each.attendees and window.start <= each.start and each.end <= window.end
         )
 
 
 def lost_after(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+    """It is booked, the answer is lost, and for half a minute no read finds it."""
+    answer = calendar.make(request)
+    if isinstance(answer, Answered):
+        calendar.hidden[answer.booking.uid] = calendar.clock.now() + timedelta(seconds=30)
+    return Unclear("ReadTimeout")
+
+
+def lost_but_shown(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
     """It is booked, and the answer is lost."""
     calendar.make(request)
     return Unclear("ReadTimeout")

@@ -263,6 +263,7 @@ class Doors:
                 release_id="0000000000",
                 calcom_secret_arn=CALCOM_ARN,
                 calcom_base_url="https://cal.example",
+                sync_queue_url="https://sqs.example/1/sync",
             ),
             clock=clock,
             ids=self.salon.ids,
@@ -278,6 +279,7 @@ class Doors:
         )
         self.deps.secrets = SecretStore(self.vault, clock=clock, on_stale=observability.secret_is_stale)
         self.deps.calendar = calendar or self.salon.calendar
+        self.deps.queue = self.salon.queue
         tenants = DynamoTenants(self.deps.table, parse=read_tenant, clock=clock)
         for document in documents if documents is not None else [EXAMPLE.read_text(encoding="utf-8")]:
             tenants.store(read_tenant(document), document)

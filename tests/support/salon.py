@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
+from bookend.adapters.dynamodb.slots import DynamoSlotCache
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.retell.replies import Reply, Speaker
 from bookend.adapters.tenants.document import read_tenant
@@ -19,7 +20,7 @@ from bookend.application.check_availability import CheckAvailability, check_avai
 from bookend.application.deadline import READ_TURN_S, WRITE_TURN_S, Deadline
 from bookend.application.end_call import end_call
 from bookend.application.outcomes import BookOutcome, CheckOutcome
-from bookend.application.ports import Alert
+from bookend.application.ports import Alert, Job, QueueUnavailable
 from bookend.application.turn import Call, Turn
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import local_day_bounds
@@ -29,6 +30,19 @@ from tests.support.tables.memory import MemoryDynamoDB
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "salon.json"
 CALLER = "+491701234567"
+
+
+class KeptQueue:
+    """The `Queue` port: what was sent, and after how long it is to be done. `broken`: it takes nothing."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Job, timedelta]] = []
+        self.broken = False
+
+    def send(self, job: Job, *, delay: timedelta = timedelta(0)) -> None:
+        if self.broken:
+            raise QueueUnavailable
+        self.jobs.append((job, delay))
 
 
 class StoppedClock:
@@ -90,6 +104,7 @@ class Salon:
     clock: Any = None
     ids: Any = field(default_factory=CountedIds)
     alerts: HeardAlerts = field(default_factory=HeardAlerts)
+    queue: KeptQueue = field(default_factory=KeptQueue)
 
     def __post_init__(self) -> None:
         self.clock = self.clock or StoppedClock(self.now)
@@ -105,6 +120,7 @@ class Salon:
         self.calendar = self.calendar or FakeCalendar(self.clock, kinds)
         self.table = Table(self.client, self.table_name, clock=self.clock)
         self.appointments = DynamoAppointments(self.table)
+        self.slots = DynamoSlotCache(self.table)
 
     def open(
         self, day: str, *, first: str = "09:00", last: str = "17:30", every: int = 30, only: int | None = None
@@ -144,6 +160,8 @@ class Phone:
             call=self.as_call,
             appointments=salon.appointments.within(deadline),
             calendar=salon.calendar,
+            slots=salon.slots.within(deadline),
+            queue=salon.queue,
             alerts=salon.alerts,
             clock=salon.clock,
             ids=salon.ids,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.inbox import DynamoInbox
+from bookend.adapters.dynamodb.slots import DynamoSlotCache
 from bookend.adapters.dynamodb.tenants import DynamoTenants
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.secrets.store import SecretStore
@@ -37,10 +39,23 @@ if TYPE_CHECKING:
         Ids,
         Inbox,
         Queue,
+        SlotCache,
         Tenants,
     )
 
-_RETRY_ATTEMPTS = 2
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a request to AWS may take, in seconds, and how often botocore tries it."""
+
+    connect_s: float
+    read_s: float
+    attempts: int
+
+
+_LIMITS = Limits(connect_s=0.5, read_s=1.0, attempts=2)
+_QUEUE_LIMITS = Limits(connect_s=0.3, read_s=0.5, attempts=1)
+"""A job that the queue does not take at once is found by the sweeper; a caller may be waiting."""
 _TABLE_LIMIT_S = 2.0
 
 
@@ -96,12 +111,16 @@ class Dependencies:
         return DynamoAdoptions(self.table)
 
     @cached_property
+    def slots(self) -> SlotCache:
+        return DynamoSlotCache(self.table)
+
+    @cached_property
     def inbox(self) -> Inbox:
         return DynamoInbox(self.table)
 
     @cached_property
     def queue(self) -> Queue:
-        return SqsQueue(aws_client("sqs"), _named(self.settings.sync_queue_url, "the queue"))
+        return SqsQueue(aws_client("sqs", _QUEUE_LIMITS), _named(self.settings.sync_queue_url, "the queue"))
 
     def background(self, tenant_id: str, deadline: Deadline) -> Background | None:
         """A tenant's ports for work that no caller waits for; None: there is no such tenant."""
@@ -170,18 +189,18 @@ class Dependencies:
         observability.count(observability.SIGNATURE_REJECTED)
 
 
-def aws_client(service: str) -> Any:
+def aws_client(service: str, limits: Limits = _LIMITS) -> Any:
     """A low-level client whose time-outs fit into a turn."""
     import boto3  # noqa: PLC0415 - 160 ms, and not needed to import a door
     from botocore.config import Config  # noqa: PLC0415
 
-    limits = Config(
-        connect_timeout=0.5,
-        read_timeout=1.0,
-        retries={"mode": "standard", "total_max_attempts": _RETRY_ATTEMPTS},
+    config = Config(
+        connect_timeout=limits.connect_s,
+        read_timeout=limits.read_s,
+        retries={"mode": "standard", "total_max_attempts": limits.attempts},
         max_pool_connections=10,
     )
-    return boto3.client(service, config=limits)  # type: ignore[call-overload]  # a name it cannot know
+    return boto3.client(service, config=config)  # type: ignore[call-overload]  # a name it cannot know
 
 
 def _named(setting: str | None, what: str) -> str:

@@ -59,7 +59,7 @@ def alternatives(turn: Turn, goal: Goal) -> tuple[Offer, ...]:
         return ()
     wanted = Wanted(goal.slot.start.astimezone(turn.tenant.zone).date(), goal.slot.start)
     try:
-        free = find_free(turn, goal.service, goal.stylists, wanted)
+        free = find_free(turn, goal.service, goal.stylists, wanted, fresh=True)
         if isinstance(free, NoAnswer):
             return ()
         return keep(turn, goal.service, free, wanted, without=frozenset({goal.slot.start}))

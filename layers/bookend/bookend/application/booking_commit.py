@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
 from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.booking_answers import EXISTING, NOT_SENT, TAKEN, refused
 from bookend.application.booking_goal import Goal
-from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, POST_S, Deadline
+from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, LOOK_S, POST_S, Deadline
 from bookend.application.outcomes import Booked, BookOutcome, NotBooked, StillOpen
 from bookend.application.ports import (
     Alert,
@@ -15,10 +17,13 @@ from bookend.application.ports import (
     BookingRequest,
     Cancelled,
     Confirmed,
+    Job,
+    QueueUnavailable,
     Released,
     StoreUnavailable,
     Superseded,
 )
+from bookend.application.settling import look_up
 from bookend.application.turn import Turn
 from bookend.domain.answers import (
     Answered,
@@ -36,6 +41,9 @@ from bookend.domain.appointment import Appointment, AppointmentState, Told
 
 _CANCEL_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
 _AFTER_CANCEL_S = 0.6
+_LEAST_FOR_LOOK_S = 0.4
+_SETTLE_SOON = timedelta(seconds=45)
+"""The fast path to the end of an open operation: after its lease, and after the lag of most of Cal.com's reads."""
 
 
 def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome:
@@ -54,6 +62,8 @@ def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutc
         sent_at=sent_at,
     )
     judgement = judge(answer, expected, now=turn.clock.now())
+    if judgement.verdict is Verdict.UNKNOWN:
+        answer, judgement = _look(turn, appointment, expected, answer, judgement)
     try:
         return _commit(turn, goal, appointment, answer, judgement)
     except StoreUnavailable:
@@ -81,6 +91,23 @@ def _ask(turn: Turn, appointment: Appointment) -> CreateAnswer:
         # It never left, so sending it again cannot book twice. A rate limit is not retried: it lasts a minute.
         return turn.calendar.book(request, deadline=turn.deadline.share(POST_S, reserve=COMMIT_RESERVE_S))
     return answer
+
+
+def _look(
+    turn: Turn, appointment: Appointment, expected: Expected, answer: CreateAnswer, judgement: Judgement
+) -> tuple[CreateAnswer, Judgement]:
+    """One look for what became of it, while the caller can still be told. Only finding it says anything.
+
+    Cal.com's reads lag behind its writes, and a request we gave up on may be carried out later.
+    """
+    deadline = turn.deadline.share(LOOK_S, reserve=COMMIT_RESERVE_S)
+    if deadline.remaining() < _LEAST_FOR_LOOK_S:
+        return answer, judgement
+    for booking in look_up(appointment, calendar=turn.calendar, deadline=deadline) or ():
+        if booking.status == "accepted":
+            found = Answered(booking)
+            return found, judge(found, expected, now=turn.clock.now())
+    return answer, judgement
 
 
 def _commit(
@@ -156,13 +183,17 @@ def _undo(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, wh
 
 
 def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answer: str) -> BookOutcome:
-    """Nobody knows: the interval stays blocked and what is told is noted before it is said."""
+    """Nobody knows: the interval stays blocked, what is told is noted before it is said, and somebody looks soon."""
     raised = alert.outcome_unknown(appointment, why)
     turn.alerts.raise_(raised)
     noted = turn.appointments.leave_open(
         turn.tenant.id, appointment, why=why, answer=answer, alert=raised, now=turn.clock.now()
     )
-    return _open(turn, goal) if noted else _as_recorded(turn, goal, appointment)
+    if not noted:
+        return _as_recorded(turn, goal, appointment)
+    with suppress(QueueUnavailable):  # then the sweeper finds it by its due time, a little later
+        turn.queue.send(Job("settle", turn.tenant.id, appointment.id), delay=_SETTLE_SOON)
+    return _open(turn, goal)
 
 
 def _release(  # noqa: PLR0917 - what every step of this module hands on

@@ -209,7 +209,7 @@ def _look_up(
     asked = Goal(wish.service, wish.stylists[0], slot, None, wish.stylists, who)
     if (answer := earlier(asked)) is not None:
         return answer
-    free = find_free(turn, wish.service, wish.stylists, wanted)
+    free = find_free(turn, wish.service, wish.stylists, wanted, fresh=True)
     if isinstance(free, NoAnswer):
         return TemporaryTrouble(free.retry_after_s)
     opening = next((each for each in free.openings if each.slot.start == wanted.at), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bookend.application.offering import NoAnswer, find_free, keep
+from bookend.application.offering import NoAnswer, find_free, keep, remember
 from bookend.application.outcomes import CheckOutcome, NothingFree, Offers, TemporaryTrouble
 from bookend.application.turn import Turn
 from bookend.application.wishes import ServiceWish, read_service, read_wanted
@@ -25,7 +25,7 @@ class CheckAvailability:
 def check_availability(command: CheckAvailability, turn: Turn) -> CheckOutcome:
     """Two or three free times near the wish, held for this call in place of what it was offered before.
 
-    Touches the calendar (reads) and the ledger (holds).
+    Touches the calendar (reads, or what it said seconds ago) and the ledger (holds).
     """
     wish = read_service(turn.tenant, command.service, command.staff)
     if not isinstance(wish, ServiceWish):
@@ -33,10 +33,11 @@ def check_availability(command: CheckAvailability, turn: Turn) -> CheckOutcome:
     wanted = read_wanted(turn.tenant, command.date, command.time, now=turn.clock.now())
     if not isinstance(wanted, Wanted):
         return wanted
-    free = find_free(turn, wish.service, wish.stylists, wanted)
+    free = find_free(turn, wish.service, wish.stylists, wanted, fresh=False)
     if isinstance(free, NoAnswer):
         return TemporaryTrouble(free.retry_after_s)
     offers = keep(turn, wish.service, free, wanted)
+    remember(turn, free)
     if not offers:
         return NothingFree(wish.service, wanted.day, wanted.day + timedelta(days=DAYS_AHEAD - 1), turn.today())
     return Offers(wish.service, wanted.day, wanted.at, offers, turn.today())

@@ -16,6 +16,8 @@ SLOTS_S = 2.2
 """Seconds Cal.com has at most to answer a question for slots."""
 CANCEL_S = 1.2
 """Seconds Cal.com has at most to undo a booking that came out wrong."""
+LOOK_S = 1.2
+"""Seconds Cal.com has at most to show what became of a booking that it did not answer."""
 COMMIT_RESERVE_S = 1.0
 """Seconds kept back from Cal.com so that its answer can still be written down."""
 LEAST_FOR_WRITE_S = 2.0

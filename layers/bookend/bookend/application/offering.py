@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bookend.application.deadline import SLOTS_S
-from bookend.application.ports import CallRecord, FreeStarts, Held
+from bookend.application.ports import CallRecord, FreeStarts, Generation, Held, StoreUnavailable
 from bookend.application.turn import Turn
 from bookend.domain.answers import NotSent
 from bookend.domain.availability import HOLD, Offer, Opening, Wanted, choose, openings, search_window
@@ -18,17 +18,33 @@ from bookend.domain.timeslot import Slot
 _HOLD_TRIES = 30
 _HOLD_RESERVE_S = 0.3
 _AFTER_SLOTS_S = 0.5
+_REMEMBER_RESERVE_S = 0.5
+"""Seconds a turn must have left for an answer to be kept: others' gain is not to be this caller's wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What Cal.com was just asked and said, by stylist, with the generation of each as read before it was asked."""
+
+    event_types: Mapping[str, int]
+    window: Slot
+    answers: Mapping[str, FreeStarts]
+    generations: Mapping[str, Generation]
 
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """What both Cal.com and our ledger leave free of `stylists`, and on which picture of the ledger that rests."""
+    """What both Cal.com and our ledger leave free of `stylists`, and on which picture of the ledger that rests.
+
+    `news`: what of it others may be told too, once the caller is served (`remember`).
+    """
 
     stylists: tuple[str, ...]
     openings: tuple[Opening, ...]
     starts: Mapping[str, tuple[datetime, ...]]
     record: CallRecord
     days: StaffDays
+    news: News | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +54,29 @@ class NoAnswer:
     retry_after_s: float | None = None
 
 
-def find_free(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wanted) -> Free | NoAnswer:
+def find_free(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wanted, *, fresh: bool) -> Free | NoAnswer:
     """What is free for `service` around the wish: one slots request per stylist, all at the same time.
 
-    A stylist whose question got no answer is left out; without any answer the whole is NoAnswer.
+    A stylist whose question got no answer is left out; without any answer the whole is NoAnswer. `fresh`: Cal.com must
+    say so now, as on the way to a booking; else what it said seconds ago will do, and it is asked for the rest only.
+    Our own ledger is read now in either case.
     """
     window = search_window(wanted.day, zone=turn.tenant.zone, now=turn.clock.now())
     if window is None:
         return Free(tuple(stylists), (), {}, CallRecord(turn.call.id), StaffDays())
-    answers = turn.calendar.free_starts(
-        {staff: service.segments[0].event_types[staff] for staff in stylists},
-        window,
-        deadline=turn.deadline.share(SLOTS_S, reserve=_AFTER_SLOTS_S),
+    event_types = {staff: service.segments[0].event_types[staff] for staff in stylists}
+    # A fresh answer is not kept either: its generation would cost a booking one more request, before Cal.com is asked.
+    kept, generations = ({}, {}) if fresh else _kept(turn, event_types, window)
+    asking = {staff: event_type for staff, event_type in event_types.items() if staff not in kept}
+    answers = (
+        turn.calendar.free_starts(asking, window, deadline=turn.deadline.share(SLOTS_S, reserve=_AFTER_SLOTS_S))
+        if asking
+        else {}
     )
-    starts = {staff: each.starts for staff, each in answers.items() if isinstance(each, FreeStarts)}
+    told = {staff: each for staff, each in answers.items() if isinstance(each, FreeStarts)}
+    known_free = {**kept, **told}
+    # In the order of the configuration, which decides between stylists who are equally free.
+    starts = {staff: known_free[staff].starts for staff in stylists if staff in known_free}
     if not starts:
         waits = [each.retry_after_s for each in answers.values() if isinstance(each, NotSent)]
         return NoAnswer(next((wait for wait in waits if wait is not None), None))
@@ -61,7 +86,46 @@ def find_free(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wan
     known = turn.appointments.look(turn.tenant.id, call=turn.call.id, days=wanted_days)
     days = _with_days_of(turn, known.record, known.days)
     free = _open(service, starts, known.record, days, now=turn.clock.now())
-    return Free(tuple(stylists), tuple(free), starts, known.record, days)
+    news = News(asking, window, told, generations) if generations else None
+    return Free(tuple(stylists), tuple(free), starts, known.record, days, news)
+
+
+def _kept(
+    turn: Turn, event_types: Mapping[str, int], window: Slot
+) -> tuple[Mapping[str, FreeStarts], Mapping[str, Generation]]:
+    """What was asked seconds ago; nothing if the store does not say, and then nothing is kept of what Cal.com says."""
+    try:
+        return turn.slots.read(turn.tenant.id, event_types, window, now=turn.clock.now())
+    except StoreUnavailable:
+        return {}, {}
+
+
+def remember(turn: Turn, free: Free) -> None:
+    """Keep what Cal.com said for the next who asks. Last in a turn: the offers are held, only the reply is to come.
+
+    One conditional update a stylist, one after the other. Not one transaction: a booking of one stylist meanwhile would
+    lose the answers of all, and it costs twice the capacity. A batch write knows no conditions. Threads would gain
+    little: an update is a few milliseconds, much of it on our own half of a processor, and each thread may need a
+    connection of its own. The first trouble or the last half second of the turn ends it: what is not kept is asked again.
+    """
+    if free.news is None:
+        return
+    news = free.news
+    try:
+        for staff, answer in news.answers.items():
+            if turn.deadline.remaining() <= _REMEMBER_RESERVE_S:
+                return
+            turn.slots.store(
+                turn.tenant.id,
+                staff,
+                news.event_types[staff],
+                news.window,
+                answer,
+                generation=news.generations[staff],
+                now=turn.clock.now(),
+            )
+    except StoreUnavailable:
+        return
 
 
 def own_holds(record: CallRecord) -> frozenset[str]:

@@ -71,6 +71,51 @@ class FreeStarts:
 
 
 @dataclass(frozen=True, slots=True)
+class Generation:
+    """How often what is kept of a stylist's free starts had been declared void; None: nothing was ever kept.
+
+    `outlived` are event types whose kept answer is too old to be used: they go when the next one is stored.
+    """
+
+    number: int | None
+    outlived: tuple[int, ...] = ()
+
+
+class SlotCache(Protocol):
+    """Answers of Cal.com that are a few seconds old at most (`SLOTS_KEPT`), for checks alone.
+
+    Both methods raise StoreUnavailable, which is never a reason not to answer: Cal.com can be asked instead.
+    """
+
+    def within(self, deadline: Deadline) -> SlotCache:
+        """The same, for one turn."""
+        ...
+
+    def read(
+        self, tenant: str, event_types: Mapping[str, int], window: Slot, *, now: datetime
+    ) -> tuple[Mapping[str, FreeStarts], Mapping[str, Generation]]:
+        """By stylist: what may still be used for `window`, and the generation to store a new answer on. One request.
+
+        To be called before Cal.com is asked; that order is what keeps an answer from outliving a booking.
+        """
+        ...
+
+    def store(
+        self,
+        tenant: str,
+        staff: str,
+        event_type: int,
+        window: Slot,
+        answer: FreeStarts,
+        *,
+        generation: Generation,
+        now: datetime,
+    ) -> None:
+        """Keep an answer for others, unless the stylist's were declared void since `generation` was read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """Cal.com says it is cancelled."""
 

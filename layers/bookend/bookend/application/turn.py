@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from bookend.application.deadline import Deadline
-from bookend.application.ports import Alerts, Appointments, Calendar, Clock, Ids
+from bookend.application.ports import Alerts, Appointments, Calendar, Clock, Ids, Queue, SlotCache
 from bookend.domain.tenant import Tenant
 
 
@@ -29,6 +29,8 @@ class Turn:
     call: Call
     appointments: Appointments
     calendar: Calendar
+    slots: SlotCache
+    queue: Queue
     alerts: Alerts
     clock: Clock
     ids: Ids

@@ -19,6 +19,8 @@ HOLD = timedelta(seconds=120)
 MOST_OFFERS = 3
 DAYS_AHEAD = 7
 """Days, from the one asked for, that one query covers for its alternatives."""
+SLOTS_KEPT = timedelta(seconds=15)
+"""The stated age of a kept answer: how long after Cal.com was asked it may still answer a check. Never a booking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,19 @@ def search_window(day: date, *, zone: ZoneInfo, now: datetime) -> Slot | None:
     start = max(local_day_bounds(day, zone).start, now)
     end = local_day_bounds(day + timedelta(days=DAYS_AHEAD - 1), zone).end
     return Slot(start, end) if end > start else None
+
+
+def may_answer(asked: Slot, read_at: datetime, window: Slot, *, now: datetime) -> bool:
+    """Whether an answer for `asked` may be used for `window`: it is young, and says something of every moment of it."""
+    return is_young(read_at, now=now) and asked.start <= window.start and window.end <= asked.end
+
+
+def is_young(read_at: datetime, *, now: datetime) -> bool:
+    """Whether an answer that was asked for at `read_at` may still be used.
+
+    One that seems to come from the future may not: by whose clock it is how old, nobody can say.
+    """
+    return timedelta(0) <= now - read_at < SLOTS_KEPT
 
 
 def openings(

@@ -141,6 +141,24 @@ class Actions:
         }
         return self.put(keys.outbox(tenant, appointment.op) | to_wire(values), IS_NEW)
 
+    def forget_slots(self, tenant: str, staff: str) -> Action:
+        """What is kept of Cal.com's answers for a stylist is void, and so is what was asked before this and comes late.
+
+        Unconditional, so it can never be what a transaction fails for; it goes last, behind what can.
+        """
+        update = {
+            "Key": keys.slots(tenant, staff),
+            "UpdateExpression": "SET #gen = if_not_exists(#gen, :zero) + :one, #types = :none",
+            "ExpressionAttributeNames": names("gen", "types"),
+            "ExpressionAttributeValues": to_wire({":zero": 0, ":one": 1, ":none": {}}),
+        }
+        return {"Update": update | self._common}
+
+    def forget_slots_of(self, tenant: str, appointment: Appointment) -> list[Action]:
+        """The same for each stylist of an appointment, once: a transaction may not name an item twice."""
+        stylists = dict.fromkeys(segment.staff for segment in appointment.segments)
+        return [self.forget_slots(tenant, staff) for staff in stylists]
+
     def put_alerts(self, tenant: str, appointment: Appointment, alert: Alert | None, now: datetime) -> list[Action]:
         """The record of an alert, with the state it belongs to."""
         if alert is None:

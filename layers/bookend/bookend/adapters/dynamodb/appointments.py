@@ -259,6 +259,7 @@ class DynamoAppointments:
             for day in segment.slot.utc_days()
         ]
         actions.append(self._actions.put_outbox(tenant, appointment, "booked", told, now))
+        actions += self._actions.forget_slots_of(tenant, appointment)
         failed = self._table.write(actions)
         if failed is None:
             return Confirmed()
@@ -320,6 +321,8 @@ class DynamoAppointments:
         ]
         if owes_text:
             actions.append(self._actions.put_outbox(tenant, appointment, "not_booked", appointment.told, now))
+        # Not only where something was cancelled: a refusal says that what we kept of this stylist is no longer so.
+        actions += self._actions.forget_slots_of(tenant, appointment)
         failed = self._table.write(actions)
         return Released() if failed is None else Superseded(self.appointment(tenant, appointment.id))
 
@@ -398,7 +401,12 @@ class DynamoAppointments:
             },
             raw={":segments": items.segments_to_wire(_with_bookings(appointment.segments, bookings))},
         )
-        return self._table.write([marked, *self._actions.put_alerts(tenant, appointment, alert, now)]) is None
+        actions = [
+            marked,
+            *self._actions.put_alerts(tenant, appointment, alert, now),
+            *self._actions.forget_slots_of(tenant, appointment),
+        ]
+        return self._table.write(actions) is None
 
 
 def _held(offer: Offer) -> Interval:

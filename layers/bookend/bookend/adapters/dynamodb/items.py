@@ -10,7 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.keys import Item
-from bookend.application.ports import Alert, CallRecord
+from bookend.application.ports import Alert, CallRecord, FreeStarts
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.availability import Offer
 from bookend.domain.contacts import Customer
@@ -23,6 +23,7 @@ _DAY_S = 86_400
 LEDGER_KEPT_S = 40 * _DAY_S
 CALL_KEPT_S = 1 * _DAY_S
 REQUEST_KEPT_S = 1 * _DAY_S
+SLOTS_ITEM_KEPT_S = 1 * _DAY_S
 INBOX_KEPT_S = 30 * _DAY_S
 OUTBOX_KEPT_S = 30 * _DAY_S
 ALERT_KEPT_S = 400 * _DAY_S
@@ -250,6 +251,23 @@ def _segment(entry: Mapping[str, Any]) -> BookedSegment:
         uid=entry["uid"],
         booking_id=int(entry["id"]) if entry["id"] is not None else None,
     )
+
+
+def answer_to_wire(window: Slot, answer: FreeStarts) -> Any:
+    """What Cal.com said is free within `window`, as one typed attribute value.
+
+    Starts are numbers and typed here by hand: there may be hundreds, of which each would be a map more to serialise.
+    """
+    entry = to_wire({"from": text(window.start), "to": text(window.end), "read_at": millis(answer.read_at)})
+    return {"M": entry | {"starts": {"L": [{"N": str(millis(each))} for each in answer.starts]}}}
+
+
+def answer_from_wire(entry: Any) -> tuple[Slot, FreeStarts]:
+    """The window that was asked for, and what was free within it."""
+    plain = entry["M"]
+    window = Slot(parse_instant(plain["from"]["S"]), parse_instant(plain["to"]["S"]))
+    starts = tuple(_from_millis(each["N"]) for each in plain["starts"]["L"])
+    return window, FreeStarts(starts, _from_millis(plain["read_at"]["N"]))
 
 
 def alert_to_item(tenant: str, alert: Alert, *, op: str, now: datetime) -> Item:

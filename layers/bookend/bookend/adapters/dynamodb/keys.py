@@ -102,6 +102,11 @@ def inbox(tenant: str, digest: str) -> Key:
     return _key(f"T#{tenant}#WH#{digest}", GUARD)
 
 
+def slots(tenant: str, staff: str) -> Key:
+    """What Cal.com last said is free of one stylist, for every event type: one booking changes them all."""
+    return _key(f"T#{tenant}#SLOTS#{staff}", GUARD)
+
+
 def due_shard(appointment_id: str) -> str:
     """Index partition of what something must look after; spread, so that a busy salon does not heat one."""
     return f"DUE#{sum(appointment_id.encode()) % _DUE_SHARDS}"
