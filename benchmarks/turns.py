@@ -58,6 +58,13 @@ def _check_any(live: LiveSalon) -> Run:
     return lambda: phone.check(_day(live), AT)
 
 
+def _check_again(live: LiveSalon) -> Run:
+    """Another caller asks for the same a moment later."""
+    _check_any(live)()
+    other = live.phone("call_2", caller="+491709999999", branch=None)
+    return lambda: other.check(_day(live), AT)
+
+
 def _book_offered(live: LiveSalon) -> Run:
     phone = _caller(live)
     phone.check(_day(live), AT, staff="Fabian")
@@ -87,8 +94,10 @@ def _repeat(live: LiveSalon) -> Run:
 
 
 TURNS = (
-    Turn("check, one stylist", Budget({SLOTS: 1}, table=2), _check_one, Offers),
-    Turn("check, any of three", Budget({SLOTS: 3}, table=2), _check_any, Offers),
+    # At the table: what is kept of Cal.com's answers, the ledger, the holds; then one update a stylist that was asked.
+    Turn("check, one stylist", Budget({SLOTS: 1}, table=4), _check_one, Offers),
+    Turn("check, any of three", Budget({SLOTS: 3}, table=6), _check_any, Offers),
+    Turn("check, once more", Budget({}, table=3), _check_again, Offers),
     Turn("book, offered", Budget({CREATE: 1}, table=4), _book_offered, Booked),
     Turn("book, not offered", Budget({SLOTS: 1, CREATE: 1}, table=6), _book_unoffered, Booked),
     Turn("book, refused", Budget({SLOTS: 1, CREATE: 1}, table=5), _book_refused, SlotTaken),

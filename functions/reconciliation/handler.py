@@ -1,15 +1,27 @@
-"""The schedules: nobody waits. Each event names its task; `sweep` settles what is overdue, every minute."""
+"""The schedules: nobody waits. Each event names its task.
+
+`sweep` settles what is overdue, every minute; `reconcile` looks at what changed at Cal.com, every five minutes, and
+goes on with a full run that was cut off; `nightly` begins a full run.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from bookend import bootstrap
 from bookend.application.deadline import Deadline
+from bookend.application.rounds import reconcile_every_tenant
 from bookend.application.sweeping import sweep
-from bookend.observability import SWEPT, count, logger, metrics
+from bookend.bootstrap import Dependencies
+from bookend.observability import SWEPT, count, logger, metrics, reconciled
+
+SWEEP_S = 50.0
+"""Seconds one round of the sweeper may take: the next one comes after a minute."""
+LAST_S = 5.0
+"""Seconds kept back at the end of an invocation, to write down how far it came."""
 
 
 class UnknownTask(Exception):
@@ -20,20 +32,44 @@ class UnknownTask(Exception):
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """One run of one task; what came of it, by kind."""
-    if event.get("task") != "sweep":
-        raise UnknownTask(str(event.get("task"))[:40])
     deps = bootstrap.dependencies()
+    left = context.get_remaining_time_in_millis() / 1000 - LAST_S
+    match event.get("task"):
+        case "sweep":
+            return _sweep(deps, Deadline.within(min(left, SWEEP_S), deps.clock))
+        case "reconcile" | "nightly" as task:
+            return _reconcile(deps, Deadline.within(left, deps.clock), nightly=task == "nightly")
+        case other:
+            raise UnknownTask(str(other)[:40])
+
+
+def _sweep(deps: Dependencies, deadline: Deadline) -> dict[str, int]:
     ends = sweep(
         due_work=deps.due_work,
         inbox=deps.inbox,
         queue=deps.queue,
-        background=deps.background,
+        background=lambda tenant, share: deps.background(tenant, share, by="sweeper"),
         clock=deps.clock,
-        deadline=Deadline.within(context.get_remaining_time_in_millis() / 1000 - 2, deps.clock),
+        deadline=deadline,
     )
     count(SWEPT)
     logger.info("swept", extra={"ends": dict(ends)})
     return dict(ends)
+
+
+def _reconcile(deps: Dependencies, deadline: Deadline, *, nightly: bool) -> dict[str, int]:
+    reports = reconcile_every_tenant(
+        tenants=deps.tenants,
+        runs=deps.runs,
+        due_work=deps.due_work,
+        background=lambda tenant, share: deps.background(tenant, share, by="reconciliation"),
+        clock=deps.clock,
+        deadline=deadline,
+        nightly=nightly,
+    )
+    for tenant, report in reports:
+        reconciled(tenant, report)
+    return dict(sum((report.tally for _, report in reports), Counter[str]()))
 
 
 bootstrap.prepare("appointments", "queue", "secrets", "calendar")

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from bookend.application.deadline import Deadline
 from bookend.application.ports import (
@@ -19,11 +20,14 @@ from bookend.application.ports import (
     Cancelled,
     Clock,
     FreeStarts,
+    ListQuery,
+    Page,
 )
 from bookend.domain.answers import Answered, Booking, CreateAnswer, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.timeslot import Slot
 
 BUSY = Refused(Refusal.HOST_BUSY, 'HTTP 400 {"error": "User either already has booking at this time"}')
+ListFault = Callable[["FakeCalendar", ListQuery, int], Page | CalendarTrouble]
 Fault = Callable[["FakeCalendar", BookingRequest], CreateAnswer]
 
 
@@ -45,6 +49,9 @@ class FakeCalendar:
     faults: deque[Fault] = field(default_factory=deque)
     slot_faults: deque[CalendarTrouble] = field(default_factory=deque)
     cancel_faults: deque[CancelAnswer] = field(default_factory=deque)
+    list_faults: deque[ListFault] = field(default_factory=deque)
+    page_size: int = 250
+    left: int | None = None
     bookings: dict[str, Booking] = field(default_factory=dict)
     hidden: dict[str, datetime] = field(default_factory=dict)
     """Until when a booking is not shown: Cal.com's reads lag behind its writes."""
@@ -105,6 +112,36 @@ class FakeCalendar:
         self.bookings[booking.uid] = booking
         return booking
 
+    # What others do at Cal.com
+
+    def book_publicly(self, event_type: int, start: datetime, *, email: str = "gast@example.org") -> Booking:
+        """Somebody books on the public page, or the salon does; nobody asked us."""
+        return self.insert(BookingRequest(event_type, start, "Gast", email, None, "Europe/Berlin", "de", {}))
+
+    def move(self, uid: str, start: datetime) -> Booking:
+        """The salon moves a booking: a new one with the old one's metadata, and the old one is cancelled."""
+        old = self.bookings[uid]
+        number, now = next(self._numbers), self.clock.now()
+        length = old.end - old.start
+        new = replace(
+            old,
+            uid=f"uid{number}",
+            id=number,
+            start=start,
+            end=start + length,
+            created_at=now,
+            updated_at=now,
+            rescheduled_from=uid,
+        )
+        self.bookings[uid] = replace(old, status="cancelled", rescheduled_to=new.uid, updated_at=now)
+        self.bookings[new.uid] = new
+        return new
+
+    def change(self, uid: str, **changes: Any) -> Booking:
+        """The salon changes a booking in place: another host, another end, another state."""
+        self.bookings[uid] = replace(self.bookings[uid], updated_at=self.clock.now(), **changes)
+        return self.bookings[uid]
+
     def in_the_way(self, host: int, slot: Slot) -> bool:
         """Whether the host has an accepted booking that overlaps."""
         return any(each.host == host and Slot(each.start, each.end).overlaps(slot) for each in self.accepted())
@@ -132,6 +169,25 @@ class FakeCalendar:
         """What a read finds."""
         now = self.clock.now()
         return {uid: each for uid, each in self.bookings.items() if self.hidden.get(uid, now) <= now}
+
+    def page(self, query: ListQuery, *, skip: int, deadline: Deadline) -> Page | CalendarTrouble:
+        self.asked.append("list")
+        if self.list_faults:
+            return self.list_faults.popleft()(self, query, skip)
+        return self.listed(query, skip)
+
+    def listed(self, query: ListQuery, skip: int) -> Page:
+        """A page as it is when nothing goes wrong."""
+        rows = [
+            each
+            for each in self.shown().values()
+            if (query.changed_since is None or (each.updated_at or each.start) >= query.changed_since)
+            and (query.window is None or (query.window.start <= each.start and each.end <= query.window.end))
+        ]
+        return Page(tuple(rows[skip : skip + self.page_size]), len(rows) > skip + self.page_size)
+
+    def headroom(self) -> int | None:
+        return self.left
 
     def find(self, email: str, window: Slot, *, deadline: Deadline) -> tuple[Booking, ...] | CalendarTrouble:
         self.asked.append("list")

@@ -18,6 +18,7 @@ from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.inbox import DynamoInbox
+from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.adapters.dynamodb.slots import DynamoSlotCache
 from bookend.adapters.dynamodb.tenants import DynamoTenants
 from bookend.adapters.dynamodb.transact import Table
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         Ids,
         Inbox,
         Queue,
+        Runs,
         SlotCache,
         Tenants,
     )
@@ -122,7 +124,7 @@ class Dependencies:
     def queue(self) -> Queue:
         return SqsQueue(aws_client("sqs", _QUEUE_LIMITS), _named(self.settings.sync_queue_url, "the queue"))
 
-    def background(self, tenant_id: str, deadline: Deadline) -> Background | None:
+    def background(self, tenant_id: str, deadline: Deadline, *, by: str = "worker") -> Background | None:
         """A tenant's ports for work that no caller waits for; None: there is no such tenant."""
         tenant = self.tenants.of_id(tenant_id)
         if tenant is None:
@@ -135,7 +137,12 @@ class Dependencies:
             alerts=self.alerts,
             clock=self.clock,
             deadline=deadline,
+            by=by,
         )
+
+    @cached_property
+    def runs(self) -> Runs:
+        return DynamoRuns(self.table)
 
     @cached_property
     def due_work(self) -> DueWork:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,20 @@ from bookend import bootstrap
 from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
+from bookend.application.deadline import Deadline
+from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, MOST_DESTRUCTIVE, Limits, Report, new_full, reconcile
+from bookend.config import Settings
 from bookend.domain.tenant import Tenant
 
 OK, FAILED = 0, 1
+_SHELL_S = 900.0
+_SHELL_REQUESTS = 2_000
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; 0: done or nothing to do, 1: refused, with the reasons on standard error."""
     options = _parser().parse_args(arguments)
-    run = {"check": _check, "load": _load, "show": _show}[options.action]
+    run: Callable[[argparse.Namespace], int] = options.run
     return run(options)
 
 
@@ -32,13 +37,33 @@ def _parser() -> argparse.ArgumentParser:
     actions = config.add_subparsers(dest="action", required=True)
     check = actions.add_parser("check", help="read a document and say what is wrong with it; needs no AWS account")
     check.add_argument("file", type=Path)
+    check.set_defaults(run=_check)
     load = actions.add_parser("load", help="put a document in force; says what it would do until --apply is given")
     load.add_argument("file", type=Path)
     load.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
     load.add_argument("--apply", action="store_true", help="really write it; in force within a minute")
+    load.set_defaults(run=_load)
     show = actions.add_parser("show", help="print the document that is in force")
     show.add_argument("tenant", help="the tenant's id")
     show.add_argument("--table", required=True, help="name of the table")
+    show.set_defaults(run=_show)
+    reconcile = groups.add_parser(
+        "reconcile", help="compare both sides of a tenant, and say what would be repaired (docs/runbook.md)"
+    )
+    reconcile.add_argument("tenant", help="the tenant's id")
+    reconcile.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
+    reconcile.add_argument("--calcom-secret", required=True, help="ARN of the secret with the Cal.com key")
+    reconcile.add_argument("--calcom-url", default="https://api.cal.com")
+    reconcile.add_argument("--back", type=int, default=DAYS_BACK, help="days before today (default %(default)s)")
+    reconcile.add_argument("--ahead", type=int, default=DAYS_AHEAD, help="days after today (default %(default)s)")
+    reconcile.add_argument("--apply", action="store_true", help="really repair; without it nothing is written anywhere")
+    reconcile.add_argument(
+        "--most-destructive",
+        type=int,
+        default=MOST_DESTRUCTIVE,
+        help="stop before more than so many cancellations (default %(default)s)",
+    )
+    reconcile.set_defaults(run=_reconcile)
     return parser
 
 
@@ -72,6 +97,45 @@ def _show(options: argparse.Namespace) -> int:
         return _refuse(f"there is no tenant {options.tenant}")
     _say(document)
     return OK
+
+
+def _reconcile(options: argparse.Namespace) -> int:
+    """The nightly run from a shell: its own progress is not kept, and it may use every request the callers leave."""
+    settings = Settings(
+        table_name=options.table,
+        stage="shell",
+        release_id="shell",
+        calcom_secret_arn=options.calcom_secret,
+        calcom_base_url=options.calcom_url,
+    )
+    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    work = deps.background(options.tenant, Deadline.within(_SHELL_S, deps.clock), by="command")
+    if work is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    now = deps.clock.now()
+    today = now.astimezone(work.tenant.zone).date()
+    run = new_full(now, 0, today=today, back=options.back, ahead=options.ahead)
+    limits = Limits(apply=options.apply, requests=_SHELL_REQUESTS, most_destructive=options.most_destructive)
+    report = reconcile(work, run, runs=None, limits=limits)
+    for line in table_of(report):
+        _say(line)
+    if not options.apply and report.findings:
+        _say("Nothing was written. Add --apply to repair.")
+    return OK if report.done else FAILED
+
+
+def table_of(report: Report) -> list[str]:
+    """What was found, a line each: class, repair, booking, appointment, why, and what was done."""
+    heads = ("difference", "repair", "booking", "appointment", "why", "done")
+    rows = [(f.drift.value, f.repair, f.booking, f.appointment, f.why, f.done) for f in report.findings]
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if rows:
+        lines.insert(0, "  ".join(head.ljust(width) for head, width in zip(heads, widths, strict=True)).rstrip())
+    listed, ours = report.tally["listed"], report.tally["ours"]
+    seen = f"{listed} bookings at Cal.com and {ours} appointments here compared, {report.requests} requests."
+    ended = "" if report.stopped is None else f" Stopped before the end: {report.stopped.value}."
+    return [*lines, f"{len(rows)} differences. {seen}{ended}"]
 
 
 def _read(file: Path) -> Tenant | None:

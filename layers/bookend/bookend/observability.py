@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -17,6 +17,9 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 from bookend.application import alerts
 from bookend.application.ports import Alert
 
+if TYPE_CHECKING:
+    from bookend.application.reconciling import Report
+
 NAMESPACE = "Bookend"
 SIGNATURE_REJECTED = "SignatureRejected"
 TRANSACTION_GAVE_UP = "TransactionGaveUp"
@@ -24,16 +27,24 @@ WEBHOOK_REJECTED = "WebhookRejected"
 """A delivery that claimed to come from Cal.com and was not signed by it."""
 SWEPT = "Swept"
 """A round of the sweeper came to its end; an alarm rings when there are none."""
+RECONCILED = "Reconciled"
+"""A run of the reconciliation came to its end, by its kind; an alarm rings when there are none."""
+DRIFT = "Drift"
+"""Differences between both sides that a run found, by their class."""
 FUNCTION_CALL = "FunctionCall"
 FUNCTION_CALL_MS = "FunctionCallMilliseconds"
 METRICS = frozenset(
     {*alerts.KINDS, SIGNATURE_REJECTED, TRANSACTION_GAVE_UP, WEBHOOK_REJECTED, SWEPT, FUNCTION_CALL, FUNCTION_CALL_MS}
+    | {RECONCILED, DRIFT}
 )
 """Every metric we emit; alarms may watch only these (a test holds the template against it)."""
 
 _FACT = re.compile(r"[A-Za-z0-9_.:,+ -]{0,160}")
 WITHHELD = "withheld"
 """Stands for a fact that is no id, state or instant: text of Cal.com's, which may repeat who and what we asked for."""
+
+_MOST_FINDINGS = 50
+"""Of a run in one log line; all are counted, and each repair has its audit entry."""
 
 logger = Logger(service="bookend")
 
@@ -70,6 +81,29 @@ def count(metric: str, value: float = 1, **dimensions: str) -> None:
 def calcom_exchange(**facts: Any) -> None:
     """One exchange with Cal.com: operation, status, milliseconds, ids, the age of a new booking in seconds."""
     logger.info("calcom", extra=facts)
+
+
+def reconciled(tenant: str, report: Report) -> None:
+    """The report of a run: one log line, and metrics of what was found."""
+    logger.info(
+        "reconciled",
+        extra={
+            "tenant": tenant,
+            "kind": report.kind.value,
+            "stopped": report.stopped.value if report.stopped is not None else None,
+            "requests": report.requests,
+            "pages": report.pages,
+            "tally": dict(report.tally),
+            "findings": [
+                {"drift": each.drift.value, "repair": each.repair, "uid": each.booking, "done": each.done}
+                for each in report.findings[:_MOST_FINDINGS]
+            ],
+        },
+    )
+    for each in report.findings:
+        count(DRIFT, drift=each.drift.value)
+    if report.done:
+        count(RECONCILED)
 
 
 def gave_up() -> None:

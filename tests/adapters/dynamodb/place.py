@@ -11,6 +11,7 @@ from typing import Any
 from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
 from bookend.adapters.dynamodb.due import DynamoDueWork
+from bookend.adapters.dynamodb.slots import DynamoSlotCache
 from bookend.adapters.dynamodb.transact import Table
 from bookend.application.ports import Alert, CallRecord, Held, HoldLost, StartOutcome
 from bookend.domain.answers import Booking
@@ -121,6 +122,7 @@ class Place:
         )
         self.appointments = DynamoAppointments(self.table)
         self.due_work = DynamoDueWork(self.table)
+        self.slots = DynamoSlotCache(self.table)
 
     # What is there
 

@@ -28,12 +28,16 @@ STALE_READ = "StaleRead"
 """Cal.com kept showing an older state than its own event told of; the read was believed."""
 DRIFT_FOUND = "DriftFound"
 """Both sides differ in a way that nothing may decide by itself."""
+BLAST_LIMIT = "BlastLimitReached"
+"""A run would have taken more away than a day ever does: it stopped, and a person must look."""
+LIST_CONTRADICTED = "ListContradicted"
+"""Cal.com's list and its single bookings contradict each other: nothing is concluded from that list."""
 WOKE_TOO_LATE = "WokeTooLate"
 """An operation that had been given up got its booking after all."""
 
 KINDS = frozenset(
     {FOREIGN_BOOKING, WRONG_BOOKING, OUTCOME_UNKNOWN, KEY_REJECTED, REQUEST_REFUSED, STUCK, WOKE_TOO_LATE}
-    | {CONFLICT_ADOPTED, ORPHAN_CANCELLED, STALE_READ, DRIFT_FOUND}
+    | {CONFLICT_ADOPTED, ORPHAN_CANCELLED, STALE_READ, DRIFT_FOUND, BLAST_LIMIT, LIST_CONTRADICTED}
 )
 """Every kind; each is a metric of the same name, and those that page have an alarm in the template."""
 
@@ -94,6 +98,22 @@ def drift_found(booking: Booking, drift: Drift, appointment: Appointment | None)
     """What differs, for a person."""
     ours = _ours(appointment) if appointment is not None else {}
     return Alert(DRIFT_FOUND, ours | _theirs(Answered(booking)) | {"drift": drift.value})
+
+
+def blast_limit(planned: int, most: int, run: str) -> Alert:
+    """How many things would have been taken away."""
+    return Alert(BLAST_LIMIT, {"planned": str(planned), "most": str(most), "run": run})
+
+
+def list_contradicted(times: int, run: str) -> Alert:
+    """How often a look at a booking itself said otherwise."""
+    return Alert(LIST_CONTRADICTED, {"times": str(times), "run": run})
+
+
+def ghost_here(appointment: Appointment) -> Alert:
+    """Confirmed here; Cal.com does not know its booking any more."""
+    uids = ",".join(segment.uid or "" for segment in appointment.segments)
+    return Alert(DRIFT_FOUND, _ours(appointment) | {"booking_uid": uids, "drift": Drift.GHOST_HERE.value})
 
 
 def _ours(appointment: Appointment) -> dict[str, str]:

@@ -12,12 +12,14 @@ from enum import StrEnum
 from typing import assert_never
 
 from bookend.application import alerts as alert
-from bookend.application.ports import Adopted, BookingHasOwner, Cancelled, Changed
-from bookend.application.settling import Background, Settled, settle
-from bookend.domain.answers import Booking, NotThere
+from bookend.application.ports import Adopted, Audit, BookingHasOwner, Cancelled, Changed, TextSent
+from bookend.application.settling import Background, Settled, expected_booking, settle
+from bookend.domain.answers import Answered, Booking, NotThere, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.contacts import Customer, clean_name, customer_id, normalise_phone
 from bookend.domain.drift import (
+    DEAD,
+    LIVE,
     Adopt,
     CancelOrphan,
     Drift,
@@ -28,16 +30,15 @@ from bookend.domain.drift import (
     Nothing,
     Repair,
     Settle,
+    has_attendee,
 )
 from bookend.domain.staff_day import IntervalState, StaffDays
-from bookend.domain.timeslot import Slot
+from bookend.domain.timeslot import Slot, instant_text
 
 LONGEST_CHAIN = 10
 """How many moves of one booking are followed in a row."""
 _TRIES = 6
 _ORPHAN_REASON = "Automatisch storniert: zu dieser Buchung gibt es keinen Termin."
-_LIVE = frozenset({"accepted"})
-_DEAD = frozenset({"cancelled", "rejected"})
 
 
 class Converged(StrEnum):
@@ -68,10 +69,10 @@ def assess(work: Background, seen: Booking) -> Repair:
         case AppointmentState.CONFIRMED:
             return _assess_confirmed(work, appointment, seen, steps=LONGEST_CHAIN)
         case AppointmentState.FAILED:
-            return CancelOrphan(appointment, seen) if seen.status in _LIVE else Nothing()
+            return _assess_late(work, appointment, seen) if seen.status == LIVE else Nothing()
         case AppointmentState.CANCELLED:
             # Somebody brought back what was cancelled. It may be theirs by now: a person decides.
-            return Flag(seen, Drift.ORPHAN, appointment) if seen.status in _LIVE else Nothing()
+            return Flag(seen, Drift.ORPHAN, appointment) if seen.status == LIVE else Nothing()
         case other:
             assert_never(other)
 
@@ -97,7 +98,7 @@ def _appointment_of(work: Background, seen: Booking) -> Appointment | None:
 
 
 def _assess_foreign(work: Background, seen: Booking) -> Repair:
-    if seen.status not in _LIVE:
+    if seen.status != LIVE:
         return Nothing()
     staff = work.tenant.staff_of_host(seen.host)
     if staff is None:
@@ -105,16 +106,32 @@ def _assess_foreign(work: Background, seen: Booking) -> Repair:
     return Adopt(seen, staff, work.tenant.service_of_event_type(seen.event_type))
 
 
+def _assess_late(work: Background, appointment: Appointment, seen: Booking) -> Repair:
+    """A booking of ours that came after its operation was given up.
+
+    Who was told "noch offen" and has had no message yet still wants it: then it is theirs, if it is as they asked and
+    its time is still free. Anybody else was told that they have none, so it must go.
+    """
+    segment = appointment.segments[0]
+    waits = appointment.told is Told.PENDING and len(appointment.segments) == 1
+    expected = expected_booking(work.tenant, appointment, segment)
+    if waits and judge(Answered(seen), expected, now=work.clock.now()).verdict is Verdict.OK:
+        days = work.appointments.staff_days(work.tenant.id, {(segment.staff, day) for day in segment.slot.utc_days()})
+        if not _conflicts(appointment, days, segment.staff, segment.slot, work):
+            return Adopt(seen, segment.staff, appointment.service, revives=appointment)
+    return CancelOrphan(appointment, seen)
+
+
 def _assess_confirmed(work: Background, appointment: Appointment, seen: Booking, *, steps: int) -> Repair:
     own = next((segment for segment in appointment.segments if segment.uid == seen.uid), None)
     if own is None:
         return _assess_relative(work, appointment, seen, steps=steps)
-    if seen.status in _DEAD:
+    if seen.status in DEAD:
         if seen.rescheduled_to is None:
             return End(appointment, seen)
         return _assess_successor(work, appointment, own, seen, steps=steps)
-    if seen.status not in _LIVE:
-        return Flag(seen, Drift.END, appointment)
+    if seen.status != LIVE:
+        return Flag(seen, Drift.STATUS, appointment)
     return _assess_change(work, appointment, own, seen)
 
 
@@ -130,6 +147,8 @@ def _assess_change(work: Background, appointment: Appointment, own: BookedSegmen
         return Follow(appointment, own, seen, staff, Drift.END)
     if seen.uid != own.uid:
         return Follow(appointment, own, seen, staff, Drift.NONE)
+    if not has_attendee(seen, appointment):
+        return Flag(seen, Drift.ATTENDEE, appointment)
     return Nothing()
 
 
@@ -137,20 +156,20 @@ def _assess_successor(
     work: Background, appointment: Appointment, own: BookedSegment, seen: Booking, *, steps: int
 ) -> Repair:
     """Moved there: follow the chain of uids to its end."""
-    while seen.status in _DEAD and seen.rescheduled_to is not None and steps > 0:
+    while seen.status in DEAD and seen.rescheduled_to is not None and steps > 0:
         steps -= 1
         successor = work.calendar.booking(seen.rescheduled_to, deadline=work.deadline)
         if not isinstance(successor, Booking):
             return LookAgain("the successor cannot be read")
         seen = successor
-    if seen.status in _DEAD:
+    if seen.status in DEAD:
         return End(appointment, seen) if seen.rescheduled_to is None else LookAgain("the chain of moves is too long")
     return _assess_change(work, appointment, own, seen)
 
 
 def _assess_relative(work: Background, appointment: Appointment, seen: Booking, *, steps: int) -> Repair:
     """A booking of the appointment's that is not the one it stands on: an older link, a newer one, or one too many."""
-    if seen.status not in _LIVE:
+    if seen.status != LIVE:
         return Nothing()
     for own in appointment.segments:
         if own.uid is None:
@@ -159,9 +178,9 @@ def _assess_relative(work: Background, appointment: Appointment, seen: Booking, 
         if not isinstance(current, Booking):
             # Cal.com's reads lag: a 404 of what we know of is no proof that it is gone.
             return LookAgain("the booking it stands on cannot be read")
-        if current.status in _DEAD and current.rescheduled_to is not None:
+        if current.status in DEAD and current.rescheduled_to is not None:
             return _assess_successor(work, appointment, own, current, steps=steps)
-        if current.status in _DEAD:
+        if current.status in DEAD:
             return Follow(appointment, own, seen, own.staff, Drift.START)
     return Flag(seen, Drift.DUPLICATE, appointment)
 
@@ -176,17 +195,22 @@ def carry_out(work: Background, repair: Repair) -> Converged:
         case Settle(appointment):
             ended = settle(work, appointment.id)
             return Converged.LATER if ended is Settled.WAITING else Converged.SETTLED
-        case Adopt(booking, staff, service):
-            return _adopt(work, booking, staff, service)
-        case Follow(appointment, segment, booking, staff, _):
-            return _follow(work, appointment, segment, booking, staff)
+        case Adopt():
+            return _adopt(work, repair)
+        case Follow():
+            return _follow(work, repair)
         case End(appointment, booking):
-            changed = work.adoptions.end(work.tenant.id, appointment, booking=booking, now=work.clock.now())
+            audit = _audit(work, repair.drift, "end", booking, before=appointment, after=None)
+            now = work.clock.now()
+            changed = work.adoptions.end(work.tenant.id, appointment, booking=booking, audit=audit, now=now)
             return Converged.ENDED if changed else Converged.LATER
         case CancelOrphan(appointment, booking):
             return _cancel_orphan(work, appointment, booking)
         case Flag(booking, drift, appointment):
-            work.alerts.raise_(alert.drift_found(booking, drift, appointment))
+            raised = alert.drift_found(booking, drift, appointment)
+            about = f"{drift.value}-{booking.uid}"
+            if work.adoptions.flag(work.tenant.id, raised, about=about, now=work.clock.now()):
+                work.alerts.raise_(raised)
             return Converged.FLAGGED
         case other:
             assert_never(other)
@@ -201,8 +225,9 @@ def converge(work: Background, seen: Booking) -> Converged:
     return Converged.LATER
 
 
-def _adopt(work: Background, booking: Booking, staff: str, service: str) -> Converged:
+def _adopt(work: Background, repair: Adopt) -> Converged:
     now = work.clock.now()
+    booking, staff, late = repair.booking, repair.staff, repair.revives
     slot = Slot(booking.start, booking.end)
     appointment = Appointment(
         # One name for one booking: two that adopt it at once write the same item, and one of them loses.
@@ -210,35 +235,47 @@ def _adopt(work: Background, booking: Booking, staff: str, service: str) -> Conv
         state=AppointmentState.CONFIRMED,
         op=f"adopt-{booking.uid}",
         version=1,
-        service=service,
+        service=repair.service,
         segments=(BookedSegment(0, staff, slot, booking.event_type or 0, booking.uid, booking.id),),
-        customer=_customer_of(work, booking),
-        call="",
-        source="calcom",
+        customer=late.customer if late is not None else _customer_of(work, booking),
+        call=late.call if late is not None else "",
+        source=late.source if late is not None else "calcom",
         created_at=now,
         request="",
-        told=Told.NOTHING,
+        told=late.told if late is not None else Told.NOTHING,
         verified_at=now,
     )
+    audit = _audit(work, repair.drift, "adopt", booking, before=late, after=appointment)
     for _ in range(_TRIES):
         days = work.appointments.staff_days(work.tenant.id, {(staff, day) for day in slot.utc_days()})
         conflict = _conflicts(appointment, days, staff, slot, work)
+        if conflict and late is not None:
+            return _cancel_orphan(work, late, booking)
         raised = alert.conflict_adopted(appointment) if conflict else None
         outcome = work.adoptions.adopt(
-            work.tenant.id, appointment, booking=booking, days=days, conflict=conflict, alert=raised, now=now
+            work.tenant.id,
+            appointment,
+            booking=booking,
+            days=days,
+            conflict=conflict,
+            alert=raised,
+            audit=audit,
+            revives=late,
+            now=now,
         )
         if isinstance(outcome, Adopted):
             if raised is not None:
                 work.alerts.raise_(raised)
             return Converged.ADOPTED
+        if isinstance(outcome, TextSent) and late is not None:
+            return _cancel_orphan(work, late, booking)  # they have just been told that they have none
         if isinstance(outcome, BookingHasOwner):
             return Converged.LATER  # somebody else took it in meanwhile: what it is now is decided anew
     return Converged.LATER
 
 
-def _follow(
-    work: Background, appointment: Appointment, segment: BookedSegment, booking: Booking, staff: str
-) -> Converged:
+def _follow(work: Background, repair: Follow) -> Converged:
+    appointment, segment, booking, staff = repair.appointment, repair.segment, repair.booking, repair.staff
     slot = Slot(booking.start, booking.end)
     moved = replace(
         segment,
@@ -250,6 +287,7 @@ def _follow(
     )
     segments = tuple(moved if each.index == segment.index else each for each in appointment.segments)
     after = replace(appointment, segments=segments)
+    audit = _audit(work, repair.drift, "follow", booking, before=appointment, after=after)
     for _ in range(_TRIES):
         touched = {(each.staff, day) for each in (*appointment.segments, *segments) for day in each.slot.utc_days()}
         days = work.appointments.staff_days(work.tenant.id, touched)
@@ -263,6 +301,7 @@ def _follow(
             days=days,
             conflict=conflict,
             alert=raised,
+            audit=audit,
             now=work.clock.now(),
         )
         if outcome is Changed.DONE:
@@ -277,15 +316,49 @@ def _follow(
 def _cancel_orphan(work: Background, appointment: Appointment, booking: Booking) -> Converged:
     """Read once more by its uid before anything is taken away: a list may lie, and so may what it was built from."""
     current = work.calendar.booking(booking.uid, deadline=work.deadline)
-    if isinstance(current, NotThere) or (isinstance(current, Booking) and current.status in _DEAD):
+    if isinstance(current, NotThere) or (isinstance(current, Booking) and current.status in DEAD):
         return Converged.EQUAL
     if not isinstance(current, Booking):
         return Converged.LATER
+    audit = _audit(work, Drift.ORPHAN, "cancel_orphan", booking, before=appointment, after=None)
+    work.adoptions.note(work.tenant.id, audit, now=work.clock.now())
     outcome = work.calendar.cancel(booking.uid, _ORPHAN_REASON, deadline=work.deadline)
     if not isinstance(outcome, Cancelled):
         return Converged.LATER
     work.alerts.raise_(alert.orphan_cancelled(appointment, booking))
     return Converged.ORPHAN_CANCELLED
+
+
+def _audit(
+    work: Background,
+    drift: Drift,
+    repair: str,
+    booking: Booking,
+    *,
+    before: Appointment | None,
+    after: Appointment | None,
+) -> Audit:
+    known = after or before
+    return Audit(
+        drift=drift.value,
+        repair=repair,
+        booking=booking.uid,
+        appointment=known.id if known is not None else "",
+        before=_facts(before),
+        after=_facts(after),
+        by=work.by,
+    )
+
+
+def _facts(appointment: Appointment | None) -> dict[str, str]:
+    """Where the appointment stands, without anybody in it."""
+    if appointment is None:
+        return {}
+    segments = "; ".join(
+        f"{each.staff} {instant_text(each.slot.start)}/{instant_text(each.slot.end)} {each.uid or '-'}"
+        for each in appointment.segments
+    )
+    return {"appointment": appointment.id, "state": appointment.state.value, "segments": segments}
 
 
 def _conflicts(appointment: Appointment, days: StaffDays, staff: str, slot: Slot, work: Background) -> bool:

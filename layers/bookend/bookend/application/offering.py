@@ -106,7 +106,8 @@ def remember(turn: Turn, free: Free) -> None:
     One conditional update a stylist, one after the other. Not one transaction: a booking of one stylist meanwhile would
     lose the answers of all, and it costs twice the capacity. A batch write knows no conditions. Threads would gain
     little: an update is a few milliseconds, much of it on our own half of a processor, and each thread may need a
-    connection of its own. The first trouble or the last half second of the turn ends it: what is not kept is asked again.
+    connection of its own. The first trouble or the last half second of the turn ends it; the next caller's check asks
+    Cal.com for what was not kept.
     """
     if free.news is None:
         return

@@ -149,6 +149,30 @@ class Calendar(Protocol):
         """Every booking of an attendee within `window`, in any state, all pages."""
         ...
 
+    def page(self, query: ListQuery, *, skip: int, deadline: Deadline) -> Page | CalendarTrouble:
+        """Up to 250 bookings, in any state, by creation: one that is made meanwhile comes last and shifts nothing."""
+        ...
+
+    def headroom(self) -> int | None:
+        """How many requests our key has left in the running minute, as Cal.com last said; None: it has not said."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """Which bookings: those changed at or after an instant, or those that begin and end within a window."""
+
+    changed_since: datetime | None = None
+    window: Slot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list. `more`: there is another page behind it."""
+
+    bookings: tuple[Booking, ...]
+    more: bool
+
 
 class Tenants(Protocol):
     """Whose call it is."""
@@ -159,6 +183,10 @@ class Tenants(Protocol):
 
     def of_id(self, tenant: str) -> Tenant | None:
         """The whole tenant, for work that no caller waits for."""
+        ...
+
+    def every(self) -> Sequence[str]:
+        """The id of every tenant."""
         ...
 
 
@@ -370,6 +398,10 @@ class Appointments(Protocol):
         """The appointment as it is now."""
         ...
 
+    def several(self, tenant: str, appointments: Collection[str]) -> Mapping[str, Appointment]:
+        """Those of the appointments that exist, as they are now."""
+        ...
+
     def end_call(self, tenant: str, call: str, *, now: datetime) -> int:
         """Free what is still held for the call and note its end; how many holds were freed."""
         ...
@@ -383,6 +415,24 @@ class Adopted:
 @dataclass(frozen=True, slots=True)
 class AdoptLost:
     """A staff day is not as it was read: look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextSent:
+    """The caller has had the message that it is not booked: it must stay true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One repair, for those who ask later. What was, what is, by whom: ids, states and instants, never people."""
+
+    drift: str
+    repair: str
+    booking: str
+    appointment: str
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    by: str
 
 
 class Changed(Enum):
@@ -406,6 +456,10 @@ class Adoptions(Protocol):
         """The appointment a uid belongs, or once belonged, to."""
         ...
 
+    def owners(self, tenant: str, uids: Collection[str]) -> Mapping[str, str]:
+        """The same for many; uids nobody has are left out."""
+        ...
+
     def adopt(
         self,
         tenant: str,
@@ -415,9 +469,14 @@ class Adoptions(Protocol):
         days: StaffDays,
         conflict: bool,
         alert: Alert | None,
+        audit: Audit,
+        revives: Appointment | None,
         now: datetime,
-    ) -> Adopted | BookingHasOwner | AdoptLost:
-        """A booking made by others becomes an appointment; flagged where it overlaps. Holds in its way are dropped."""
+    ) -> Adopted | BookingHasOwner | AdoptLost | TextSent:
+        """A booking made by others becomes an appointment; flagged where it overlaps. Holds in its way are dropped.
+
+        `revives`: the failed appointment whose late booking this is; the message it owes says "booked" then.
+        """
         ...
 
     def follow(
@@ -430,13 +489,62 @@ class Adoptions(Protocol):
         days: StaffDays,
         conflict: bool,
         alert: Alert | None,
+        audit: Audit,
         now: datetime,
     ) -> Changed:
         """The appointment stands where Cal.com shows it: old intervals go and new ones come in one transaction."""
         ...
 
-    def end(self, tenant: str, appointment: Appointment, *, booking: Booking, now: datetime) -> bool:
+    def end(self, tenant: str, appointment: Appointment, *, booking: Booking, audit: Audit, now: datetime) -> bool:
         """Cancelled there, so cancelled here; its uids stay as tombstones. False if the appointment moved on."""
+        ...
+
+    def note(self, tenant: str, audit: Audit, *, now: datetime) -> None:
+        """Write down a repair before it is done at Cal.com."""
+        ...
+
+    def flag(self, tenant: str, alert: Alert, *, about: str, now: datetime) -> bool:
+        """Put a difference before a person; False if it was already, within the last month."""
+        ...
+
+
+class RunKind(Enum):
+    """Which bookings a reconciliation goes through."""
+
+    POLL = "poll"
+    """Those that changed at Cal.com since the last one."""
+    FULL = "full"
+    """Those of a window of days, and everything of ours in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A reconciliation and how far it has come. `started` becomes the watermark of the next poll.
+
+    `since` (POLL) or `first` and `last` (FULL, UTC days, both included) say what it goes through; `skip` rows of the
+    list, or every day before `day`, are done. `tally` counts by drift and repair; `version` guards against a twin.
+    """
+
+    kind: RunKind
+    started: datetime
+    since: datetime | None = None
+    first: date | None = None
+    last: date | None = None
+    skip: int = 0
+    day: date | None = None
+    tally: Mapping[str, int] = field(default_factory=dict)
+    version: int = 0
+
+
+class Runs(Protocol):
+    """The progress of reconciliations, so that one that is cut off goes on where it was."""
+
+    def current(self, tenant: str, kind: RunKind) -> tuple[Run | None, datetime | None, int]:
+        """The unfinished run, the instant up to which the last finished one had seen everything, and the version."""
+        ...
+
+    def keep(self, tenant: str, run: Run, *, done: bool, now: datetime) -> bool:
+        """Write down how far it is; with `done`, its report instead. False: a twin runs, and this one must stop."""
         ...
 
 

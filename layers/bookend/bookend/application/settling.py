@@ -92,6 +92,8 @@ class Background:
     alerts: Alerts
     clock: Clock
     deadline: Deadline
+    by: str = "worker"
+    """Who does it, for the audit entries."""
 
 
 def settle(work: Background, appointment_id: str) -> Settled:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment, BookedSegment
+from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment
+from bookend.domain.tenant import Tenant
+
+LIVE = "accepted"
+DEAD = frozenset({"cancelled", "rejected"})
+"""Cal.com's own words for the states of a booking (contracts: calcom 2)."""
 
 
 class Drift(StrEnum):
@@ -24,6 +29,10 @@ class Drift(StrEnum):
     START = "start"
     END = "end"
     HOST = "host"
+    STATUS = "status"
+    """Neither accepted nor cancelled: something Cal.com's own rules keep open."""
+    ATTENDEE = "attendee"
+    """Somebody else comes than the one we booked for."""
     DUPLICATE = "duplicate"
     """A second live booking that claims an appointment which has one."""
     UNKNOWN_HOST = "unknown_host"
@@ -52,6 +61,8 @@ class Adopt:
     booking: Booking
     staff: str
     service: str
+    revives: Appointment | None = None
+    """The failed appointment whose booking came late, while its caller still waits to hear how it ended."""
     drift: Drift = Drift.FOREIGN
 
 
@@ -102,6 +113,37 @@ class LookAgain:
 
 
 Repair = Nothing | Settle | Adopt | Follow | End | CancelOrphan | Flag | LookAgain
+
+
+def agree(booking: Booking, appointment: Appointment | None, tenant: Tenant) -> bool:
+    """Whether nothing need be looked at more closely: what is listed there is what is on record here.
+
+    `appointment` is the owner of the booking's uid. In doubt it is False: a closer look decides, never a list.
+    """
+    dead = booking.status in DEAD
+    if appointment is None:
+        ours = "appointment" in booking.metadata
+        return dead or (not ours and tenant.staff_of_host(booking.host) is None)
+    match appointment.state:
+        case AppointmentState.CONFIRMED:
+            own = next((each for each in appointment.segments if each.uid == booking.uid), None)
+            if own is None:
+                return dead
+            return (
+                booking.status == LIVE
+                and (booking.start, booking.end) == (own.slot.start, own.slot.end)
+                and tenant.staff_of_host(booking.host) == own.staff
+                and has_attendee(booking, appointment)
+            )
+        case AppointmentState.FAILED | AppointmentState.CANCELLED:
+            return dead
+        case _:
+            return False
+
+
+def has_attendee(booking: Booking, appointment: Appointment) -> bool:
+    """Whether the one we booked for is among those who come."""
+    return appointment.customer.email.lower() in {each.lower() for each in booking.attendees}
 
 
 def is_destructive(repair: Repair) -> bool:

@@ -25,6 +25,8 @@ from bookend.application.ports import (
     Cancelled,
     Clock,
     FreeStarts,
+    ListQuery,
+    Page,
 )
 from bookend.domain.answers import (
     Answered,
@@ -38,6 +40,8 @@ from bookend.domain.timeslot import Slot, instant_text
 BOOKINGS_VERSION = "2024-08-13"
 SLOTS_VERSION = "2024-09-04"
 _CONNECT_S = 0.5
+_RATE_WINDOW_S = 60.0
+"""How long what is left of the rate limit means anything (calcom-observed 4)."""
 _PAGE = 250
 _MOST_PAGES = 40
 _LARGEST_BODY = 4_000_000  # bytes; a page of 250 bookings is about 600 kB
@@ -68,6 +72,7 @@ class CalcomCalendar:
         self._api_key = api_key
         self._observe = observe or (lambda **_: None)
         self._transport = transport or DeadlineTransport()
+        self._left_told: tuple[float, int] | None = None
         self._client = httpx.Client(
             base_url=base_url.rstrip("/"),
             headers={"Accept": "application/json"},
@@ -164,19 +169,40 @@ class CalcomCalendar:
         }
         found: dict[str, Booking] = {}
         for page in range(_MOST_PAGES):
-            response = self._send("list", "GET", "/v2/bookings", deadline, query=query | {"skip": page * _PAGE})
-            if not isinstance(response, httpx.Response):
-                return response
-            if not response.is_success:
-                return read_refusal(response)
-            try:
-                listed = BookingList.model_validate_json(response.content)
-            except ValidationError:
-                return Unclear(kept(response))
+            listed = self._list(query | {"skip": page * _PAGE}, deadline)
+            if not isinstance(listed, BookingList):
+                return listed
             found |= {each.uid: each.booking() for each in listed.data}
             if not listed.pagination.has_next:
                 return tuple(found.values())
         return Unclear("more pages than there can be")
+
+    def page(self, query: ListQuery, *, skip: int, deadline: Deadline) -> Page | CalendarTrouble:
+        asked: dict[str, Any] = {"sortCreated": "asc", "take": _PAGE, "skip": skip}
+        if query.changed_since is not None:
+            asked["afterUpdatedAt"] = instant_text(query.changed_since)
+        if query.window is not None:
+            asked |= {"afterStart": instant_text(query.window.start), "beforeEnd": instant_text(query.window.end)}
+        listed = self._list(asked, deadline)
+        if not isinstance(listed, BookingList):
+            return listed
+        return Page(tuple(each.booking() for each in listed.data), listed.pagination.has_next)
+
+    def headroom(self) -> int | None:
+        if self._left_told is None or self._clock.monotonic() - self._left_told[0] >= _RATE_WINDOW_S:
+            return None
+        return self._left_told[1]
+
+    def _list(self, query: Mapping[str, Any], deadline: Deadline) -> BookingList | CalendarTrouble:
+        response = self._send("list", "GET", "/v2/bookings", deadline, query=query)
+        if not isinstance(response, httpx.Response):
+            return response
+        if not response.is_success:
+            return read_refusal(response)
+        try:
+            return BookingList.model_validate_json(response.content)
+        except ValidationError:
+            return Unclear(kept(response))
 
     def _slots(self, event_type: int, window: Slot, deadline: Deadline) -> FreeStarts | CalendarTrouble:
         query = {
@@ -238,6 +264,9 @@ class CalcomCalendar:
         except httpx.HTTPError as error:
             self._note(operation, 0, began, error=type(error).__name__)
             return Unclear(type(error).__name__)
+        left_told = response.headers.get("x-ratelimit-remaining-default", "")
+        if left_told.isdecimal():
+            self._left_told = (self._clock.monotonic(), int(left_told))
         self._note(operation, response.status_code, began, request_id=response.headers.get("x-request-id"))
         return response
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.keys import Item, Key
-from bookend.application.ports import Alert, CallRecord
+from bookend.application.ports import Alert, Audit, CallRecord
 from bookend.domain.appointment import Appointment, BookedSegment, Told
 from bookend.domain.contacts import Customer
 from bookend.domain.staff_day import StaffDay
@@ -74,6 +74,10 @@ class Actions:
         """A call's record in place of the one that was read."""
         item = items.call_to_item(tenant, written, now=now)
         return self._put_as_read(item, "ver", _RECORD_AS_READ, read.version)
+
+    def put_progress(self, item: Item, version: int) -> Action:
+        """How far a run is, in place of what was read at `version`."""
+        return self._put_as_read(item, "ver", _RECORD_AS_READ, version)
 
     def _put_as_read(self, item: Item, attribute: str, condition: str, version: int) -> Action:
         if version == 0:
@@ -158,6 +162,10 @@ class Actions:
         """The same for each stylist of an appointment, once: a transaction may not name an item twice."""
         stylists = dict.fromkeys(segment.staff for segment in appointment.segments)
         return [self.forget_slots(tenant, staff) for staff in stylists]
+
+    def put_audit(self, tenant: str, audit: Audit, now: datetime) -> Action:
+        """The entry of a repair, with the repair."""
+        return self.put(items.audit_to_item(tenant, audit, now=now), IS_NEW)
 
     def put_alerts(self, tenant: str, appointment: Appointment, alert: Alert | None, now: datetime) -> list[Action]:
         """The record of an alert, with the state it belongs to."""

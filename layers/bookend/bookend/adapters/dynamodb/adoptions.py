@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
 from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, customer_guard_key, names
+from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.transact import Table
 from bookend.application.deadline import Deadline
-from bookend.application.ports import Adopted, AdoptLost, Alert, BookingHasOwner, Changed
+from bookend.application.ports import Adopted, AdoptLost, Alert, Audit, BookingHasOwner, Changed, TextSent
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment
 from bookend.domain.staff_day import Interval, IntervalState, StaffDay, StaffDays, interval_key
@@ -33,6 +34,11 @@ class DynamoAdoptions:
         guard = self._table.get(keys.booking_uid(tenant, uid))
         return None if guard is None else str(guard["appt"]["S"])
 
+    def owners(self, tenant: str, uids: Collection[str]) -> Mapping[str, str]:
+        wanted = sorted({*uids})
+        found = self._table.get_all([keys.booking_uid(tenant, uid) for uid in wanted])
+        return {uid: str(item["appt"]["S"]) for uid, item in zip(wanted, found, strict=True) if item is not None}
+
     def adopt(
         self,
         tenant: str,
@@ -42,15 +48,20 @@ class DynamoAdoptions:
         days: StaffDays,
         conflict: bool,
         alert: Alert | None,
+        audit: Audit,
+        revives: Appointment | None,
         now: datetime,
-    ) -> Adopted | BookingHasOwner | AdoptLost:
-        """Positions 0 and 1: the booking has an owner. 2: the appointment exists. Then ledgers."""
+    ) -> Adopted | BookingHasOwner | AdoptLost | TextSent:
+        """Positions 0 and 1: the booking has an owner. 2: the appointment exists. 3: the message, if one; ledgers."""
         known = replace(appointment, calendar_updated_at=booking.updated_at)
         actions = [
             *self._actions.booking_guards(tenant, appointment, appointment.segments[0]),
             self._actions.put(items.appointment_to_item(tenant, known), IS_NEW),
+            *([self._turn_message(tenant, revives, appointment)] if revives is not None else []),
             *self._ledgers(tenant, appointment, days, conflict=conflict, now=now),
             *self._actions.put_alerts(tenant, appointment, alert, now),
+            self._actions.put_audit(tenant, audit, now),
+            *self._actions.forget_slots_of(tenant, appointment),
         ]
         failed = self._table.write(actions)
         if failed is None:
@@ -58,7 +69,19 @@ class DynamoAdoptions:
         for position in (0, 1):
             if (owner := failed.items.get(position)) is not None:
                 return BookingHasOwner(owner["appt"]["S"])
-        return BookingHasOwner(appointment.id) if 2 in failed.items else AdoptLost()
+        if 2 in failed.items:
+            return BookingHasOwner(appointment.id)
+        return TextSent() if revives is not None and 3 in failed.items else AdoptLost()
+
+    def _turn_message(self, tenant: str, failed: Appointment, appointment: Appointment) -> Action:
+        """The message that nobody has sent yet tells of the booking instead."""
+        return self._actions.update(
+            keys.outbox(tenant, failed.op),
+            "SET #kind = :booked, #appt = :appt",
+            "#state = :NEW AND #appt = :failed",
+            names("kind", "appt", "state"),
+            {":booked": "booked", ":appt": appointment.id, ":NEW": "NEW", ":failed": failed.id},
+        )
 
     def follow(
         self,
@@ -70,6 +93,7 @@ class DynamoAdoptions:
         days: StaffDays,
         conflict: bool,
         alert: Alert | None,
+        audit: Audit,
         now: datetime,
     ) -> Changed:
         """Position 0: the appointment moved on. Then ledgers. Then guards, new and superseded."""
@@ -83,6 +107,8 @@ class DynamoAdoptions:
             *self._supersede(tenant, before, after),
             *self._guard_moves(tenant, before, after),
             *self._actions.put_alerts(tenant, replace(after, op=f"{after.op}-{booking.uid}"), alert, now),
+            self._actions.put_audit(tenant, audit, now),
+            *self._actions.forget_slots_of(tenant, replace(after, segments=(*before.segments, *after.segments))),
         ]
         failed = self._table.write(actions)
         if failed is None:
@@ -90,7 +116,7 @@ class DynamoAdoptions:
         only_ledgers = all(1 <= position <= len(ledgers) for position in failed.items)
         return Changed.LEDGER_CHANGED if only_ledgers else Changed.APPOINTMENT_MOVED_ON
 
-    def end(self, tenant: str, appointment: Appointment, *, booking: Booking, now: datetime) -> bool:
+    def end(self, tenant: str, appointment: Appointment, *, booking: Booking, audit: Audit, now: datetime) -> bool:
         """Position 0: the appointment moved on. Guards of uid and id stay, so that late events find their home."""
         actions = [
             self._actions.update(
@@ -110,6 +136,21 @@ class DynamoAdoptions:
             ),
             *self._remove_intervals(tenant, appointment),
             *self._guard_moves(tenant, appointment, None),
+            self._actions.put_audit(tenant, audit, now),
+            *self._actions.forget_slots_of(tenant, appointment),
+        ]
+        return self._table.write(actions) is None
+
+    def note(self, tenant: str, audit: Audit, *, now: datetime) -> None:
+        self._table.write([self._actions.put_audit(tenant, audit, now)])
+
+    def flag(self, tenant: str, alert: Alert, *, about: str, now: datetime) -> bool:
+        """The guard and the alert's record in one transaction: once until the guard is gone."""
+        guard = keys.flag(tenant, about) | to_wire({"at": items.text(now), "ttl": items.epoch(now) + items.FLAG_KEPT_S})
+        fresh = f"{IS_NEW} OR #ttl < :now"  # the service removes what has expired days late
+        actions = [
+            self._actions.put(guard, fresh, {":now": items.epoch(now)}, "ttl"),
+            self._actions.put(items.alert_to_item(tenant, alert, op=about, now=now), IS_NEW),
         ]
         return self._table.write(actions) is None
 

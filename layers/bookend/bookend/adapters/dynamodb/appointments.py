@@ -84,6 +84,12 @@ class DynamoAppointments:
         item = self._table.get(keys.appointment(tenant, appointment))
         return items.appointment_from_item(appointment, item) if item is not None else None
 
+    def several(self, tenant: str, appointments: Collection[str]) -> Mapping[str, Appointment]:
+        wanted = sorted({*appointments})
+        found = self._table.get_all([keys.appointment(tenant, each) for each in wanted])
+        read = zip(wanted, found, strict=True)
+        return {name: items.appointment_from_item(name, item) for name, item in read if item is not None}
+
     def staff_days(self, tenant: str, days: Collection[tuple[str, date]]) -> StaffDays:
         wanted = sorted(days)
         found = self._table.get_all([keys.staff_day(tenant, staff, day) for staff, day in wanted])

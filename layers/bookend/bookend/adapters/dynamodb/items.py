@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,7 +12,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.keys import Item
-from bookend.application.ports import Alert, CallRecord, FreeStarts
+from bookend.application.ports import Alert, Audit, CallRecord, FreeStarts
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.availability import Offer
 from bookend.domain.contacts import Customer
@@ -26,6 +28,8 @@ REQUEST_KEPT_S = 1 * _DAY_S
 SLOTS_ITEM_KEPT_S = 1 * _DAY_S
 INBOX_KEPT_S = 30 * _DAY_S
 OUTBOX_KEPT_S = 30 * _DAY_S
+FLAG_KEPT_S = 30 * _DAY_S
+RUN_KEPT_S = 90 * _DAY_S
 ALERT_KEPT_S = 400 * _DAY_S
 
 
@@ -267,7 +271,12 @@ def answer_from_wire(entry: Any) -> tuple[Slot, FreeStarts]:
     plain = entry["M"]
     window = Slot(parse_instant(plain["from"]["S"]), parse_instant(plain["to"]["S"]))
     starts = tuple(_from_millis(each["N"]) for each in plain["starts"]["L"])
-    return window, FreeStarts(starts, _from_millis(plain["read_at"]["N"]))
+    return window, FreeStarts(starts, answer_read_at(entry))
+
+
+def answer_read_at(entry: Any) -> datetime:
+    """The instant before Cal.com was asked."""
+    return _from_millis(entry["M"]["read_at"]["N"])
 
 
 def alert_to_item(tenant: str, alert: Alert, *, op: str, now: datetime) -> Item:
@@ -279,3 +288,22 @@ def alert_to_item(tenant: str, alert: Alert, *, op: str, now: datetime) -> Item:
         "ttl": epoch(now) + ALERT_KEPT_S,
     }
     return keys.alert(tenant, now, op, alert.kind) | to_wire(values)
+
+
+def audit_to_item(tenant: str, audit: Audit, *, now: datetime) -> Item:
+    """The record of a repair."""
+    values = {
+        "drift": audit.drift,
+        "repair": audit.repair,
+        "booking": audit.booking,
+        "appt": audit.appointment,
+        "before": dict(audit.before),
+        "after": dict(audit.after),
+        "by": audit.by,
+        "at": text(now),
+        "ttl": epoch(now) + ALERT_KEPT_S,
+    }
+    # The same repair at the same instant is one entry; another one, however soon, is another.
+    facts = json.dumps([values["before"], values["after"]], sort_keys=True)
+    mark = hashlib.sha256(facts.encode()).hexdigest()[:8]
+    return keys.audit(tenant, now, audit.repair, f"{audit.booking}#{mark}") | to_wire(values)

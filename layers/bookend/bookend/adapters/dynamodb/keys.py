@@ -71,6 +71,31 @@ def alert(tenant: str, raised_at: datetime, op: str, kind: str) -> Key:
     return _key(f"T#{tenant}#ALERT", f"{instant_text(raised_at)}#{kind}#{op}")
 
 
+def audit(tenant: str, at: datetime, repair: str, uid: str) -> Key:
+    """One repair."""
+    return _key(f"T#{tenant}#AUDIT", f"{instant_text(at)}#{repair}#{uid}")
+
+
+def flag(tenant: str, about: str) -> Key:
+    """A difference that is before a person already."""
+    return _key(f"T#{tenant}#FLAG#{about}", GUARD)
+
+
+def run(tenant: str, kind: str) -> Key:
+    """How far a reconciliation is."""
+    return _key(f"T#{tenant}#RUN#{kind}", GUARD)
+
+
+def report(tenant: str, started: datetime, kind: str) -> Key:
+    """What a finished reconciliation found."""
+    return _key(f"T#{tenant}#REPORT", f"{instant_text(started)}#{kind}")
+
+
+def every_tenant() -> Key:
+    """The ids of all tenants: the second kind of item that cannot be tenant first."""
+    return _key("TENANTS", GUARD)
+
+
 def tenant_config(tenant: str) -> Key:
     """The tenant's document."""
     return _key(f"T#{tenant}#CONFIG", "TENANT")

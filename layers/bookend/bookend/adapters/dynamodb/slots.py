@@ -7,7 +7,7 @@ asked: so what was read before a booking is never kept after it, however slow it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -89,22 +89,20 @@ class DynamoSlotCache:
         return self._table if self._deadline is None else self._table.within(self._deadline.share(_PATIENCE_S))
 
 
-def _answers(item: Item | None) -> Iterator[tuple[int, Slot, FreeStarts]]:
-    for event_type, entry in (item["types"]["M"] if item is not None else {}).items():
-        yield int(event_type), *items.answer_from_wire(entry)
-
-
 def _usable(item: Item | None, event_type: int, window: Slot, *, now: datetime) -> FreeStarts | None:
     """What of the kept answer lies in the window asked for; None unless it is young and covers all of it."""
-    for kept_type, asked, answer in _answers(item):
-        if kept_type == event_type and may_answer(asked, answer.read_at, window, now=now):
-            inside = tuple(each for each in answer.starts if window.start <= each < window.end)
-            return replace(answer, starts=inside)
-    return None
+    entry = item["types"]["M"].get(str(event_type)) if item is not None else None
+    if entry is None:
+        return None
+    asked, answer = items.answer_from_wire(entry)
+    if not may_answer(asked, answer.read_at, window, now=now):
+        return None
+    return replace(answer, starts=tuple(each for each in answer.starts if window.start <= each < window.end))
 
 
 def _generation(item: Item | None, *, now: datetime) -> Generation:
     if item is None:
         return Generation(None)
-    outlived = [each for each, _, answer in _answers(item) if not is_young(answer.read_at, now=now)]
+    kept = item["types"]["M"].items()
+    outlived = (int(each) for each, entry in kept if not is_young(items.answer_read_at(entry), now=now))
     return Generation(int(item["gen"]["N"]), tuple(outlived))

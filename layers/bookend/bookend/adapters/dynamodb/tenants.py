@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bookend.adapters.dynamodb import keys
@@ -39,6 +39,10 @@ class DynamoTenants:
 
     def of_id(self, tenant: str) -> Tenant | None:
         return self._tenant(tenant)
+
+    def every(self) -> Sequence[str]:
+        item = self._table.get(keys.every_tenant())
+        return sorted(item["ids"]["SS"]) if item is not None else []
 
     def _route(self, agent: str | None, number: str | None) -> str | None:
         """The tenant both agree on; where agent and number belong to different ones, nobody's."""
@@ -92,6 +96,13 @@ class DynamoTenants:
                 }
             }
         ]
+        listed = {
+            "TableName": name,
+            "Key": keys.every_tenant(),
+            "UpdateExpression": "ADD #ids :me",
+            "ExpressionAttributeNames": {"#ids": "ids"},
+            "ExpressionAttributeValues": {":me": {"SS": [tenant.id]}},
+        }
         for kind, value in sorted(wanted | former):
             change = {
                 "TableName": name,
@@ -104,6 +115,7 @@ class DynamoTenants:
                 actions.append({"Put": change | {"Item": item}})
             else:
                 actions.append({"Delete": change | {"Key": keys.route(kind, value)}})
+        actions.append({"Update": listed})  # a set: adding what is there changes nothing
         if (failed := self._table.write(actions)) is not None:
             taken = [
                 value for position, (_, value) in enumerate(sorted(wanted | former), 1) if position in failed.items
