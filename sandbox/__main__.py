@@ -11,12 +11,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 try:
     from sandbox.replays import INCIDENTS, replay
     from sandbox.replays.story import Screen, Story
+    from sandbox.salon.calendar import next_day_open
     from sandbox.salon.handle import forget
     from sandbox.salon.running import EXAMPLE, REAL_CALCOM, Account, CannotStart, Salon, running, scratch_directory
     from sandbox.stack.engine import REPOSITORY, EngineMissing
@@ -140,6 +142,7 @@ def _stay(salon: Salon, screen: Screen, progress: _Progress) -> int:
     screen.rule(f"{salon.tenant['name']} is open")
     screen.line(f"function calls  {stack.url}/retell/functions")
     screen.line(f"call events     {stack.url}/retell/events")
+    screen.line(f"webhooks        {stack.url}/calcom/webhook/{salon.tenant['id']}")
     if salon.has_standin:
         screen.line(
             f"Cal.com         {salon.standin.url}/_standin/state   (the stand-in; faults: POST /_standin/faults)"
@@ -155,6 +158,11 @@ def _stay(salon: Salon, screen: Screen, progress: _Progress) -> int:
     ):
         screen.line(f"  .venv/bin/python -m sandbox.say {said}")
     screen.line()
+    if salon.has_standin:
+        screen.line("Book, move and cancel at Cal.com past it, and see both sides become equal again:", "1")
+        for done in _desk(salon, service):
+            screen.line(f"  .venv/bin/python -m sandbox.desk {done}")
+        screen.line()
     screen.line("Ctrl-C ends it.", "2")
     try:
         threading.Event().wait()
@@ -164,6 +172,17 @@ def _stay(salon: Salon, screen: Screen, progress: _Progress) -> int:
     finally:
         forget()
     return REPLAYED
+
+
+def _desk(salon: Salon, service: str) -> Iterator[str]:
+    stylist, other = (str(each["name"]).split()[0] for each in salon.tenant["staff"][:2])
+    zone = ZoneInfo(salon.tenant["zone"])
+    day = next_day_open(salon.now().astimezone(zone).date())
+    yield f'book {service} {stylist} "{day} 09:00" "Petra Web"'
+    yield "show                              both sides, and every uid"
+    yield f'move UID "{day} 12:00"   ·   assign UID {other}   ·   cancel UID'
+    yield "webhooks lost                     from now on; late: as they were"
+    yield "reconcile                         or nightly, or sweep: now, and not when it is time"
 
 
 def _way_out(missing: str) -> str:

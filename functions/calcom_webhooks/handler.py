@@ -6,15 +6,21 @@ import re
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
 from bookend import bootstrap
 from bookend.adapters import web
 from bookend.adapters.calcom.signature import HEADER, is_authentic
+from bookend.adapters.secrets.store import SecretUnusable
 from bookend.application.ports import StoreUnavailable
 from bookend.application.receiving import receive
+from bookend.bootstrap import Dependencies
 from bookend.observability import WEBHOOK_REJECTED, count, logger, metrics
 
-MAX_BODY = 256 * 1024
+MAX_BODY = 128 * 1024
+"""Bytes. An event of Cal.com has two thousand; bytes that are no text grow threefold in the table, whose items end at
+400 KB."""
+_LATER = {"status": "temporary_error", "message": "Please send this event again."}
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -30,11 +36,11 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     if len(body) > MAX_BODY:
         return web.answer(413, {"status": "error", "message": f"The body is larger than {MAX_BODY} bytes."})
     signature = web.header(event, HEADER)
-    known = _TENANT.fullmatch(tenant) is not None
-    authentic = known and (
-        is_authentic(body, signature, deps.webhook_secrets(tenant))
-        or (signature is not None and is_authentic(body, signature, deps.fresh_webhook_secrets(tenant)))
-    )
+    try:
+        authentic = _TENANT.fullmatch(tenant) is not None and _is_authentic(body, signature, tenant, deps)
+    except (BotoCoreError, ClientError, SecretUnusable) as error:
+        logger.error("the webhook secrets cannot be read", extra={"reason": type(error).__name__})
+        return web.answer(503, _LATER)
     if not authentic:
         count(WEBHOOK_REJECTED)
         return web.answer(401, {"status": "unauthorized", "message": "The signature does not match."})
@@ -42,9 +48,17 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     try:
         received = receive(tenant, body, inbox=deps.inbox, queue=deps.queue, clock=deps.clock)
     except StoreUnavailable:
-        return web.answer(503, {"status": "temporary_error", "message": "Please send this event again."})
+        return web.answer(503, _LATER)
     logger.info("event received", extra={"received": received.value})
     return web.answer(200, {"status": "ok", "received": received.value})
+
+
+def _is_authentic(body: bytes, signature: str | None, tenant: str, deps: Dependencies) -> bool:
+    """Whether the tenant's Cal.com signed it, if need be with a secret that has just been put in force."""
+    return signature is not None and (
+        is_authentic(body, signature, deps.webhook_secrets(tenant))
+        or is_authentic(body, signature, deps.fresh_webhook_secrets(tenant))
+    )
 
 
 bootstrap.prepare("inbox", "queue", "secrets")

@@ -49,6 +49,7 @@ def _sweep(deps: Dependencies, deadline: Deadline) -> dict[str, int]:
         inbox=deps.inbox,
         queue=deps.queue,
         background=lambda tenant, share: deps.background(tenant, share, by="sweeper"),
+        alerts=deps.alerts,
         clock=deps.clock,
         deadline=deadline,
     )

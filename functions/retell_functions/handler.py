@@ -1,4 +1,9 @@
-"""POST /retell/functions: the caller is waiting. Verify, parse, one use case, reply."""
+"""POST /retell/functions: the caller is waiting. Verify, parse, one use case, reply.
+
+The turn's time begins with the first line. Until it is known what is asked, the shorter promise holds; whatever is
+away, the caller gets a sentence with HTTP 200: of anything else the agent gets to read "Axios Error" (contracts: retell
+1.6) and falls silent.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +14,14 @@ from pydantic import ValidationError
 
 from bookend import bootstrap
 from bookend.adapters import web
+from bookend.adapters.bounded import BoundedCalendar, BoundedQueue
 from bookend.adapters.retell import replies, wire
 from bookend.adapters.retell.door import admitted
 from bookend.application.book_appointment import book_appointment
 from bookend.application.check_availability import check_availability
 from bookend.application.deadline import READ_TURN_S, WRITE_TURN_S, Deadline
 from bookend.application.list_services import list_services
-from bookend.application.ports import StoreUnavailable
+from bookend.application.ports import KeyUnavailable, StoreUnavailable
 from bookend.application.turn import Call, Turn
 from bookend.domain.contacts import normalise_phone
 from bookend.observability import FUNCTION_CALL, FUNCTION_CALL_MS, count, logger, metrics
@@ -24,13 +30,25 @@ if TYPE_CHECKING:
     from bookend.bootstrap import Dependencies
 
 
+_RESERVE_S = 0.5
+"""Seconds of the function's own time that are kept back for the answer."""
+_REPLY_S = 0.05
+"""Seconds of the turn that are kept back for the same."""
+
+
 @logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One function call of the agent."""
     deps = bootstrap.dependencies()
     began = deps.clock.monotonic()
-    body = admitted(event, deps)
+    lasts = Deadline.within(context.get_remaining_time_in_millis() / 1000 - _RESERVE_S, deps.clock)
+    read, write = (lasts.share(seconds - _REPLY_S) for seconds in (READ_TURN_S, WRITE_TURN_S))
+    try:
+        body = admitted(event, deps, deadline=read)
+    except KeyUnavailable:
+        # Nobody can say who asks. The sentence holds nothing that not everybody may hear, and nothing is done.
+        return _answer(replies.no_tenant_known(), None, began, deps)
     if isinstance(body, dict):
         return body
     try:
@@ -38,19 +56,27 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     except ValidationError:
         return web.answer(400, wire.NOT_AN_ENVELOPE)
     logger.append_keys(call_id=request.call.call_id, function=request.name)
-    reply = _reply(request, deps, context)
+    function = wire.function_name(request.name)
+    deadline = write if function == "book_appointment" else read
+    return _answer(_reply(request, function, deps, deadline), function, began, deps)
+
+
+def _answer(
+    reply: replies.Reply, function: wire.FunctionName | None, began: float, deps: Dependencies
+) -> dict[str, Any]:
     milliseconds = round((deps.clock.monotonic() - began) * 1000)
     logger.info("answered", extra={"status": reply["status"], "ms": milliseconds})
-    function = wire.function_name(request.name) or "unknown"
-    count(FUNCTION_CALL, function=function, status=reply["status"])
-    count(FUNCTION_CALL_MS, milliseconds, function=function)
+    name = function or "unknown"
+    count(FUNCTION_CALL, function=name, status=reply["status"])
+    count(FUNCTION_CALL_MS, milliseconds, function=name)
     return web.answer(200, reply)
 
 
-def _reply(request: wire.FunctionCall, deps: Dependencies, context: LambdaContext) -> replies.Reply:
-    left = context.get_remaining_time_in_millis() / 1000 - 0.5
+def _reply(
+    request: wire.FunctionCall, function: wire.FunctionName | None, deps: Dependencies, deadline: Deadline
+) -> replies.Reply:
     try:
-        tenant = deps.tenants.of_call(agent=request.call.agent_id, number=request.call.our_number)
+        tenant = deps.tenants.of_call(agent=request.call.agent_id, number=request.call.our_number, deadline=deadline)
     except StoreUnavailable:
         return replies.no_tenant_known()
     if tenant is None:
@@ -59,14 +85,13 @@ def _reply(request: wire.FunctionCall, deps: Dependencies, context: LambdaContex
     caller = normalise_phone(request.call.customer_number, country_code=tenant.country_code)
     call = Call(tenant, request.call.call_id, caller)
 
-    def turn(seconds: float) -> Turn:
-        deadline = Deadline.within(min(seconds, left), deps.clock)
+    def turn() -> Turn:
         return Turn(
             call=call,
             appointments=deps.appointments.within(deadline),
-            calendar=deps.calendar,
+            calendar=BoundedCalendar(deps.calendar, deps.calendar_bounds),
             slots=deps.slots.within(deadline),
-            queue=deps.queue,
+            queue=BoundedQueue(deps.queue, deadline, deps.bounds),
             alerts=deps.alerts,
             clock=deps.clock,
             ids=deps.ids,
@@ -74,11 +99,11 @@ def _reply(request: wire.FunctionCall, deps: Dependencies, context: LambdaContex
         )
 
     try:
-        match wire.function_name(request.name):
+        match function:
             case "check_availability":
-                return speaker.reply(check_availability(wire.check_command(request.args), turn(READ_TURN_S)))
+                return speaker.reply(check_availability(wire.check_command(request.args), turn()))
             case "book_appointment":
-                return speaker.reply(book_appointment(wire.book_command(request.args), turn(WRITE_TURN_S)))
+                return speaker.reply(book_appointment(wire.book_command(request.args), turn()))
             case "list_services":
                 return speaker.reply(list_services(call))
             case None:

@@ -7,14 +7,15 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from bookend import bootstrap
-from bookend.adapters.calcom.events import read_event
+from bookend.adapters.calcom.events import counted_as, read_event
 from bookend.adapters.sqs.queue import NotAJob, read_job
+from bookend.application.alerts import job_failed
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Job, QueueUnavailable, StoreUnavailable
-from bookend.application.receiving import work_on
+from bookend.application.receiving import Hint, Irrelevant, work_on
 from bookend.application.settling import settle
 from bookend.bootstrap import Dependencies
-from bookend.observability import logger, metrics
+from bookend.observability import WEBHOOK_EVENT, count, logger, metrics
 
 ONE_S = 8.0
 """Seconds one job may take."""
@@ -34,6 +35,7 @@ def _in_time(context: LambdaContext) -> bool:
 
 
 def _done(record: dict[str, Any], deps: Dependencies) -> bool:
+    logger.remove_keys(["tenant", "job", "attempt"])  # of the one before
     try:
         job = read_job(record["body"])
     except NotAJob:
@@ -45,16 +47,28 @@ def _done(record: dict[str, Any], deps: Dependencies) -> bool:
     except (StoreUnavailable, QueueUnavailable) as error:
         logger.warning("not now", extra={"reason": type(error).__name__})
         return False
+    except Exception as error:  # noqa: BLE001 - it takes no other job down; after five times a person has it
+        deps.alerts.raise_(job_failed(job.kind, job.name, error))
+        return False
     return True
 
 
 def _outcome(job: Job, deps: Dependencies) -> str:
     work = deps.background(job.tenant, Deadline.within(ONE_S, deps.clock))
     if work is None:
+        if job.kind == "event":  # else the sweeper would bring it back until it expires
+            deps.inbox.finish(job.tenant, job.name, outcome="no_such_tenant", now=deps.clock.now())
         return "no_such_tenant"
     if job.kind == "settle":
         return settle(work, job.name).value
-    return work_on(job, work, inbox=deps.inbox, queue=deps.queue, read=read_event).value
+
+    def read(body: str) -> Hint | Irrelevant:
+        said = read_event(body)
+        if job.attempt == 0:
+            count(WEBHOOK_EVENT, trigger=counted_as(said))
+        return said
+
+    return work_on(job, work, inbox=deps.inbox, queue=deps.queue, read=read).value
 
 
 bootstrap.prepare("appointments", "queue", "secrets", "calendar")

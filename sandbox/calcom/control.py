@@ -9,6 +9,10 @@ POST webhooks         one subscription, added to those there are
 POST forget-requests  empties the request log only
 POST public-booking   somebody books on the public page: a body of POST /v2/bookings plus "force": true (asks no rule)
 POST public-cancel    {"uid", "reason"?}     POST public-reschedule  {"uid", "start", "by"?}
+POST public-reassign  {"uid", "host_id"}: the salon gives it to another host; tells BOOKING_REASSIGNED (calcom.md 5.2,
+     documented of the hosted service and never captured), to those who subscribed to that
+POST deliver          {"order"?: [2, 0, 1], "times"?: 2}: webhooks that are held (mode "held"); the triggers, as sent
+POST vanish           {"uid"}: the row is gone, as if it had never been
 POST edit             {"uid", + any of status, start, end, host_id, metadata, ...}: a hand in the database
 """
 
@@ -46,6 +50,9 @@ class Control:
             ("POST", "public-booking"): self._public_booking,
             ("POST", "public-cancel"): self._public_cancel,
             ("POST", "public-reschedule"): self._public_reschedule,
+            ("POST", "public-reassign"): self._public_reassign,
+            ("POST", "deliver"): self._deliver,
+            ("POST", "vanish"): lambda body: gateway.world.vanish(body["uid"]),
             ("POST", "edit"): self._edit,
         }
 
@@ -57,7 +64,7 @@ class Control:
             result = route(json.loads(raw) if raw else {})
         except ApiError as error:
             return _answer(error.status, {"error": error.message})
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             return _answer(400, {"error": f"{type(error).__name__}: {error}"})
         return _answer(200, {"ok": True} if result is None else result)
 
@@ -80,6 +87,14 @@ class Control:
     def _public_reschedule(self, body: Json) -> Json:
         row = self.gateway.world.reschedule(body["uid"], parse_instant(body["start"]), by=body.get("by"))
         return views.booking(self.gateway.world, row)
+
+    def _public_reassign(self, body: Json) -> Json:
+        row = self.gateway.world.hand_over(body["uid"], int(body["host_id"]))
+        return views.booking(self.gateway.world, row)
+
+    def _deliver(self, body: Json) -> Json:
+        sent = self.gateway.postman.deliver(body.get("order"), int(body.get("times", 1)))
+        return {"delivered": [{"trigger": each.trigger, "uid": each.uid, "outcome": each.outcome} for each in sent]}
 
     def _edit(self, body: Json) -> Json:
         changes = {k: v for k, v in body.items() if k != "uid"}

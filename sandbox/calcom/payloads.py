@@ -23,6 +23,9 @@ def payload_of(world: World, trigger: str, row: Booking, event_type: EventType |
         case "BOOKING_REJECTED":
             reason = extra.get("reason")
             return {**_decided(world, row, event_type), "status": "REJECTED", "rejectionReason": reason or ""}
+        case "BOOKING_REASSIGNED":
+            hosts = {"addedHostUserIds": extra["added"], "removedHostUserIds": extra["removed"]}
+            return {**_decided(world, row, event_type), "status": row.status.upper(), **hosts}
         case "BOOKING_NO_SHOW_UPDATED":
             absent: Mapping[str, bool] = extra["absent"]
             who = ", ".join(absent)

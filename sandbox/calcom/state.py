@@ -246,6 +246,13 @@ class State:
         finally:
             self._local.lag = None
 
+    def vanish(self, uid: str) -> None:
+        """Take a row out of primary and replica, for tests: whoever asks for it hears 404 (incident 2025-11-23)."""
+        with self.lock:
+            for _, row in self._rows.pop(uid):
+                if row.unique_key:
+                    self._keys.pop(row.unique_key, None)
+
     def edit(self, uid: str, **changes: Any) -> Booking:
         """A hand in the database, for tests: any field of a booking, no rule asked, no webhook.
 

@@ -13,7 +13,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from urllib.parse import urlsplit
 
@@ -29,7 +29,8 @@ NO_SECRET = "no-secret-provided"
 class WebhookPlan:
     """How deliveries go. Rates are 0..1 per delivery, drawn from the seed; seconds are real ones.
 
-    `mode`: "inline" = before the HTTP answer, holding it (25s); "late" = `late_seconds` after the event.
+    `mode`: "inline" = before the HTTP answer, holding it (25s); "late" = `late_seconds` after the event; "held" = when
+    somebody says so, and in the order they say (`Postman.deliver`).
     `shuffled` = the share of late deliveries that wait up to `late_seconds` longer, so that others overtake them;
     in inline mode such a delivery becomes a late one.
     """
@@ -53,7 +54,7 @@ class Delivery:
     body: str
     headers: Mapping[str, str]
     outcome: str = "waiting"
-    """waiting | delivered | failed | lost."""
+    """waiting | held | delivered | failed | lost."""
     http_status: int | None = None
     attempts: list[str] = field(default_factory=list)
 
@@ -74,6 +75,7 @@ class Postman:
         self._closing = threading.Event()
         self._waiting = 0
         self._count = 0
+        self._held: list[Delivery] = []
 
     def event(self, trigger: str, row: Booking, event_type: EventType | None, extra: Json) -> None:
         """World's `on_event`."""
@@ -104,6 +106,11 @@ class Postman:
         lost, doubled, shuffled = (draw.random() < p for p in (self.plan.lost, self.plan.doubled, self.plan.shuffled))
         if lost:
             delivery.outcome = "lost"
+            return
+        if self.plan.mode == "held":
+            delivery.outcome = "held"
+            with self._lock:
+                self._held.append(delivery)
             return
         wait = self.plan.late_seconds if self.plan.mode == "late" else 0.0
         if shuffled:
@@ -153,6 +160,21 @@ class Postman:
                 delivery.outcome = "failed"
             delivery.attempts.append(type(error).__name__)
 
+    def deliver(self, order: Sequence[int] | None = None, times: int = 1) -> list[Delivery]:
+        """Send what is held, each so often, one after the other; in the order of the events, or in that of `order`.
+
+        Raises:
+            IndexError: there are not so many.
+        """
+        with self._lock:
+            held = list(self._held)
+            chosen = held if order is None else [held[number] for number in order]
+            self._held.clear()
+        for delivery in chosen:
+            for _ in range(times):
+                self._send(delivery)
+        return chosen
+
     @property
     def waiting(self) -> int:
         """Deliveries still on their way."""
@@ -174,6 +196,7 @@ class Postman:
         with self._lock:
             self._closing = threading.Event()
             self.log.clear()
+            self._held.clear()
 
     def close(self) -> None:
         self._closing.set()

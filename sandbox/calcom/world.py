@@ -332,6 +332,19 @@ class World(Diary):
             self.store(replace(moved, unique_key=unique_key(moved)), touch=True)
         return moved
 
+    def hand_over(self, uid: str, host_id: int) -> Booking:
+        """The salon gives a booking to a host of its choice, as the hosted service can. The uid stays."""
+        with self.lock:
+            row = self.booking(uid)
+            if row is None:
+                raise not_found(f"Booking with uid={uid} was not found in the database")
+            if host_id not in self.users:
+                raise bad_request(f"There is no user {host_id}")
+            moved = replace(row, host_id=host_id)
+            self.store(replace(moved, unique_key=unique_key(moved) if row.unique_key else None), touch=True)
+        self._tell("BOOKING_REASSIGNED", moved, added=[host_id], removed=[row.host_id])
+        return moved
+
     # --- reservations --------------------------------------------------------------------------------------
 
     def reserve(

@@ -41,6 +41,13 @@ OTHER_DAY = re.compile(r"am (Sonntag, 26|Montag, 27)\. Oktober, um \d+ Uhr")
 
 
 def tell(story: Story) -> None:
+    """The call as it was, and the public page between its question and its answer."""
+    free_then_taken(story)
+    told_by_webhook(story)
+    found_by_a_run(story)
+
+
+def free_then_taken(story: Story) -> None:
     """The night the clocks go back, with a second caller on the other line."""
     begins = berlin("2025-10-25 20:18:32")
     story.chapter("Tomorrow at ten, the night the clocks go back", begins=begins, weekly={}, on=OPEN, teams={CUT: TEAM})
@@ -112,6 +119,88 @@ def tell(story: Story) -> None:
         and instant(booking["start"]) == instant(booked[0]["start"]) == berlin(f"{MONDAY} 07:30")
         and not overlaps(now),
         won,
+    )
+
+
+def told_by_webhook(story: Story) -> None:
+    """Somebody books on the public page and cancels again; webhooks tell, late and doubled."""
+    begins, half_past = berlin("2025-10-25 20:18:32"), berlin(f"{SUNDAY} 07:30")
+    mail = {"mode": "late", "late_seconds": 0.05, "doubled": 1.0}
+    title = "The public page in the middle of the call; its webhooks come late, and twice"
+    story.chapter(title, begins=begins, mail=mail, weekly={}, on=OPEN)
+    wish = {"service": "Herrenhaarschnitt", "staff": "Fabian", "date": "morgen"}
+    schuster = story.caller("Hans Schuster", CALL, "+491713920002")
+    words = "Morgen um zehn einen Herrenhaarschnitt bei Fabian, bitte."
+    schuster.says(words, "check_availability_v17", **wish, time="10:00")
+
+    story.at(begins + timedelta(seconds=4))
+    story.happens("Petra Web books 7 Uhr 30 on the public page")
+    uid = str(story.calcom.somebody_books(CUT, half_past, name="Petra Web", force=False)["uid"])
+    story.webhooks_came()
+    then = story.salon.records()
+    story.at(begins + timedelta(seconds=7))
+    berger = story.caller("Ralf Berger", CALL_2, "+491713920003")
+    taken = berger.says("Morgen um halb acht zu Fabian?", "check_availability", **wish, time="7:30")
+    story.at(begins + timedelta(seconds=9))
+    story.happens("and cancels it")
+    story.calcom.cancels(uid)
+    story.webhooks_came()
+    story.at(begins + timedelta(seconds=12))
+    kramer = story.caller("Jens Kramer", CALL_3, None)
+    free = kramer.says("Morgen um halb acht zu Fabian?", "check_availability", **wish, time="7:30")
+    now = story.ends()
+    story.holds(
+        "A booking on the public page is adopted with its webhook, once though that came twice: CONFIRMED, its time "
+        "taken, its uid known",
+        [(each["state"], each["source"], each["uid"]) for each in then.appointments] == [("CONFIRMED", "calcom", uid)]
+        and [(each.state, each.conflict) for each in then.intervals if each.start == half_past] == [("C", False)]
+        and then.owners().get(uid) == then.appointments[0]["id"],
+        then.appointments,
+    )
+    story.holds(
+        "Its time is not offered 3 seconds later", starts(taken) and half_past not in starts(taken), starts(taken)
+    )
+    story.holds(
+        "What was kept of Cal.com's free times is void at once with a webhook: 5 seconds after the last look 7 Uhr 30 "
+        "is offered again",
+        half_past in starts(free) and [each["state"] for each in now.appointments] == ["CANCELLED"],
+        [starts(free), now.appointments],
+    )
+
+
+def found_by_a_run(story: Story) -> None:
+    """The same time that was offered to a caller, booked on the public page; no webhook tells, but a run comes by."""
+    begins = berlin("2025-10-25 20:18:32")
+    story.chapter("The same without webhooks: a run comes by", begins=begins, mail={"lost": 1.0}, weekly={}, on=OPEN)
+    wish = {"service": "Herrenhaarschnitt", "staff": "Fabian", "date": "morgen"}
+    schuster = story.caller("Hans Schuster", CALL, "+491713920002")
+    with story.hushed("20:18:32 as before: Hans Schuster is offered 8 Uhr 30, among others"):
+        first = schuster.says("Morgen um zehn?", "check_availability_v17", **wish, time="10:00")
+    story.at(begins + timedelta(seconds=12))
+    story.happens("Petra Web books 8 Uhr 30 on the public page")
+    uid = str(story.calcom.somebody_books(CUT, HALF_PAST_EIGHT, name="Petra Web", force=False)["uid"])
+    story.at(begins + timedelta(seconds=15))
+    story.reconcile()
+    story.at(begins + timedelta(seconds=21))
+    lost = schuster.takes("Der um halb neun.", offer_at(first, HALF_PAST_EIGHT), staff="Fabian")
+    now = story.ends()
+    adopted = [each for each in now.appointments if each["source"] == "calcom"]
+    story.holds(
+        "Without any webhook the next run adopts it, and what was only on offer gives way: no conflict",
+        [(each["state"], each["uid"]) for each in adopted] == [("CONFIRMED", uid)]
+        and [(each.state, each.conflict) for each in now.intervals if each.start == HALF_PAST_EIGHT] == [("C", False)]
+        and not now.alerts
+        and not overlaps(now),
+        [adopted, now.intervals],
+    )
+    story.holds(
+        "Its time is not to be had: the refusal's very words, other alternatives, and Cal.com is not asked to book",
+        (lost.get("status"), lost.get("reason")) == ("slot_taken", "race_condition")
+        and lost["message"].startswith(REFUSED)
+        and starts(lost)
+        and HALF_PAST_EIGHT not in starts(lost)
+        and not posts(story.calcom.log()),
+        lost,
     )
 
 

@@ -26,17 +26,24 @@ WISH = {"service": "Herrenhaarschnitt", "staff": "Fabian", "date": "28.11.2025"}
 BUDGET_S = 6.5
 """Promise P7: a turn that writes."""
 LOST_AFTER = {"fault": {"kind": "error_500_after"}, "method": "POST"}
+TIMED_OUT = {"fault": {"kind": "html_524"}}
+TIMED_OUT_AFTER = {"fault": {"kind": "html_524", "effect": True}}
 LIST_IS_DOWN = {"fault": {"kind": "html_502"}, "method": "GET", "path": "/v2/bookings", "times": 1}
 OLD_LIST = {"fault": {"kind": "stale_slots", "seconds": 86_400}, "method": "GET", "path": "/v2/slots", "times": 0}
 
 
 def tell(story: Story) -> None:
-    """The refusal, two unknown outcomes, and the good case."""
+    """The refusal, outcomes that nobody knows, the good case, and the ghost."""
     taken(story)
     unknown(story)
     found(story)
     silence(story)
+    only_a_webhook(story)
+    only_a_run(story)
+    after_all(story)
+    somebody_else(story)
     good(story)
+    ghost(story)
 
 
 def taken(story: Story) -> None:
@@ -181,6 +188,127 @@ def silence(story: Story) -> None:
     )
 
 
+def only_a_webhook(story: Story) -> None:
+    """Cal.com books and does not say so; the sweeper is held back, and the webhook comes."""
+    story.chapter(
+        "Unknown, and nothing but the webhook comes", begins=BEGINS, mail={"mode": "held"}, weekly={}, on=OPEN
+    )
+    left_open(story, TIMED_OUT_AFTER, LIST_IS_DOWN)
+    story.wait(60)
+    story.webhooks()
+    settled(story, "The webhook alone settles it")
+
+
+def only_a_run(story: Story) -> None:
+    """The same, and only the reconciliation comes."""
+    story.chapter("Unknown, and nothing but a run comes", begins=BEGINS, mail={"lost": 1.0}, weekly={}, on=OPEN)
+    left_open(story, TIMED_OUT_AFTER, LIST_IS_DOWN)
+    story.wait(60)
+    story.reconcile()
+    settled(story, "A run alone settles it")
+
+
+def settled(story: Story, how: str) -> None:
+    """The booking is found, and its caller is owed one text."""
+    now = story.ends()
+    uids = [each["uid"] for each in story.calcom.bookings()]
+    story.holds(
+        f"{how}: CONFIRMED, read back and stamped, one text owed that says “gebucht”",
+        [(each["state"], each["uid"]) for each in now.appointments] == [("CONFIRMED", *uids)]
+        and now.appointments[0].get("verified_at")
+        and now.owed_texts == [(now.appointments[0]["id"], "booked")],
+        [now.appointments, now.owed_texts],
+    )
+
+
+def after_all(story: Story) -> None:
+    """Given up for good, and then Cal.com carries out the request it had not answered."""
+    title = "Unknown, given up, and then Cal.com books it after all"
+    story.chapter(title, begins=BEGINS, mail={"mode": "held"}, weekly={}, on=OPEN)
+    left_open(story, TIMED_OUT)
+    given_up(story)
+    then = story.salon.records()
+    (request, *_) = posts(story.calcom.log())
+    story.wait(45)
+    story.happens("the request of 22:05:47 takes effect at Cal.com, before the text has been sent")
+    story.calcom.book_on_page(dict(request["body"]))
+    story.webhooks()
+    now = story.ends()
+    (booking, *more) = story.calcom.bookings()
+    live = [each for each in now.appointments if each["state"] == "CONFIRMED"]
+    story.holds(
+        "What was given up is FAILED and its time free, and what comes late finds its caller: CONFIRMED, his again",
+        [each["state"] for each in then.appointments] == ["FAILED"]
+        and not [each for each in then.intervals if each.start == TEN]
+        and not more
+        and booking["status"] == "accepted"
+        and [(each["uid"], each["call"]) for each in live] == [(booking["uid"], CALL)],
+        [then.appointments, now.appointments],
+    )
+    story.holds(
+        "One text is owed in all, and it will be true: it said “nicht gebucht”, and says “gebucht” now",
+        [kind for _, kind in then.owed_texts] == ["not_booked"]
+        and now.owed_texts == [(each["id"], "booked") for each in live],
+        [then.owed_texts, now.owed_texts],
+    )
+
+
+def somebody_else(story: Story) -> None:
+    """While our booking is open, somebody takes its very time at Cal.com, which knows of nothing else there."""
+    title = "Unknown, and meanwhile the public page sells the same time"
+    story.chapter(title, begins=BEGINS, mail={"mode": "inline"}, weekly={}, on=OPEN)
+    left_open(story, TIMED_OUT)
+    story.wait(20)
+    story.happens("Petra Web books 10 Uhr on the public page; its webhook comes before her page has loaded")
+    uid = str(story.calcom.somebody_books(CUT, TEN, name="Petra Web", force=False)["uid"])
+    story.webhooks_came()
+    then = story.salon.records()
+    kramer = story.caller("Jens Kramer", CALL_3, KRAMER)
+    words = "Am achtundzwanzigsten um zehn zu Fabian, Herrenschnitt."
+    cut = kramer.says(words, "check_availability", **WISH, time="10:00")
+    given_up(story)
+    now = story.ends()
+    (booking,) = story.calcom.bookings()
+    story.holds(
+        "It is adopted though it overlaps what is still open: both times stand, the conflict is flagged, and a person "
+        "is told",
+        sorted((each["state"], each["source"]) for each in then.appointments)
+        == [("CONFIRMED", "calcom"), ("PENDING", "phone")]
+        and sorted((each.state, each.conflict) for each in then.intervals if each.start == TEN)
+        == [("C", True), ("P", False)]
+        and [each["facts"]["booking_uid"] for each in then.alerts if each["kind"] == "ConflictAdopted"] == [uid],
+        [then.appointments, then.intervals, then.alerts],
+    )
+    story.holds("Nobody else is offered it", starts(cut) and TEN not in starts(cut), starts(cut))
+    story.holds(
+        "It is never cancelled by us: theirs stays, ours ends FAILED, and its caller is owed the text that says so",
+        booking["status"] == "accepted"
+        and not [each for each in story.calcom.log() if each["template"].endswith("/cancel")]
+        and sorted((each["state"], each["source"]) for each in now.appointments)
+        == [("CONFIRMED", "calcom"), ("FAILED", "phone")]
+        and [kind for _, kind in now.owed_texts] == ["not_booked"]
+        and not overlaps(now),
+        [now.appointments, now.owed_texts],
+    )
+
+
+def left_open(story: Story, *faults: Json) -> None:
+    """The call up to "noch offen", told before."""
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    with story.hushed("22:05:47 as before: Cal.com answers 524, and the caller hears “noch offen”"):
+        _, answer = check_and_book(story, reu, *faults)
+    if answer.get("status") != "pending":
+        msg = f"the booking is not open: {answer}"
+        raise RuntimeError(msg)
+
+
+def given_up(story: Story) -> None:
+    """The sweeper looks until absence is believed."""
+    for seconds in (60, 180, 60):
+        story.wait(seconds)
+        story.sweep()
+
+
 def good(story: Story) -> None:
     """And where nothing goes wrong."""
     story.chapter("The same call when nothing goes wrong", begins=BEGINS, weekly={}, on=OPEN)
@@ -207,6 +335,35 @@ def good(story: Story) -> None:
         "One look into the stylist's day says that it is taken",
         [each.state for each in now.intervals if each.staff == "fabian" and each.start == TEN] == ["C"],
         now.intervals,
+    )
+
+
+def ghost(story: Story) -> None:
+    """As it was found in 2025: confirmed here, and GET by its id says 404."""
+    title = "The ghost itself: CONFIRMED here, and 404 at Cal.com"
+    story.chapter(title, begins=BEGINS, mail={"lost": 1.0}, weekly={}, on=OPEN)
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    with story.hushed("22:05:47 as before: 10 Uhr is booked"):
+        check_and_book(story, reu)
+    (uid,) = [str(each["uid"]) for each in story.calcom.bookings()]
+    story.at(berlin("2025-11-24 02:00"))
+    story.happens("the booking vanishes from Cal.com, without a trace")
+    story.calcom.vanish(uid)
+    story.at(berlin("2025-11-24 03:30"))
+    story.nightly()
+    now = story.ends()
+    story.holds(
+        "No ghost outlives a night: a person is told of the appointment and its uid; nothing is cancelled unseen",
+        [(each["kind"], each["facts"]["drift"], each["facts"]["booking_uid"]) for each in now.alerts]
+        == [("DriftFound", "ghost_here", uid)]
+        and [each["state"] for each in now.appointments] == ["CONFIRMED"],
+        [now.alerts, now.appointments],
+    )
+    gets = [each for each in story.calcom.log() if each["method"] == "GET" and each["uid"] == uid]
+    story.holds(
+        "The list alone proves nothing: Cal.com was asked for it by its uid, and said 404",
+        [each["status"] for each in gets] == [404],
+        gets,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -73,6 +74,7 @@ class Story:
         self.lines: list[Held] = []
         self._chapter = ""
         self._seen = 0
+        self._delivered = 0
         self._hushed = False
         screen.rule(f"{incident} · {title}")
 
@@ -89,13 +91,13 @@ class Story:
     # --- telling
 
     def chapter(self, title: str, *, begins: datetime, **hours: Any) -> None:
-        """A new beginning: empty table, new world at Cal.com, another time."""
+        """A new beginning: empty table, new world at Cal.com, another time; the rest as `Salon.start_anew`."""
         self._chapter = title
         self.screen.line()
         self.screen.line(title, "1;36")
         self.salon.set_time(begins)
         self.salon.start_anew(**hours)
-        self._seen = 0
+        self._seen = self._delivered = 0
 
     def at(self, moment: datetime) -> None:
         """Go on then."""
@@ -108,6 +110,63 @@ class Story:
     def meanwhile(self, text: str) -> None:
         """What no caller sees."""
         self.screen.entry("", f"({text})", "2")
+
+    def happens(self, text: str) -> None:
+        """What somebody does past us."""
+        self.screen.line()
+        self._at_this_time(text)
+
+    # --- what comes by itself
+
+    def webhooks(self, order: Sequence[int] | None = None, *, times: int = 1) -> None:
+        """Cal.com's webhooks that are held come now, perhaps in another order; the worker is done with them."""
+        self._worked([_event(each) for each in self.calcom.deliver(order, times=times)])
+
+    def webhooks_came(self) -> None:
+        """Cal.com's webhooks came as they were sent; the worker is done with them."""
+        self._worked([_event(each) for each in self.calcom.deliveries()[self._delivered :]])
+
+    def _worked(self, sent: Sequence[tuple[str, str]]) -> None:
+        self.salon.caught_up()
+        deliveries = self.calcom.deliveries()
+        self._delivered = len(deliveries)
+        tries = {_event(each): len(each["attempts"]) for each in deliveries}
+        done = {}
+        for row in self.salon.records().events:
+            body = json.loads(row["body"])
+            done[body["triggerEvent"], body["payload"]["uid"]] = row["outcome"]
+        told = ", ".join(
+            f"{event[0].removeprefix('BOOKING_')}{f' {tries[event]} ×' if tries[event] > 1 else ''}"
+            f" → {done.get(event, 'not stored')}"
+            for event in sent
+        )
+        self._at_this_time(f"webhooks: {told or 'none'}", "2")
+        self._tell_requests()
+
+    def sweep(self) -> Json:
+        """The sweeper comes."""
+        return self._fired("sweeper", self.salon.sweep())
+
+    def reconcile(self) -> Json:
+        """The run of every five minutes."""
+        return self._fired("reconciliation", self.salon.reconcile())
+
+    def nightly(self) -> Json:
+        """The night's run."""
+        return self._fired("nightly run", self.salon.nightly())
+
+    def _fired(self, what: str, tally: Json) -> Json:
+        told = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in sorted(tally.items()))
+        self._at_this_time(f"{what}: {told or 'nothing to do'}", "2")
+        self._tell_requests()
+        return tally
+
+    def _at_this_time(self, text: str, style: str = "") -> None:
+        self.screen.entry(f"{self.salon.now().astimezone(BERLIN):%H:%M:%S}", text, style)
+
+    def _tell_requests(self) -> None:
+        if told := _counted(self.asked()):
+            self.screen.entry("", f"Cal.com: {told}", "2")
 
     @contextmanager
     def hushed(self, instead: str) -> Iterator[None]:
@@ -130,7 +189,7 @@ class Story:
         if self._hushed:
             return
         self.screen.line()
-        self.screen.entry(f"{self.salon.now().astimezone(BERLIN):%H:%M:%S}", f"{name}: „{words}“")
+        self._at_this_time(f"{name}: „{words}“")
 
     def answered(self, tool: str, args: Mapping[str, str], reply: Json, *, seconds: float) -> None:
         """The agent has its answer: what it had asked us, what we asked Cal.com for it, and what it may say."""
@@ -138,8 +197,7 @@ class Story:
         if self._hushed:
             return
         shown = " · ".join(value for name, value in args.items() if name not in {"offer_id", "name"})
-        what = Counter(f"{_short(each)} → {each['status'] or 'no answer'}{_fault(each)}" for each in asked)
-        told = ", ".join(f"{number} × {each}" for each, number in what.items())
+        told = _counted(asked)
         reason = f", {reply['reason']}" if "reason" in reply else ""
         self.screen.entry("", f"{tool}({shown}) → {reply.get('status')}{reason}, {seconds * 1000:.0f} ms", "2")
         self.screen.entry("", f"Cal.com: {told or 'not asked'}", "2")
@@ -153,13 +211,16 @@ class Story:
 
     # --- what there is in the end
 
-    def ends(self) -> Records:
-        """Show both sides as they are now."""
+    def ends(self, *, stylists: bool = False) -> Records:
+        """Show both sides as they are now; `stylists`: who is booked, too."""
         records = self.salon.records()
+        conflicts = {each.appointment for each in records.intervals if each.conflict}
         self.screen.line()
         for number, each in enumerate(records.appointments):
             why = f", {each['why']}" if each.get("why") else ""
-            told = f"told {each['told']}{why}"
+            told = f"told {each['told']}{why}" if each["source"] != "calcom" else f"adopted{why}"
+            told += ", CONFLICT" if each["id"] in conflicts else ""
+            told += f", {each['segments'][0]['staff']}" if stylists else ""
             self.screen.line(
                 f"{'' if number else 'table':<{_INDENT}}{each['state']:<10} {_when(each['start'])}  "
                 f"{each['customer']['name']:<16} uid {each['uid'] or '—':<23} {told}"
@@ -167,14 +228,17 @@ class Story:
         for number, booking in enumerate(self.calcom.bookings()):
             who = booking["attendees"][0]["name"]
             ours = booking["metadata"].get("call_id", "public page")
+            ours += f", {booking['hosts'][0]['name'].split()[0].lower()}" if stylists else ""
+            status = "moved" if booking.get("rescheduledToUid") else booking["status"]
             self.screen.line(
-                f"{'' if number else 'Cal.com':<{_INDENT}}{booking['status']:<10} {_when(booking['start'])}  "
+                f"{'' if number else 'Cal.com':<{_INDENT}}{status:<10} {_when(booking['start'])}  "
                 f"{who:<16} uid {booking['uid']:<23} {ours}"
             )
         for alert in records.alerts:
             facts = alert["facts"]
-            calls = " and ".join(facts[name] for name in ("call", "their_call") if name in facts)
-            self.screen.line(f"{'alert':<{_INDENT}}{alert['kind']}: {calls}")
+            about = " and ".join(facts[name] for name in ("call", "their_call") if facts.get(name))
+            what = f" ({facts['drift']})" if "drift" in facts else ""
+            self.screen.line(f"{'alert':<{_INDENT}}{alert['kind']}{what}: {about or facts.get('booking_uid', '')}")
         self.screen.line()
         return records
 
@@ -237,6 +301,15 @@ def overlaps(records: Records) -> list[tuple[str, str]]:
 
 def _when(text: str) -> str:
     return f"{instant(text).astimezone(BERLIN):%d.%m. %H:%M}"
+
+
+def _event(delivery: Json) -> tuple[str, str]:
+    return delivery["trigger"], delivery["uid"]
+
+
+def _counted(asked: Sequence[Json]) -> str:
+    what = Counter(f"{_short(each)} → {each['status'] or 'no answer'}{_fault(each)}" for each in asked)
+    return ", ".join(f"{number} × {each}" for each, number in what.items())
 
 
 def _short(entry: Json) -> str:

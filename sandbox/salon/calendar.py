@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,8 @@ Hours = Mapping[str, Sequence[tuple[str, str]]]
 
 ORDINARY_WEEK: Hours = {day: [("09:00", "18:00")] for day in ("Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")}
 DAYS_OF_CUSTOMERS = 21
+SALON_TEAM = 1
+"""The account whose key we have owns it, and so sees in its list what each of the stylists has (18a, 37f)."""
 _NAMES = ("Anna Vogt", "Bernd Lang", "Carla Roth", "Dieter Kuhn", "Elke Simon", "Frank Busch", "Gerda Pohl")
 
 
@@ -54,7 +56,7 @@ def world(
             "owner_id": users[0]["id"],
             "member_ids": [*owners.values()],
         }
-        for team in sorted(set((teams or {}).values()))
+        for team in sorted({*(teams or {}).values()} or {SALON_TEAM})
     ]
     return {"users": users, "schedules": schedules, "event_types": event_types, "teams": teams_there}
 
@@ -71,6 +73,11 @@ def customers(tenant: Json, *, now: datetime, seed: int = 7) -> Iterator[Json]:
             for hour in sorted(chance.sample(range(9, 18), 3)):
                 start = datetime.combine(day, time(hour, chance.choice((0, 30))), zone)
                 yield public_booking(kind, start, name=chance.choice(_NAMES))
+
+
+def next_day_open(today: date) -> date:
+    """The next day on which the salon is open in an ordinary week."""
+    return next(day for ahead in range(1, 8) if f"{(day := today + timedelta(days=ahead)):%A}" in ORDINARY_WEEK)
 
 
 def public_booking(kind: int, start: datetime, *, name: str, email: str | None = None, **more: Any) -> Json:

@@ -25,6 +25,16 @@ class Handle:
     """The salon's, that is dialled."""
     call: str
     """A call id for everything that is said during this run, so that what was offered can be booked."""
+    calcom: str
+    """The stand-in's address; empty beside a real account."""
+    table: str
+    dynamodb: str
+    """The engine's address."""
+    staff: dict[str, int]
+    """The stylists, by name, and who they are at Cal.com."""
+    event_types: dict[str, int]
+    """By "service/stylist"."""
+    zone: str
 
     def write(self, file: Path = FILE) -> None:
         """Leave the note, readable for nobody else: it holds the key."""

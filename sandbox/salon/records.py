@@ -10,7 +10,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 Json = dict[str, Any]
-_KEPT_BETWEEN_REPLAYS = ("ROUTE#",)
+_KEPT_BETWEEN_REPLAYS = ("ROUTE#", "TENANTS")
 _PLAIN = TypeDeserializer()
 
 
@@ -24,6 +24,8 @@ class Interval:
     end: datetime
     state: str
     held_until: datetime | None
+    conflict: bool = False
+    """Others' booking that overlaps, let in and put before a person."""
 
 
 class Records:
@@ -70,10 +72,32 @@ class Records:
                 datetime.fromisoformat(entry["end"]),
                 entry["st"],
                 datetime.fromtimestamp(int(entry["x"]) / 1000).astimezone() if "x" in entry else None,
+                bool(entry.get("c", False)),
             )
             for row in self._of("STAFF")
             for key, entry in row["iv"].items()
         ]
+
+    @property
+    def audits(self) -> list[Json]:
+        """What was repaired, in order: the class of the difference, the repair, before and after."""
+        return sorted(self._of("AUDIT"), key=lambda row: str(row["sk"]))
+
+    @property
+    def reports(self) -> list[Json]:
+        """What each finished reconciliation found, by `tally`."""
+        return sorted(self._of("REPORT"), key=lambda row: str(row["sk"]))
+
+    @property
+    def events(self) -> list[Json]:
+        """Cal.com's webhooks as they were stored: `body`, and once they are done with `done_at` and `outcome`."""
+        return sorted(self._of("WH"), key=lambda row: str(row["at"]))
+
+    @property
+    def superseded(self) -> dict[str, str]:
+        """The uids that others took the place of."""
+        uids = self._of("CALUID")
+        return {row["pk"].split("#", 3)[3]: row["superseded_by"] for row in uids if "superseded_by" in row}
 
     def owners(self) -> dict[str, str]:
         """Which appointment owns which of Cal.com's ids (`CALUID#…`, `CALID#…`)."""

@@ -33,6 +33,9 @@ from sandbox.stack.provision import function_credentials
 Json = dict[str, Any]
 EXAMPLE = REPOSITORY / "examples" / "salon.json"
 REAL_CALCOM = "https://api.cal.com"
+REGULAR_MAIL: Json = {"mode": "late", "late_seconds": 1.0}
+"""Webhooks as the hosted Cal.com sends them: about a second after the event (calcom.md 5.4)."""
+_QUEUE = "SyncQueue"
 
 
 class CannotStart(Exception):
@@ -57,6 +60,7 @@ class Salon:
         *,
         retell_key: str,
         api_key: str,
+        webhook_secret: str,
         calcom_url: str | None,
         logs: Path,
         logged: Callable[[], str],
@@ -65,8 +69,10 @@ class Salon:
         self.tenant = tenant
         self.retell_key = retell_key
         self._api_key = api_key
+        self._webhook = {"url": f"{stack.url}/calcom/webhook/{tenant['id']}", "secret": webhook_secret}
         self._standin = StandIn(calcom_url, api_key) if calcom_url else None
         self._dynamodb = stack.dynamodb()
+        self._sqs = stack.client("sqs")
         self.logs = logs
         """Where engine and functions print."""
         self.logged = logged
@@ -119,24 +125,49 @@ class Salon:
             raise RuntimeError(msg)
         return self.stack.clock_file
 
-    def start_anew(self, **hours: Any) -> None:
-        """An empty table but for the tenant, and a new world at Cal.com; `hours` as `calendar.world` takes them."""
+    def start_anew(self, *, mail: Json | None = None, **hours: Any) -> None:
+        """An empty table but for the tenant, an empty queue, a new world; `hours` as `calendar.world` takes them.
+
+        `mail` is how Cal.com's webhooks go (`WebhookPlan`); None: nobody has subscribed to any.
+        """
+        _until(lambda: not self.stack.queue_depth(_QUEUE).in_flight, "the worker does not end")
+        self._sqs.purge_queue(QueueUrl=self.stack.physical(_QUEUE))
         records.empty(self._dynamodb, self.stack.table_name)
-        self.standin.setup(calendar.world(self.tenant, api_key=self._api_key, **hours))
+        world = calendar.world(self.tenant, api_key=self._api_key, **hours)
+        self.standin.setup(world, webhook=None if mail is None else self._webhook)
+        self.standin.mail(**(mail or {}))
 
     def open_for_business(self) -> None:
         """Today, and the coming weeks with some customers in them."""
         self.real_time()
-        self.start_anew()
+        self.start_anew(mail=REGULAR_MAIL)
         for body in calendar.customers(self.tenant, now=self.now()):
             self.standin.book_on_page(body)
 
-    def sweep(self) -> None:
-        """What the minute's schedule does."""
-        result = self.stack.fire_schedule("Sweep")
+    def sweep(self) -> Json:
+        """What the minute's schedule does; what became of what was overdue, by kind."""
+        return self._fire("Sweep")
+
+    def reconcile(self) -> Json:
+        """What the schedule of every five minutes does; what it found and did, by kind."""
+        return self._fire("Reconcile")
+
+    def nightly(self) -> Json:
+        """What the night's schedule does; what it found and did, by kind."""
+        return self._fire("Nightly")
+
+    def _fire(self, schedule: str) -> Json:
+        result = self.stack.fire_schedule(schedule)
         if not result.ok:
-            msg = f"the sweeper failed: {result.error_type} {result.error_message}"
+            msg = f"{schedule} failed: {result.error_type} {result.error_message}"
             raise RuntimeError(msg)
+        found: Json = result.payload
+        return found
+
+    def caught_up(self) -> None:
+        """Wait until every webhook has come, and the worker is done with it."""
+        _until(lambda: not self.standin.on_their_way, "webhooks are still on their way")
+        _until(lambda: all("done_at" in each for each in self.records().events), "the worker is not done with an event")
 
     def records(self) -> records.Records:
         """What the table holds now."""
@@ -151,7 +182,27 @@ class Salon:
             agent=self.agent,
             number=self.number,
             call=f"call_{secrets.token_hex(13)}",
+            calcom=self._standin.url if self._standin else "",
+            table=self.stack.table_name,
+            dynamodb=str(self._dynamodb.meta.endpoint_url),
+            staff={each["name"]: each["calcom_user"] for each in self.tenant["staff"]},
+            event_types={
+                f"{service['name']}/{each['name']}": service["event_types"][each["id"]]
+                for service in self.tenant["services"]
+                for each in self.tenant["staff"]
+                if each["id"] in service.get("event_types", {})
+            },
+            zone=self.tenant["zone"],
         )
+
+
+def _until(done: Callable[[], bool], otherwise: str, *, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            msg = f"{otherwise}, after {seconds:.0f} s"
+            raise RuntimeError(msg)
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -171,6 +222,7 @@ def running(
     """
     document = _tenant_document(tenant)
     retell_key, api_key = f"key_{secrets.token_hex(16)}", account.api_key if account else f"cal_{secrets.token_hex(16)}"
+    webhook_secret = f"whsec_{secrets.token_hex(16)}"
     clock_file = scratch / "clock"
     with ExitStack() as parts:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -186,13 +238,17 @@ def running(
         stack = LocalStack(
             REPOSITORY / "template.yaml",
             parameters={"Stage": "dev", "ReleaseId": f"{int(time.time()):010d}"},
-            secrets={"RetellKeysSecretArn": {"keys": [retell_key]}, "CalcomSecretArn": {"api_key": api_key}},
+            secrets={
+                "RetellKeysSecretArn": {"keys": [retell_key]},
+                "CalcomSecretArn": {"api_key": api_key},
+                "CalcomWebhookSecretsArn": {str(document.get("id")): [webhook_secret]},
+            },
             env_overrides={"CALCOM_BASE_URL": calcom_url},
             runtime=runtime,
             clock_file=clock_file,
             port=port,
             log_dir=scratch / "logs",
-            # A replay says itself when the sweeper comes.
+            # A replay says itself when the sweeper and the reconciliation come.
             schedules=False,
             progress=progress,
         )
@@ -209,6 +265,7 @@ def running(
             document,
             retell_key=retell_key,
             api_key=api_key,
+            webhook_secret=webhook_secret,
             calcom_url=calcom_url if account is None else None,
             logs=scratch / "logs",
             logged=in_process or (lambda: "\n".join(stack.logs().values())),

@@ -6,12 +6,15 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sandbox.calcom.validation import TRIGGERS
 from sandbox.salon.calendar import public_booking
 
 Json = dict[str, Any]
+SUBSCRIBED = [*TRIGGERS, "BOOKING_REASSIGNED"]
 
 
 class StandIn:
@@ -21,22 +24,63 @@ class StandIn:
         self.url = url
         self._api_key = api_key
 
-    def setup(self, world: Json) -> None:
-        """A new world; log and faults are empty."""
-        self._control("setup", world)
+    def setup(self, world: Json, *, webhook: Json | None = None) -> None:
+        """A new world; log and faults are empty. `webhook`: the url and the secret of who hears of every event."""
+        hooks = [webhook | {"triggers": SUBSCRIBED}] if webhook else []
+        self._control("setup", world | {"webhooks": hooks})
 
     def faults(self, *rules: Json) -> None:
-        """What goes wrong from now on, in place of what did before; none: nothing."""
+        """What goes wrong from now on, in place of what did before; none: nothing. Webhooks go as they went."""
         self._control("faults", {"rules": list(rules)})
 
+    def mail(self, **plan: Any) -> None:
+        """How webhooks go from now on (`WebhookPlan`); no other fault is left."""
+        self._control("faults", {"webhooks": plan})
+
+    def deliver(self, order: Sequence[int] | None = None, *, times: int = 1) -> list[Json]:
+        """The webhooks that are held, as they happened or in another order; what became of each."""
+        sent: list[Json] = self._control("deliver", {"order": order, "times": times})["delivered"]
+        return sent
+
+    def deliveries(self) -> list[Json]:
+        """Every webhook since `setup`, as it happened: its trigger, its uid, what was answered to each try."""
+        found: list[Json] = self._control("state")["deliveries"]
+        return found
+
+    @property
+    def on_their_way(self) -> int:
+        """Webhooks that are late."""
+        return int(self._control("state")["waiting_deliveries"])
+
     def somebody_books(self, kind: int, start: datetime, *, name: str, **more: Any) -> Json:
-        """A booking past us, on the public page; more words are fields of the booking's body."""
+        """A booking past us, on the public page; more words are fields of the booking's body.
+
+        It is put straight into the database, which no webhook tells of; with `force=False` Cal.com's rules are asked,
+        and its webhooks tell.
+        """
         return self.book_on_page(public_booking(kind, start, name=name, **more))
 
     def book_on_page(self, body: Json) -> Json:
         """The same with a whole body."""
         made: Json = self._control("public-booking", body)
         return made
+
+    def moves(self, uid: str, start: datetime) -> Json:
+        """Somebody moves a booking at Cal.com."""
+        made: Json = self._control("public-reschedule", {"uid": uid, "start": start.isoformat()})
+        return made
+
+    def cancels(self, uid: str, reason: str = "") -> None:
+        """Somebody cancels a booking at Cal.com."""
+        self._control("public-cancel", {"uid": uid, "reason": reason})
+
+    def gives(self, uid: str, host: int) -> None:
+        """The salon gives a booking to another stylist."""
+        self._control("public-reassign", {"uid": uid, "host_id": host})
+
+    def vanish(self, uid: str) -> None:
+        """The booking is gone, as if it had never been."""
+        self._control("vanish", {"uid": uid})
 
     def edit(self, uid: str, **fields: Any) -> None:
         """A hand in Cal.com's database."""
@@ -79,5 +123,6 @@ class StandIn:
     def _control(self, what: str, body: Json | None = None) -> Any:
         raw = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_standin/{what}", data=raw)
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        # A webhook that is delivered inline holds the answer, and may meet a function that is only starting.
+        with urllib.request.urlopen(request, timeout=15) as answer:
             return json.load(answer)

@@ -1,5 +1,10 @@
-"""The HTTP API on a loopback port: finds the function of a request and hands it over."""
+"""The HTTP API on a loopback port: finds the function of a request and hands it over.
 
+Beside the template's routes there is `POST /_sandbox/schedules/<name>`, which runs a schedule now and answers what the
+function returned: for whoever is not in this process.
+"""
+
+import json
 import re
 import threading
 import time
@@ -18,7 +23,10 @@ from sandbox.stack.template import ANY_METHOD, DEFAULT_STAGE, Route
 BODY_LIMIT = 10 * 1024 * 1024
 """Bytes; API Gateway's limit for a request."""
 
+SCHEDULES = "/_sandbox/schedules/"
+
 Invoke = Callable[[str, Any], InvokeResult]
+Fire = Callable[[str], InvokeResult]
 Clock = Callable[[], datetime]
 
 
@@ -47,11 +55,13 @@ class Api:
         invoke: Invoke,
         *,
         stage: str = DEFAULT_STAGE,
+        fire: Fire | None = None,
         clock: Clock = lambda: datetime.now(UTC),
         progress: Progress = print,
     ) -> None:
         self._router = Router(routes)
         self._invoke = invoke
+        self._fire = fire
         self._stage = stage
         self._clock = clock
         self._progress = progress
@@ -63,6 +73,8 @@ class Api:
         path, _, query = request.target.partition("?")
         if len(request.body) > BODY_LIMIT:
             return message(413, "Request Entity Too Large")
+        if request.method == "POST" and path.startswith(SCHEDULES) and self._fire is not None:
+            return _fired(self._fire, path.removeprefix(SCHEDULES))
         inside = path.startswith(f"{self.base_path}/") or not self.base_path
         found = self._router.find(request.method, path.removeprefix(self.base_path) or "/") if inside else None
         if found is None:
@@ -110,6 +122,16 @@ class Front:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+
+
+def _fired(fire: Fire, name: str) -> Response:
+    try:
+        result = fire(name)
+    except KeyError as error:
+        return message(404, str(error.args[0]))
+    if not result.ok:
+        return message(500, f"{result.failure}: {result.error_type} {result.error_message}")
+    return Response(200, (("content-type", "application/json"),), json.dumps(result.payload).encode())
 
 
 def _pattern(path: str) -> re.Pattern[str]:

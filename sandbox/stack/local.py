@@ -157,6 +157,7 @@ class LocalStack:
             self.stack.routes,
             self.invoke,
             stage=self.stack.api_stage,
+            fire=self.fire_schedule,
             clock=self._clock,
             progress=self._progress,
         )

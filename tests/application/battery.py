@@ -479,7 +479,7 @@ def a_second_person() -> list[str]:
     run = begin(SCENARIOS["booked"])
     run.turn(check)
     run.turn(book)
-    outcome = run.phone.book(DAY, "10:00", staff="Emma", name="Max Schuster")
+    outcome = run.phone.book(DAY, "10:00", name="Max Schuster")
     if isinstance(outcome, Booked) and outcome.appointment.customer.name != "Max Schuster":
         run.breaches.append("I5 told booked with another's booking")
     return run.breaches

@@ -93,7 +93,7 @@ def believes_absence_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Cal.com does not show yet is taken for never arrived."""
     settling = running_module("bookend.application.settling")
     monkeypatch.setattr(settling, "SETTLE", timedelta())
-    monkeypatch.setattr(settling, "LOOKS", 1)
+    monkeypatch.setattr(settling, "AGAIN", timedelta())
 
 
 SABOTAGES: list[tuple[str, Sabotage, str]] = [

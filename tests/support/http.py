@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import base64 as b64
 import contextlib
+import hashlib
+import hmac
 import importlib.util
 import io
 import json
@@ -27,11 +29,12 @@ from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from bookend import bootstrap, observability
+from bookend.adapters.bounded import Bounds, at_once
 from bookend.adapters.dynamodb.tenants import DynamoTenants
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.secrets.store import SecretStore
 from bookend.adapters.tenants.document import read_tenant
-from bookend.application.ports import Alert
+from bookend.application.ports import Alert, Job
 from bookend.bootstrap import Dependencies
 from bookend.config import Settings
 from tests.support.retell import KEY, body_of, function_call, lifecycle, signature
@@ -40,6 +43,8 @@ from tests.support.salon import EXAMPLE, Salon
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 RETELL_ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:bookend/retell-AbCdEf"
 CALCOM_ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:bookend/calcom-GhIjKl"
+WEBHOOKS_ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:bookend/webhooks-JkLmNo"
+WEBHOOK_SECRET = "whsec-friseur1-0123456789"
 CALCOM_KEY = "cal_live_0123456789abcdef0123456789abcdef"
 
 
@@ -103,6 +108,16 @@ def http_event(
         "isBase64Encoded": base64,
     }
     return event if body is None else event | {"body": body}
+
+
+def webhook_signature(body: bytes, secret: str) -> str:
+    """The header with which Cal.com signs a body."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def job_body(job: Job) -> str:
+    """A job as it stands in a message."""
+    return json.dumps({"kind": job.kind, "tenant": job.tenant, "name": job.name, "attempt": job.attempt})
 
 
 class LambdaContext:
@@ -241,7 +256,10 @@ class _SalonAlerts(observability.LoggedAlerts):
 
 
 class Doors:
-    """The doors of one salon; `documents` are the tenants in the table, the worked example unless said otherwise."""
+    """The doors of one salon; `documents` are the tenants in the table, the worked example unless said otherwise.
+
+    `bounds` end what a caller waits for; without any, everything happens in the calling thread, one after the other.
+    """
 
     def __init__(
         self,
@@ -250,9 +268,17 @@ class Doors:
         keys: Sequence[str] = (KEY,),
         documents: Sequence[str] | None = None,
         calendar: Any = None,
+        webhook_secrets: Any = None,
+        bounds: Bounds = at_once,
     ) -> None:
         self.salon = salon or Salon()
-        self.vault = Vault({RETELL_ARN: {"keys": list(keys)}, CALCOM_ARN: {"api_key": CALCOM_KEY}})
+        self.vault = Vault(
+            {
+                RETELL_ARN: {"keys": list(keys)},
+                CALCOM_ARN: {"api_key": CALCOM_KEY},
+                WEBHOOKS_ARN: {"friseur1": [WEBHOOK_SECRET]} if webhook_secrets is None else webhook_secrets,
+            }
+        )
         self.heard = Heard()
         clock = self.salon.clock
         self.deps = Dependencies(
@@ -263,11 +289,13 @@ class Doors:
                 release_id="0000000000",
                 calcom_secret_arn=CALCOM_ARN,
                 calcom_base_url="https://cal.example",
+                calcom_webhook_secrets_arn=WEBHOOKS_ARN,
                 sync_queue_url="https://sqs.example/1/sync",
             ),
             clock=clock,
             ids=self.salon.ids,
         )
+        self.deps.bounds = self.deps.calendar_bounds = bounds
         self.deps.alerts = _SalonAlerts(self.salon)
         # The cached properties that would open a connection; what stands on them builds itself.
         self.deps.table = Table(
@@ -276,6 +304,7 @@ class Doors:
             clock=clock,
             on_give_up=observability.gave_up,
             limit_s=2.0,
+            bounds=bounds,
         )
         self.deps.secrets = SecretStore(self.vault, clock=clock, on_stale=observability.secret_is_stale)
         self.deps.calendar = calendar or self.salon.calendar
@@ -326,6 +355,39 @@ class Doors:
     def event(self, name: str, *, call: dict[str, Any] | None = None, **how: Any) -> Answer:
         """A lifecycle event, signed."""
         return self.post("retell_events", lifecycle(name, call=call), **how)
+
+    def webhook(
+        self,
+        body: bytes | Any,
+        *,
+        tenant: str = "friseur1",
+        secret: str = WEBHOOK_SECRET,
+        signed: str | None = None,
+        version: str = "2021-10-20",
+        base64: bool = False,
+    ) -> Answer:
+        """A delivery of Cal.com (JSON unless bytes), signed with `secret` or with the header `signed` (empty: none)."""
+        content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+        header = webhook_signature(content, secret) if signed is None else signed
+        headers = {"X-Cal-Webhook-Version": version} | ({"X-Cal-Signature-256": header} if header else {})
+        event = http_event(content, headers, path=f"/calcom/webhook/{tenant}", base64=base64)
+        return self.raw("calcom_webhooks", event | {"pathParameters": {"tenant": tenant}})
+
+    def work(self, *bodies: str | Job, context: LambdaContext | None = None) -> list[str]:
+        """One batch of messages m0, m1, … for the worker; the names of those that come back."""
+        records = [
+            {"messageId": f"m{number}", "body": each if isinstance(each, str) else job_body(each)}
+            for number, each in enumerate(bodies)
+        ]
+        with self.heard.capturing():
+            said = door("sync_worker").lambda_handler({"Records": records}, context or LambdaContext(50_000))
+        return [each["itemIdentifier"] for each in said["batchItemFailures"]]
+
+    def sweep(self, *, milliseconds: int = 240_000) -> dict[str, int]:
+        """One round of the sweeper; what came of it."""
+        with self.heard.capturing():
+            ends: dict[str, int] = door("reconciliation").lambda_handler({"task": "sweep"}, LambdaContext(milliseconds))
+        return ends
 
     def state(self) -> str:
         """The whole table and calendar as one text, to be compared."""

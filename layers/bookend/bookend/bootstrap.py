@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from bookend import observability
+from bookend.adapters.bounded import Bounds, Late, Threads
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
 from bookend.adapters.dynamodb.due import DynamoDueWork
@@ -22,16 +25,16 @@ from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.adapters.dynamodb.slots import DynamoSlotCache
 from bookend.adapters.dynamodb.tenants import DynamoTenants
 from bookend.adapters.dynamodb.transact import Table
-from bookend.adapters.secrets.store import SecretStore
+from bookend.adapters.secrets.store import SecretStore, SecretUnusable
 from bookend.adapters.sqs.queue import SqsQueue
-from bookend.adapters.tenants.document import read_tenant
+from bookend.adapters.tenants.document import TenantInvalid, read_tenant
+from bookend.application.ports import KeyUnavailable, TenantUnusable
 from bookend.application.settling import Background
 from bookend.config import Settings, is_starting_in_lambda, read_settings
 
 if TYPE_CHECKING:
     from bookend.application.deadline import Deadline
     from bookend.application.ports import (
-        Adoptions,
         Alerts,
         Appointments,
         Calendar,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
         SlotCache,
         Tenants,
     )
+    from bookend.domain.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,12 @@ class Limits:
 
 
 _LIMITS = Limits(connect_s=0.5, read_s=1.0, attempts=2)
+_SECRET_LIMITS = Limits(connect_s=0.5, read_s=1.0, attempts=1)
+"""Once: where a secret is known from before it serves on, and there must be time left to use it."""
 _QUEUE_LIMITS = Limits(connect_s=0.3, read_s=0.5, attempts=1)
 """A job that the queue does not take at once is found by the sweeper; a caller may be waiting."""
 _TABLE_LIMIT_S = 2.0
+_T = TypeVar("_T")
 
 
 class SystemClock:
@@ -94,23 +101,36 @@ class Dependencies:
         self.alerts: Alerts = observability.LoggedAlerts()
 
     @cached_property
+    def bounds(self) -> Bounds:
+        """Ends what a caller waits for at the deadline of the turn."""
+        return self._threads
+
+    @cached_property
+    def calendar_bounds(self) -> Bounds:
+        """The same for Cal.com, in threads of its own: if it hangs it must not keep the table waiting."""
+        return Threads()
+
+    @cached_property
+    def _threads(self) -> Threads:
+        return Threads()
+
+    @cached_property
     def table(self) -> Table:
         """The table, with connection limits that fit into a turn."""
+        client = aws_client("dynamodb")
+        client.meta.events.register_first("before-send", self._threads.refuse_late)
         return Table(
-            aws_client("dynamodb"),
+            client,
             self.settings.table_name,
             clock=self.clock,
             on_give_up=observability.gave_up,
             limit_s=_TABLE_LIMIT_S,
+            bounds=self.bounds,
         )
 
     @cached_property
     def appointments(self) -> Appointments:
         return DynamoAppointments(self.table)
-
-    @cached_property
-    def adoptions(self) -> Adoptions:
-        return DynamoAdoptions(self.table)
 
     @cached_property
     def slots(self) -> SlotCache:
@@ -129,10 +149,11 @@ class Dependencies:
         tenant = self.tenants.of_id(tenant_id)
         if tenant is None:
             return None
+        table = self.table.patient().within(deadline)
         return Background(
             tenant=tenant,
-            appointments=self.appointments.within(deadline),
-            adoptions=self.adoptions.within(deadline),
+            appointments=DynamoAppointments(table),
+            adoptions=DynamoAdoptions(table),
             calendar=self.calendar,
             alerts=self.alerts,
             clock=self.clock,
@@ -150,11 +171,14 @@ class Dependencies:
 
     @cached_property
     def tenants(self) -> Tenants:
-        return DynamoTenants(self.table, parse=read_tenant, clock=self.clock)
+        return DynamoTenants(
+            self.table, parse=_stored_tenant, clock=self.clock, on_unusable=observability.tenant_unusable
+        )
 
     @cached_property
     def secrets(self) -> SecretStore:
-        return SecretStore(aws_client("secretsmanager"), clock=self.clock, on_stale=observability.secret_is_stale)
+        client = aws_client("secretsmanager", _SECRET_LIMITS)
+        return SecretStore(client, clock=self.clock, on_stale=observability.secret_is_stale)
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -164,19 +188,31 @@ class Dependencies:
         base_url = _named(self.settings.calcom_base_url, "Cal.com's address")
         return CalcomCalendar(
             base_url=base_url,
-            api_key=lambda: self.secrets.calcom_key(arn),
+            api_key=lambda: self._key(lambda: self.secrets.calcom_key(arn)),
             clock=self.clock,
             observe=observability.calcom_exchange,
         )
 
-    def retell_keys(self) -> tuple[str, ...]:
-        """The keys that may sign a request."""
-        return self.secrets.retell_keys(self._retell_secret())
+    def retell_keys(self, deadline: Deadline | None = None) -> tuple[str, ...]:
+        """The keys that may sign a request.
 
-    def fresh_retell_keys(self) -> tuple[str, ...]:
+        Raises:
+            KeyUnavailable: they are not to be had, or not by `deadline`.
+        """
+        arn = self._retell_secret()
+        return self._key(lambda: self.secrets.retell_keys(arn), deadline)
+
+    def fresh_retell_keys(self, deadline: Deadline | None = None) -> tuple[str, ...]:
         """The keys once more, for a signature that did not match: a new one may just have been put in force."""
-        renewed = self.secrets.refresh(self._retell_secret())
-        return self.retell_keys() if renewed else ()
+        arn = self._retell_secret()
+        return self._key(lambda: self.secrets.retell_keys(arn) if self.secrets.refresh(arn) else (), deadline)
+
+    def _key(self, read: Callable[[], _T], deadline: Deadline | None = None) -> _T:
+        try:
+            return read() if deadline is None else self.bounds(read, deadline)
+        except (Late, BotoCoreError, ClientError, SecretUnusable) as error:
+            observability.key_unavailable(type(error).__name__)
+            raise KeyUnavailable(type(error).__name__) from error
 
     def _retell_secret(self) -> str:
         return _named(self.settings.retell_keys_secret_arn, "Retell's keys")
@@ -194,6 +230,14 @@ class Dependencies:
     def signature_rejected(self) -> None:
         """Count a request that was turned away."""
         observability.count(observability.SIGNATURE_REJECTED)
+
+
+def _stored_tenant(document: str) -> Tenant:
+    """A document that was valid when it was loaded; today's code may ask for more."""
+    try:
+        return read_tenant(document)
+    except TenantInvalid as error:
+        raise TenantUnusable(type(error).__name__) from error
 
 
 def aws_client(service: str, limits: Limits = _LIMITS) -> Any:

@@ -115,7 +115,9 @@ def _reconcile(options: argparse.Namespace) -> int:
     now = deps.clock.now()
     today = now.astimezone(work.tenant.zone).date()
     run = new_full(now, 0, today=today, back=options.back, ahead=options.ahead)
-    limits = Limits(apply=options.apply, requests=_SHELL_REQUESTS, most_destructive=options.most_destructive)
+    limits = Limits(
+        apply=options.apply, requests=_SHELL_REQUESTS, most_destructive=options.most_destructive, patient=True
+    )
     report = reconcile(work, run, runs=None, limits=limits)
     for line in table_of(report):
         _say(line)

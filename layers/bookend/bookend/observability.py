@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 NAMESPACE = "Bookend"
 SIGNATURE_REJECTED = "SignatureRejected"
 TRANSACTION_GAVE_UP = "TransactionGaveUp"
+KEY_UNAVAILABLE = "KeyUnavailable"
+"""A secret could not be read, and none is known from before: callers hear that nothing can be done."""
+TENANT_UNUSABLE = "TenantUnusable"
+"""A stored tenant's document is none: its callers hear that nothing can be done."""
 WEBHOOK_REJECTED = "WebhookRejected"
 """A delivery that claimed to come from Cal.com and was not signed by it."""
+WEBHOOK_EVENT = "WebhookEvent"
+"""A stored delivery of Cal.com that was read for the first time, by its trigger."""
 SWEPT = "Swept"
 """A round of the sweeper came to its end; an alarm rings when there are none."""
 RECONCILED = "Reconciled"
@@ -35,11 +41,23 @@ FUNCTION_CALL = "FunctionCall"
 FUNCTION_CALL_MS = "FunctionCallMilliseconds"
 METRICS = frozenset(
     {*alerts.KINDS, SIGNATURE_REJECTED, TRANSACTION_GAVE_UP, WEBHOOK_REJECTED, SWEPT, FUNCTION_CALL, FUNCTION_CALL_MS}
-    | {RECONCILED, DRIFT}
+    | {WEBHOOK_EVENT, RECONCILED, DRIFT, KEY_UNAVAILABLE, TENANT_UNUSABLE}
 )
 """Every metric we emit; alarms may watch only these (a test holds the template against it)."""
 
-_FACT = re.compile(r"[A-Za-z0-9_.:,+ -]{0,160}")
+_MADE_BY_US = re.compile(
+    r"(?:call_|web)?[0-9a-f]{20,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # ids; UUIDs of requests
+)
+_ID = re.compile(r"[A-Za-z0-9_:,-]{0,160}")
+_PHONE = re.compile(r"[0-9]{7}|[0-9_:,-]{7,}")
+_NUMBERS = frozenset({"booking_id", "event_type"})
+"""Facts that are numbers: nothing else is in them, and they may be long."""
+_WORDS = frozenset(
+    "differs in start end event type host attendee freshness segment appointment status its op_id metadata is are not"
+    " ours lost no clear answer key rejected refused after an unknown outcome of the same operation found later as"
+    " asked sent there".split()
+)
+"""All that alerts say in words."""
 WITHHELD = "withheld"
 """Stands for a fact that is no id, state or instant: text of Cal.com's, which may repeat who and what we asked for."""
 
@@ -80,7 +98,17 @@ def count(metric: str, value: float = 1, **dimensions: str) -> None:
 
 def calcom_exchange(**facts: Any) -> None:
     """One exchange with Cal.com: operation, status, milliseconds, ids, the age of a new booking in seconds."""
-    logger.info("calcom", extra=facts)
+    logger.info("calcom", extra={name: _fact(name, value) for name, value in facts.items()})
+
+
+def _fact(name: str, value: Any) -> Any:
+    """A fact, if it cannot be anybody's name, address or number: ids may come from bookings that others wrote into."""
+    if not isinstance(value, str) or _MADE_BY_US.fullmatch(value) or (name in _NUMBERS and value.isdecimal()):
+        return value
+    if " " in value:
+        return value if {*value.replace(",", "").split(" ")} <= _WORDS else WITHHELD
+    strange = name.startswith("their_") and not any(char.isdecimal() for char in value)  # an id has digits, names do not
+    return value if _ID.fullmatch(value) and not _PHONE.search(value) and not strange else WITHHELD
 
 
 def reconciled(tenant: str, report: Report) -> None:
@@ -112,6 +140,18 @@ def gave_up() -> None:
     count(TRANSACTION_GAVE_UP)
 
 
+def key_unavailable(reason: str) -> None:
+    """A key was needed and could not be had; `reason` is the name of an error."""
+    logger.error("key unavailable", extra={"reason": reason})
+    count(KEY_UNAVAILABLE)
+
+
+def tenant_unusable(tenant: str) -> None:
+    """A stored document does not read as a tenant."""
+    logger.error("tenant unusable", extra={"tenant": tenant})
+    count(TENANT_UNUSABLE)
+
+
 def secret_is_stale() -> None:
     """A secret could not be read; the one known before serves on."""
     logger.error("secret could not be read")
@@ -121,6 +161,6 @@ class LoggedAlerts:
     """The `Alerts` port: an error line with the facts, and a metric of the alert's name that an alarm watches."""
 
     def raise_(self, alert: Alert) -> None:
-        facts = {name: value if _FACT.fullmatch(value) else WITHHELD for name, value in alert.facts.items()}
+        facts = {name: _fact(name, value) for name, value in alert.facts.items()}
         logger.error("alert", extra={"alert": alert.kind, **facts})
         count(alert.kind)

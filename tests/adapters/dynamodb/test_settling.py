@@ -293,7 +293,8 @@ def test_what_was_left_open_can_still_be_confirmed_and_released(started: Place) 
     other = wished("a2", at("28T12:00"), who=UTE)
     started.start(other)
     started.leave_open(other)
-    assert started.release(other) == Released()
+    assert isinstance(started.release(other), Superseded), "who heard noch offen is owed the end of the story"
+    assert started.release(started.now_is("a2"), owes_text=True) == Released()
 
 
 def test_what_must_be_undone_is_named_before_it_is_undone(started: Place) -> None:
@@ -304,14 +305,24 @@ def test_what_must_be_undone_is_named_before_it_is_undone(started: Place) -> Non
     assert started.intervals() == {"a1/0": "P"}, "blocked until it is gone"
     assert [each["kind"] for each in alerts(started)] == [ALERT.kind]
     assert due(started) == [Job("settle", started.tenant, "a1")]
-    assert started.item(keys.booking_uid(started.tenant, "uid1")) is None
+    assert started.there(keys.booking_uid(started.tenant, "uid1"))["appt"] == "a1", "named as ours before it is undone"
+
+
+def test_what_is_anothers_is_not_undone(started: Place) -> None:
+    started.confirm(A1)
+    other = wished("a2", at("28T12:00"), who=UTE)
+    started.start(other)
+    before = started.snapshot()
+    assert started.must_undo(other, "uid1") == BookingHasOwner("a1")
+    assert started.snapshot() == before
 
 
 def test_what_must_be_undone_can_only_be_released(started: Place) -> None:
     started.must_undo(A1)
     assert isinstance(started.confirm(A1), Superseded)
     assert not started.must_undo(A1)
-    assert started.release(A1) == Released()
+    assert isinstance(started.release(A1), Superseded), "who may hear noch offen is owed the end of the story"
+    assert started.release(started.now_is("a1"), owes_text=True) == Released()
     assert started.intervals() == {}
     assert started.now_is("a1").state is AppointmentState.FAILED
 
@@ -337,20 +348,24 @@ def test_only_what_is_overdue_is_due_and_the_oldest_comes_first(place: Place) ->
     assert len(due(place, after=timedelta(days=1))) == 6, "holds are nobody's work"
 
 
-def test_a_look_in_vain_is_counted_and_put_off(started: Place) -> None:
-    assert started.appointments.postpone(started.tenant, A1, until=NOW + timedelta(minutes=5))
+def test_what_is_put_off_is_due_later(started: Place) -> None:
+    assert started.appointments.postpone(started.tenant, A1, until=NOW + timedelta(minutes=5), absent=None)
     assert due(started) == []
     assert due(started, after=timedelta(minutes=5)) == [Job("settle", started.tenant, "a1")]
-    assert started.now_is("a1").looks == 1
-    started.appointments.postpone(started.tenant, A1, until=NOW)
-    assert started.now_is("a1").looks == 2
+    assert started.now_is("a1").absent_since is None, "Cal.com did not answer: that is no look"
     started.must_undo(A1)
-    assert started.appointments.postpone(started.tenant, A1, until=NOW), "until it is gone it is open"
+    assert started.appointments.postpone(started.tenant, A1, until=NOW, absent=None), "until it is gone it is open"
+
+
+def test_the_first_look_in_vain_is_kept(started: Place) -> None:
+    started.appointments.postpone(started.tenant, A1, until=NOW, absent=NOW)
+    started.appointments.postpone(started.tenant, A1, until=NOW, absent=NOW + timedelta(minutes=5))
+    assert started.now_is("a1").absent_since == NOW
 
 
 @pytest.mark.parametrize("settle", ["confirm", "release"])
 def test_what_is_settled_is_not_put_off(started: Place, settle: str) -> None:
     getattr(started, settle)(A1)
     before = started.snapshot()
-    assert not started.appointments.postpone(started.tenant, A1, until=NOW)
+    assert not started.appointments.postpone(started.tenant, A1, until=NOW, absent=NOW)
     assert started.snapshot() == before

@@ -214,7 +214,7 @@ def test_after_a_change_answers_are_kept_again(place: Place) -> None:
 def test_the_generation_grows_with_every_change(place: Place) -> None:
     place.start(A1)
     place.must_undo(A1)
-    place.release(A1)
+    place.release(place.now_is("a1"), owes_text=True)
     assert number(place) == 2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bookend.application.ports import Alert
-from bookend.domain.answers import Answered, Booking, CreateAnswer
+from bookend.domain.answers import Answered, Booking, CreateAnswer, KeyRejected, NotThere
 from bookend.domain.appointment import Appointment
 from bookend.domain.drift import Drift
 from bookend.domain.timeslot import instant_text
@@ -28,6 +28,8 @@ STALE_READ = "StaleRead"
 """Cal.com kept showing an older state than its own event told of; the read was believed."""
 DRIFT_FOUND = "DriftFound"
 """Both sides differ in a way that nothing may decide by itself."""
+JOB_FAILED = "JobFailed"
+"""Something nobody expected, in one piece of work; the others went on without it."""
 BLAST_LIMIT = "BlastLimitReached"
 """A run would have taken more away than a day ever does: it stopped, and a person must look."""
 LIST_CONTRADICTED = "ListContradicted"
@@ -37,7 +39,7 @@ WOKE_TOO_LATE = "WokeTooLate"
 
 KINDS = frozenset(
     {FOREIGN_BOOKING, WRONG_BOOKING, OUTCOME_UNKNOWN, KEY_REJECTED, REQUEST_REFUSED, STUCK, WOKE_TOO_LATE}
-    | {CONFLICT_ADOPTED, ORPHAN_CANCELLED, STALE_READ, DRIFT_FOUND, BLAST_LIMIT, LIST_CONTRADICTED}
+    | {CONFLICT_ADOPTED, ORPHAN_CANCELLED, STALE_READ, DRIFT_FOUND, BLAST_LIMIT, LIST_CONTRADICTED, JOB_FAILED}
 )
 """Every kind; each is a metric of the same name, and those that page have an alarm in the template."""
 
@@ -61,6 +63,12 @@ def outcome_unknown(appointment: Appointment, why: str) -> Alert:
 def key_rejected(appointment: Appointment) -> Alert:
     """Cal.com answered 401 or 403."""
     return Alert(KEY_REJECTED, _ours(appointment))
+
+
+def question_refused(service: str, call: str, answer: KeyRejected | NotThere) -> Alert:
+    """A question for slots that Cal.com will not answer until a person mends the key, or the event type."""
+    kind = KEY_REJECTED if isinstance(answer, KeyRejected) else REQUEST_REFUSED
+    return Alert(kind, {"service": service, "call": call})
 
 
 def request_refused(appointment: Appointment, why: str) -> Alert:
@@ -98,6 +106,11 @@ def drift_found(booking: Booking, drift: Drift, appointment: Appointment | None)
     """What differs, for a person."""
     ours = _ours(appointment) if appointment is not None else {}
     return Alert(DRIFT_FOUND, ours | _theirs(Answered(booking)) | {"drift": drift.value})
+
+
+def job_failed(kind: str, name: str, error: Exception) -> Alert:
+    """Which piece of work, and what type of exception: its text may hold anything."""
+    return Alert(JOB_FAILED, {"job": kind, "job_name": name, "error": type(error).__name__})
 
 
 def blast_limit(planned: int, most: int, run: str) -> Alert:

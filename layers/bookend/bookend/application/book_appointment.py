@@ -16,6 +16,7 @@ from bookend.application.ports import AskedBefore, CustomerHasOne, Known, Starte
 from bookend.application.turn import Turn
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment
 from bookend.domain.availability import Offer
+from bookend.domain.staff_day import IntervalState
 
 LEASE = timedelta(seconds=14)
 """How long an operation may be at work before others look after it: the function's time-out and a margin."""
@@ -115,20 +116,35 @@ def _look_again(turn: Turn, goal: Goal, replaces: str | None) -> Known | BookOut
     now = turn.clock.now()
     if not known.days.is_free(goal.staff, goal.slot, now=now, ignoring=own_holds(known.record)):
         # One batch is not one moment: the same wish, delivered twice, may have taken it between two of its items.
-        return _earlier(turn, goal) or taken(turn, goal)
+        return _earlier(turn, goal) or taken(turn, goal, raced=_booked_by_others(turn, goal, known))
     return known
+
+
+def _booked_by_others(turn: Turn, goal: Goal, known: Known) -> bool:
+    """Whether what is in the way of an offered time is another caller's booking, and not a mere hold or their own."""
+    if goal.offer is None:
+        return False
+    firm = {
+        each.key.partition("/")[0]
+        for day in goal.slot.utc_days()
+        for each in known.days.day(goal.staff, day).in_the_way_of(goal.slot, now=turn.clock.now())
+        if each.state is not IntervalState.HELD
+    }
+    in_the_way = turn.appointments.several(turn.tenant.id, firm).values() if firm else ()
+    return any(each.call != turn.call.id for each in in_the_way)
 
 
 def _new_appointment(turn: Turn, goal: Goal, known: Known) -> Appointment:
     now = turn.clock.now()
     event_type = goal.service.segments[0].event_types[goal.staff]
+    host = turn.tenant.member(goal.staff).calcom_user
     return Appointment(
         id=goal.offer.id if goal.offer is not None else turn.ids.new(),
         state=AppointmentState.PENDING,
         op=turn.ids.new(),
         version=1,
         service=goal.service.id,
-        segments=(BookedSegment(0, goal.staff, goal.slot, event_type),),
+        segments=(BookedSegment(0, goal.staff, goal.slot, event_type, host=host),),
         customer=goal.who.customer(turn, known.customer),
         call=turn.call.id,
         source="phone",

@@ -39,7 +39,7 @@ _ALTERNATIVES_LEAST_S = 1.0
 def refused(turn: Turn, goal: Goal, why: str, *, retry_after_s: float | None = None) -> BookOutcome:
     """The outcome of a failed appointment, by the reason it is on record with."""
     if why in {TAKEN, EXISTING}:
-        return taken(turn, goal)
+        return taken(turn, goal, raced=goal.offer is not None)
     if why in set(Rule):
         return Forbidden(Rule(why), goal.slot, goal.service, alternatives(turn, goal), turn.today())
     if why == NOT_SENT:
@@ -47,9 +47,9 @@ def refused(turn: Turn, goal: Goal, why: str, *, retry_after_s: float | None = N
     return NotBooked()
 
 
-def taken(turn: Turn, goal: Goal) -> SlotTaken:
-    """Somebody else was first, and what there is instead."""
-    reason = Reason.RACE if goal.offer is not None else Reason.NOT_FREE
+def taken(turn: Turn, goal: Goal, *, raced: bool) -> SlotTaken:
+    """It is gone, and what there is instead. `raced`: it was offered, and somebody else has booked it since."""
+    reason = Reason.RACE if raced else Reason.NOT_FREE
     return SlotTaken(goal.slot, reason, goal.service, alternatives(turn, goal), turn.today())
 
 
@@ -74,7 +74,8 @@ def replay(turn: Turn, goal: Goal, appointment_id: str) -> BookOutcome | None:
         return TemporaryTrouble()
     match appointment.state:
         case AppointmentState.CONFIRMED | AppointmentState.MOVING | AppointmentState.CANCELLING:
-            if not may_be_one_person(appointment.customer.name, goal.who.name):
+            other_stylist = appointment.staff not in goal.stylists
+            if other_stylist or not may_be_one_person(appointment.customer.name, goal.who.name):
                 return HasOne(goal.slot, turn.today())  # a second person's wish: "booked" would be another's booking
             return Booked(appointment, turn.today())
         case AppointmentState.PENDING | AppointmentState.COMPENSATING:
@@ -83,7 +84,8 @@ def replay(turn: Turn, goal: Goal, appointment_id: str) -> BookOutcome | None:
             return None
         case AppointmentState.FAILED:
             offered_since = goal.offer is not None and goal.offer.offered_at > appointment.created_at
-            recent = turn.clock.now() - appointment.created_at < _SAME_ANSWER
+            same = appointment.staff in goal.stylists  # what one stylist refused says nothing of another
+            recent = same and turn.clock.now() - appointment.created_at < _SAME_ANSWER
             return refused(turn, goal, appointment.why or "") if recent and not offered_since else None
         case other:
             assert_never(other)

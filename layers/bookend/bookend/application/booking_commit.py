@@ -37,7 +37,8 @@ from bookend.domain.answers import (
     booking_metadata,
     judge,
 )
-from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.appointment import OPEN, Appointment, AppointmentState, Told
+from bookend.domain.drift import DEAD
 
 _CANCEL_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
 _AFTER_CANCEL_S = 0.6
@@ -57,7 +58,7 @@ def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutc
         segment=segment.index,
         slot=segment.slot,
         event_type=segment.event_type,
-        host=turn.tenant.member(segment.staff).calcom_user,
+        host=segment.host if segment.host is not None else turn.tenant.member(segment.staff).calcom_user,
         email=appointment.customer.email,
         sent_at=sent_at,
     )
@@ -104,7 +105,7 @@ def _look(
     if deadline.remaining() < _LEAST_FOR_LOOK_S:
         return answer, judgement
     for booking in look_up(appointment, calendar=turn.calendar, deadline=deadline) or ():
-        if booking.status == "accepted":
+        if booking.status not in DEAD:
             found = Answered(booking)
             return found, judge(found, expected, now=turn.clock.now())
     return answer, judgement
@@ -149,11 +150,9 @@ def _confirm(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking,
     match outcome:
         case Confirmed():
             return Booked(appointment, turn.today())
-        case BookingHasOwner(owner):
-            # It is labelled as ours and yet belongs to another appointment: ours goes, theirs is left alone.
-            answer = Answered(booking)
-            raised = alert.foreign_booking(appointment, answer, owner=owner)
-            return _release(turn, goal, appointment, answer, EXISTING, raised)
+        case BookingHasOwner(_):
+            # It is labelled as ours, and its uid or id belongs to another appointment: undoing it tells which.
+            return _undo(turn, goal, appointment, booking, "uid or id of another appointment")
         case Superseded(now_is) if now_is is not None and _stands_on(now_is, booking):
             return Booked(now_is, turn.today())
         case Superseded(_):
@@ -169,17 +168,23 @@ def _confirm(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking,
 def _undo(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, why: str) -> BookOutcome:
     """Cal.com booked something else than we asked: take it back, and until that is sure, leave it open."""
     raised = alert.wrong_booking(appointment, why, Answered(booking))
-    turn.alerts.raise_(raised)
     bookings = {appointment.segments[0].index: booking}
     tenant = turn.tenant.id
-    if not turn.appointments.must_undo(tenant, appointment, bookings, why=why, alert=raised, now=turn.clock.now()):
+    marked = turn.appointments.must_undo(tenant, appointment, bookings, why=why, alert=raised, now=turn.clock.now())
+    if isinstance(marked, BookingHasOwner):
+        # It is another customer's, whatever it says: theirs is left alone, ours is not booked.
+        answer = Answered(booking)
+        foreign = alert.foreign_booking(appointment, answer, owner=marked.appointment)
+        return _release(turn, goal, appointment, answer, EXISTING, foreign)
+    turn.alerts.raise_(raised)
+    if not marked:
         now_is = turn.appointments.appointment(tenant, appointment.id)
         if now_is is not None and _stands_on(now_is, booking):
             return Booked(now_is, turn.today())
     share = turn.deadline.share(CANCEL_S, reserve=_AFTER_CANCEL_S)
     if not isinstance(turn.calendar.cancel(booking.uid, _CANCEL_REASON, deadline=share), Cancelled):
         return _open(turn, goal)
-    return _release(turn, goal, appointment, Answered(booking), "wrong", None)
+    return _release(turn, goal, appointment, Answered(booking), "wrong", None, owes_text=True)
 
 
 def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answer: str) -> BookOutcome:
@@ -197,15 +202,31 @@ def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answ
 
 
 def _release(  # noqa: PLR0917 - what every step of this module hands on
-    turn: Turn, goal: Goal, appointment: Appointment, answer: CreateAnswer, why: str, raised: Alert | None
+    turn: Turn,
+    goal: Goal,
+    appointment: Appointment,
+    answer: CreateAnswer,
+    why: str,
+    raised: Alert | None,
+    *,
+    owes_text: bool = False,
 ) -> BookOutcome:
-    """A definite no: everything goes but the record of it, then the caller hears why and what there is instead."""
+    """A definite no: everything goes but the record of it, then the caller hears why and what there is instead.
+
+    `owes_text`: it is, or was, on record that the caller hears "noch offen".
+    """
     if raised is not None:
         turn.alerts.raise_(raised)
     wait = answer.retry_after_s if isinstance(answer, NotSent) else None
     try:
         outcome = turn.appointments.release(
-            turn.tenant.id, appointment, why=why, answer=_detail(answer), alert=raised, now=turn.clock.now()
+            turn.tenant.id,
+            appointment,
+            why=why,
+            answer=_detail(answer),
+            alert=raised,
+            now=turn.clock.now(),
+            owes_text=owes_text,
         )
     except StoreUnavailable:
         # A no stays a no, written down or not. "Open" would promise a message, which nobody owes if it was written.
@@ -213,6 +234,9 @@ def _release(  # noqa: PLR0917 - what every step of this module hands on
     match outcome:
         case Released():
             return refused(turn, goal, why, retry_after_s=wait)
+        case Superseded(now_is) if now_is is not None and now_is.state in OPEN and not owes_text:
+            # The same wish, delivered twice, was told "noch offen" meanwhile: the message tells how it ended.
+            return _release(turn, goal, now_is, answer, why, None, owes_text=True)
         case Superseded(now_is):
             return _standing(turn, goal, now_is)
         case other:

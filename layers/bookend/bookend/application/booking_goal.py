@@ -90,7 +90,7 @@ def read_who(command: BookAppointment, turn: Turn) -> Who | NeedInfo:
     email = normalise_email(command.email)
     if command.email is not None and (email is None or is_placeholder(email, domain=turn.tenant.placeholder_domain)):
         return NeedInfo(Missing.EMAIL)  # an address in our own domain is some customer's placeholder, never a wish
-    identity = customer_id(turn.tenant.id, caller=turn.call.caller, call=turn.call.id, name=name)
+    identity = customer_id(turn.tenant.id, caller=turn.call.caller, call=turn.call.id)
     phone = normalise_phone(command.phone, country_code=turn.tenant.country_code)
     return Who(name, identity, phone, email)
 
@@ -118,12 +118,12 @@ def read_goal(
 def _offer_meant(command: BookAppointment, turn: Turn, record: CallRecord) -> Offer | BookOutcome | None:
     """The offer the caller took; None when the wish names none of them; an outcome when it cannot be told."""
     named = next((each for each in record.offers if each.id == command.offer), None)
-    if named is not None and _contradicts(command, turn, named):
-        return NeedInfo(Missing.WHICH_OFFER)
+    if named is not None and (question := _question_about(command, turn, named)) is not None:
+        return question
     if command.time is None and command.date is None:
         only = record.offers[0] if len(record.offers) == 1 and command.offer is None else None
-        if only is not None and _contradicts(command, turn, only):
-            only = None
+        if only is not None and (question := _question_about(command, turn, only)) is not None:
+            return NeedInfo(Missing.TIME) if question == NeedInfo(Missing.WHICH_OFFER) else question
         return named or only or NeedInfo(Missing.TIME)
     wanted = _wanted(command, turn, record, named=named)
     if not isinstance(wanted, Wanted):
@@ -166,12 +166,16 @@ def _day(turn: Turn, offer: Offer) -> date:
     return offer.slot.start.astimezone(turn.tenant.zone).date()
 
 
-def _contradicts(command: BookAppointment, turn: Turn, offer: Offer) -> bool:
-    """Whether service or stylist, as far as they can be told, are others than the offer's."""
+def _question_about(command: BookAppointment, turn: Turn, offer: Offer) -> BookOutcome | None:
+    """What to ask where a service or stylist was said that is not the offer's; None: nothing speaks against it.
+
+    A name that cannot be told is a question too: whoever asks for Peter must not get Fabian because he was offered.
+    """
     wish = read_service(turn.tenant, command.service or offer.service, command.staff)
     if not isinstance(wish, ServiceWish):
-        return False
-    return wish.service.id != offer.service or (command.staff is not None and offer.staff not in wish.stylists)
+        return wish
+    other = wish.service.id != offer.service or (command.staff is not None and offer.staff not in wish.stylists)
+    return NeedInfo(Missing.WHICH_OFFER) if other else None
 
 
 def _fits(command: BookAppointment, turn: Turn, offer: Offer) -> bool:
@@ -216,6 +220,8 @@ def _look_up(
     if opening is None:
         if (answer := earlier(asked)) is not None:
             return answer  # the same wish, delivered twice, took it while we looked
+        if not free.complete:
+            return TemporaryTrouble()  # it may be free with whoever Cal.com did not tell of
         offers = keep(turn, wish.service, free, wanted)
         return SlotTaken(slot, Reason.NOT_FREE, wish.service, offers, turn.today())
     return Goal(wish.service, opening.staff, opening.slot, None, wish.stylists, who)

@@ -38,6 +38,13 @@ def check_availability(command: CheckAvailability, turn: Turn) -> CheckOutcome:
         return TemporaryTrouble(free.retry_after_s)
     offers = keep(turn, wish.service, free, wanted)
     remember(turn, free)
+    if not free.complete and not any(each.slot.start == wanted.at for each in offers):
+        # "Not free" would be a guess: Cal.com did not tell of every stylist that was asked for.
+        return (
+            Offers(wish.service, wanted.day, wanted.at, offers, turn.today(), sure=False)
+            if offers
+            else TemporaryTrouble()
+        )
     if not offers:
         return NothingFree(wish.service, wanted.day, wanted.day + timedelta(days=DAYS_AHEAD - 1), turn.today())
     return Offers(wish.service, wanted.day, wanted.at, offers, turn.today())

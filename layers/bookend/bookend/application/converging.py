@@ -92,9 +92,22 @@ def _appointment_of(work: Background, seen: Booking) -> Appointment | None:
             return work.appointments.appointment(tenant, owner)
     labelled = seen.metadata.get("appointment")
     if not labelled:
-        return None
+        return _of_an_earlier_link(work, seen)
     appointment = work.appointments.appointment(tenant, labelled)
     return appointment if appointment is not None and appointment.op == seen.metadata.get("op_id") else None
+
+
+def _of_an_earlier_link(work: Background, seen: Booking) -> Appointment | None:
+    """Moved more than once before we looked: it belongs to whoever has one of its earlier uids."""
+    for _ in range(LONGEST_CHAIN):
+        before = work.calendar.booking(seen.rescheduled_from, deadline=work.deadline) if seen.rescheduled_from else None
+        if not isinstance(before, Booking) or before.rescheduled_from is None:
+            return None
+        owner = work.adoptions.owner(work.tenant.id, before.rescheduled_from)
+        if owner is not None:
+            return work.appointments.appointment(work.tenant.id, owner)
+        seen = before
+    return None
 
 
 def _assess_foreign(work: Background, seen: Booking) -> Repair:
@@ -113,7 +126,7 @@ def _assess_late(work: Background, appointment: Appointment, seen: Booking) -> R
     its time is still free. Anybody else was told that they have none, so it must go.
     """
     segment = appointment.segments[0]
-    waits = appointment.told is Told.PENDING and len(appointment.segments) == 1
+    waits = appointment.told in {Told.NOTHING, Told.PENDING} and len(appointment.segments) == 1
     expected = expected_booking(work.tenant, appointment, segment)
     if waits and judge(Answered(seen), expected, now=work.clock.now()).verdict is Verdict.OK:
         days = work.appointments.staff_days(work.tenant.id, {(segment.staff, day) for day in segment.slot.utc_days()})
@@ -156,6 +169,7 @@ def _assess_successor(
     work: Background, appointment: Appointment, own: BookedSegment, seen: Booking, *, steps: int
 ) -> Repair:
     """Moved there: follow the chain of uids to its end."""
+    left = seen
     while seen.status in DEAD and seen.rescheduled_to is not None and steps > 0:
         steps -= 1
         successor = work.calendar.booking(seen.rescheduled_to, deadline=work.deadline)
@@ -164,12 +178,17 @@ def _assess_successor(
         seen = successor
     if seen.status in DEAD:
         return End(appointment, seen) if seen.rescheduled_to is None else LookAgain("the chain of moves is too long")
+    if work.adoptions.owner(work.tenant.id, seen.uid) not in {None, appointment.id}:
+        return End(appointment, left)  # two that took it in at once: where it stands now is the other one's
     return _assess_change(work, appointment, own, seen)
 
 
 def _assess_relative(work: Background, appointment: Appointment, seen: Booking, *, steps: int) -> Repair:
-    """A booking of the appointment's that is not the one it stands on: an older link, a newer one, or one too many."""
-    if seen.status != LIVE:
+    """A booking of the appointment's that is not the one it stands on: an older link, a newer one, or one too many.
+
+    A dead one, too, may be all that is ever told: moved, and cancelled before anybody looked.
+    """
+    if seen.status != LIVE and seen.status not in DEAD:
         return Nothing()
     for own in appointment.segments:
         if own.uid is None:
@@ -181,8 +200,9 @@ def _assess_relative(work: Background, appointment: Appointment, seen: Booking, 
         if current.status in DEAD and current.rescheduled_to is not None:
             return _assess_successor(work, appointment, own, current, steps=steps)
         if current.status in DEAD:
-            return Follow(appointment, own, seen, own.staff, Drift.START)
-    return Flag(seen, Drift.DUPLICATE, appointment)
+            live = seen.status == LIVE
+            return _assess_change(work, appointment, own, seen) if live else End(appointment, current)
+    return Flag(seen, Drift.DUPLICATE, appointment) if seen.status == LIVE else Nothing()
 
 
 def carry_out(work: Background, repair: Repair) -> Converged:
@@ -217,12 +237,13 @@ def carry_out(work: Background, repair: Repair) -> Converged:
 
 
 def converge(work: Background, seen: Booking) -> Converged:
-    """Decide and do; once more where somebody was faster."""
-    for _ in range(2):
-        done = carry_out(work, assess(work, seen))
-        if done is not Converged.LATER:
-            return done
-    return Converged.LATER
+    """Decide and do; once more where somebody was faster, and where it had to be settled first."""
+    done = carry_out(work, assess(work, seen))
+    if done is Converged.SETTLED:
+        now_is = work.calendar.booking(seen.uid, deadline=work.deadline)
+        again = carry_out(work, assess(work, now_is)) if isinstance(now_is, Booking) else Converged.LATER
+        return done if again is Converged.EQUAL else again
+    return carry_out(work, assess(work, seen)) if done is Converged.LATER else done
 
 
 def _adopt(work: Background, repair: Adopt) -> Converged:
@@ -236,7 +257,7 @@ def _adopt(work: Background, repair: Adopt) -> Converged:
         op=f"adopt-{booking.uid}",
         version=1,
         service=repair.service,
-        segments=(BookedSegment(0, staff, slot, booking.event_type or 0, booking.uid, booking.id),),
+        segments=(BookedSegment(0, staff, slot, booking.event_type or 0, booking.uid, booking.id, booking.host),),
         customer=late.customer if late is not None else _customer_of(work, booking),
         call=late.call if late is not None else "",
         source=late.source if late is not None else "calcom",
@@ -284,6 +305,7 @@ def _follow(work: Background, repair: Follow) -> Converged:
         event_type=booking.event_type or segment.event_type,
         uid=booking.uid,
         booking_id=booking.id,
+        host=booking.host,
     )
     segments = tuple(moved if each.index == segment.index else each for each in appointment.segments)
     after = replace(appointment, segments=segments)
@@ -375,5 +397,5 @@ def _customer_of(work: Background, booking: Booking) -> Customer:
     """Who booked at Cal.com: known by their number where they gave one, else by their address."""
     email = booking.attendees[0] if booking.attendees else ""
     phone = normalise_phone(booking.attendee_phone, country_code=work.tenant.country_code)
-    identity = customer_id(work.tenant.id, caller=phone, call=f"calcom|{email}", name="")
+    identity = customer_id(work.tenant.id, caller=phone, call=f"calcom|{email}")
     return Customer(identity, clean_name(booking.attendee_name) or "?", email, phone)

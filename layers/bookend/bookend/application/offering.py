@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bookend.application import alerts as alert
 from bookend.application.deadline import SLOTS_S
 from bookend.application.ports import CallRecord, FreeStarts, Generation, Held, StoreUnavailable
 from bookend.application.turn import Turn
-from bookend.domain.answers import NotSent
+from bookend.domain.answers import KeyRejected, NotSent, NotThere
 from bookend.domain.availability import HOLD, Offer, Opening, Wanted, choose, openings, search_window
 from bookend.domain.staff_day import StaffDays, interval_key
 from bookend.domain.tenant import Service
@@ -46,6 +47,11 @@ class Free:
     days: StaffDays
     news: News | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether Cal.com told of everybody; what is not among the openings is not free only then."""
+        return not self.starts or len(self.starts) == len(self.stylists)
+
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
@@ -77,6 +83,9 @@ def find_free(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wan
     known_free = {**kept, **told}
     # In the order of the configuration, which decides between stylists who are equally free.
     starts = {staff: known_free[staff].starts for staff in stylists if staff in known_free}
+    for each in answers.values():
+        if isinstance(each, KeyRejected | NotThere):
+            turn.alerts.raise_(alert.question_refused(service.id, turn.call.id, each))
     if not starts:
         waits = [each.retry_after_s for each in answers.values() if isinstance(each, NotSent)]
         return NoAnswer(next((wait for wait in waits if wait is not None), None))

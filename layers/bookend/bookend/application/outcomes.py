@@ -23,13 +23,17 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Free times, kept for this caller. `asked` is the day they wished for, `exact` whether their very time is free."""
+    """Free times, kept for this caller. `asked` is the day they wished for, `exact` whether their very time is free.
+
+    `sure`: whether anything can be said of the times that are not among them.
+    """
 
     service: Service
     asked: date
     at: datetime | None
     offers: tuple[Offer, ...]
     today: date
+    sure: bool = True
 
     @property
     def exact(self) -> bool:

@@ -24,6 +24,14 @@ class StoreUnavailable(Exception):
     """The store did not answer in time or not at all; whether a write happened is not known."""
 
 
+class TenantUnusable(StoreUnavailable):
+    """What is stored of a tenant cannot be read as one: to those who ask for it, the store might as well be away."""
+
+
+class KeyUnavailable(Exception):
+    """A key of ours was not to be had, or is none: nothing was asked, and nothing admitted, with it."""
+
+
 class Clock(Protocol):
     """Time, so that tests and the sandbox can set it."""
 
@@ -177,7 +185,7 @@ class Page:
 class Tenants(Protocol):
     """Whose call it is."""
 
-    def of_call(self, *, agent: str | None, number: str | None) -> Tenant | None:
+    def of_call(self, *, agent: str | None, number: str | None, deadline: Deadline | None = None) -> Tenant | None:
         """The tenant (narrowed to a branch where agent or dialled number belong to one), or None: not ours."""
         ...
 
@@ -371,8 +379,11 @@ class Appointments(Protocol):
         """
         ...
 
-    def postpone(self, tenant: str, appointment: Appointment, *, until: datetime) -> bool:
-        """Look at it again at `until`, and count the look; False if it is no longer open."""
+    def postpone(self, tenant: str, appointment: Appointment, *, until: datetime, absent: datetime | None) -> bool:
+        """Look at it again at `until`; False if it is no longer open.
+
+        `absent`: a look at this instant found no booking of it; the first such instant is kept.
+        """
         ...
 
     def leave_open(
@@ -390,8 +401,11 @@ class Appointments(Protocol):
         why: str,
         alert: Alert,
         now: datetime,
-    ) -> bool:
-        """Cal.com made something that must go: COMPENSATING, time stays blocked. False if settled meanwhile."""
+    ) -> bool | BookingHasOwner:
+        """Cal.com made something that must go: COMPENSATING, time stays blocked. False if settled meanwhile.
+
+        The bookings' uids become this appointment's; one that is another's is nothing of ours to undo.
+        """
         ...
 
     def appointment(self, tenant: str, appointment: str) -> Appointment | None:

@@ -88,7 +88,9 @@ def work_on(
         if job.attempt + 1 >= MOST_TRIES:
             inbox.finish(job.tenant, job.name, outcome=Worked.LEFT.value, now=work.clock.now())
             return Worked.LEFT
-        queue.send(Job(job.kind, job.tenant, job.name, job.attempt + 1), delay=_pause(job.attempt))
+        pause = _pause(job.attempt)  # the sweeper would begin anew, beside the one that waits
+        inbox.postpone(job.tenant, job.name, until=work.clock.now() + pause + REQUEUE_AFTER)
+        queue.send(Job(job.kind, job.tenant, job.name, job.attempt + 1), delay=pause)
         return Worked.AGAIN
     inbox.finish(job.tenant, job.name, outcome=ended, now=work.clock.now())
     return Worked.DONE

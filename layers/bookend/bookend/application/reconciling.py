@@ -8,19 +8,19 @@ something away is counted, and beyond a small number the run stops for a person.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from bookend.application import alerts as alert
 from bookend.application.converging import Converged, assess, carry_out
-from bookend.application.ports import Alert, ListQuery, Page, Run, RunKind, Runs
+from bookend.application.ports import Alert, ListQuery, Page, Run, RunKind, Runs, StoreUnavailable
 from bookend.application.settling import Background, Settled, settle
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import TRANSIENT, Appointment, AppointmentState
-from bookend.domain.drift import LIVE, Drift, LookAgain, Nothing, Repair, agree, is_destructive
+from bookend.domain.drift import LIVE, Adopt, Drift, LookAgain, Nothing, Repair, agree, is_destructive
 from bookend.domain.staff_day import IntervalState
 from bookend.domain.timeslot import Slot
 
@@ -42,6 +42,7 @@ RESERVED_FOR_CALLS = 40
 """What is left of the minute's requests belongs to live calls from here on."""
 ONE_S = 8.0
 """Seconds one request and what follows from it may take."""
+_PAUSE_S = 5.0
 _STEP = 200
 """About how many of our appointments are compared in one step, so that it fits into a page of the list."""
 _LONGEST_STEP_DAYS = 31
@@ -82,6 +83,8 @@ class Limits:
     requests: int = REQUESTS
     reserved: int = RESERVED_FOR_CALLS
     most_destructive: int = MOST_DESTRUCTIVE
+    patient: bool = False
+    """Wait for the next minute's requests instead of ending: for a run whose progress is not kept."""
 
 
 @dataclass(slots=True)
@@ -160,6 +163,8 @@ class _Work:
         self._runs = runs
         self._limits = limits
         self.report = Report(run.kind)
+        self.looked_at: set[str] = set()
+        """Uids that are done with; what is yet to be taken away is not."""
 
     def one(self) -> Background:
         """The ports for one request, after a look whether there may be one more.
@@ -168,12 +173,17 @@ class _Work:
             _Stop: there may not.
         """
         work = self.background
-        left = work.calendar.headroom()
-        used_up = self.report.requests >= self._limits.requests or (left is not None and left <= self._limits.reserved)
+        while self._limits.patient and self._callers_need_the_rest() and work.deadline.remaining() >= ONE_S:
+            work.clock.sleep(_PAUSE_S)
+        used_up = self.report.requests >= self._limits.requests or self._callers_need_the_rest()
         if used_up or work.deadline.remaining() < ONE_S:
             raise _Stop(Stopped.BUDGET)
         self.report.requests += 1
         return replace(work, deadline=work.deadline.share(ONE_S))
+
+    def _callers_need_the_rest(self) -> bool:
+        left = self.background.calendar.headroom()
+        return left is not None and left <= self._limits.reserved
 
     def count(self, name: str, times: int = 1) -> None:
         """Add to the tally of the whole run."""
@@ -214,6 +224,8 @@ class _Work:
         twice = len(page.bookings) - len({each.uid for each in page.bookings})
         if twice:
             self.contradicted(twice)
+        if page.more and not page.bookings:
+            self.contradicted()  # nothing, and more of it
         return page
 
     def contradicted(self, times: int = 1) -> None:
@@ -237,9 +249,12 @@ class _Work:
         for name in overdue:
             work = self.one()
             if not self._limits.apply:
-                self.report.findings.append(Finding(Drift.UNSETTLED, "settle", "", name, "its outcome is open"))
+                if all(name != each.appointment for each in self.report.findings):
+                    self.report.findings.append(Finding(Drift.UNSETTLED, "settle", "", name, "its outcome is open"))
                 continue
-            ended = settle(work, name)
+            ended = Settled.WAITING
+            with self.spared(name):
+                ended = settle(work, name)
             if ended in {Settled.CONFIRMED, Settled.RELEASED}:
                 self.count(f"settled_{ended.value}")
                 done = ended.value
@@ -263,23 +278,40 @@ class _Work:
         """
         destructive: list[Repair] = []
         for uid, listed in suspects.items():
-            work = self.one()
-            seen = work.calendar.booking(uid, deadline=work.deadline)
-            if not isinstance(seen, Booking):
-                self.count("unreadable")
-                if isinstance(seen, NotThere):
-                    self.contradicted()
-                continue
-            if _shown(listed) != _shown(seen):
-                self.contradicted()
-            repair = assess(work, seen)
-            if isinstance(repair, Nothing):
-                continue
-            if is_destructive(repair):
-                destructive.append(repair)
-                continue
-            self._do(work, repair, uid)
+            with self.spared(uid):
+                work = self.one()
+                repair = self._assess(work, uid, listed)
+                if repair is not None and _may_take_away(repair):
+                    destructive.append(repair)
+                    continue
+                if repair is not None:
+                    self._do(work, repair, uid)
+            self.looked_at.add(uid)
         self._take_away(destructive, window)
+
+    @contextmanager
+    def spared(self, name: str) -> Iterator[None]:
+        """What breaks in a way nobody thought of is put before a person, and keeps nothing else waiting."""
+        try:
+            yield
+        except (_Stop, StoreUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            self.count("failed")
+            self.raise_(alert.job_failed(self.run.kind.value, name, error))
+
+    def _assess(self, work: Background, uid: str, listed: Booking) -> Repair | None:
+        """What a look at the booking itself calls for; None: nothing."""
+        seen = work.calendar.booking(uid, deadline=work.deadline)
+        if not isinstance(seen, Booking):
+            self.count("unreadable")
+            if isinstance(seen, NotThere):
+                self.contradicted()
+            return None
+        if _shown(listed) != _shown(seen):
+            self.contradicted()
+        repair = assess(work, seen)
+        return None if isinstance(repair, Nothing) else repair
 
     def missing(self, appointment: Appointment) -> None:
         """Confirmed here, and Cal.com says of its booking that there is none."""
@@ -299,17 +331,19 @@ class _Work:
         if not repairs:
             return
         most = self._limits.most_destructive
-        if window is not None and most == MOST_DESTRUCTIVE:
+        if window is not None and most <= MOST_DESTRUCTIVE:
             most = min(most, max(2, round(window * SHARE_DESTRUCTIVE)))
         planned = self.run.tally.get("destructive", 0) + len(repairs)
-        if planned > most and self._limits.apply:
+        if planned > most:
             for each in repairs:
                 self.report.findings.append(_finding(each, "", "not done: blast limit"))
             self.raise_(alert.blast_limit(planned, most, self.run.kind.value))
             raise _Stop(Stopped.BLAST_LIMIT)
         for each in repairs:
-            self._do(self.one(), each, "")
+            work = self.one()
             self.count("destructive")
+            with self.spared("destructive"):
+                self._do(work, each, "")
 
     def _do(self, work: Background, repair: Repair, uid: str) -> None:
         self.count(f"drift_{repair.drift.value}")
@@ -317,6 +351,11 @@ class _Work:
         self.report.findings.append(_finding(repair, uid, "planned" if done is None else done.value))
         if done is not None:
             self.count(f"repair_{done.value}")
+
+
+def _may_take_away(repair: Repair) -> bool:
+    """A late booking is cancelled after all if its caller has had their message meanwhile."""
+    return is_destructive(repair) or (isinstance(repair, Adopt) and repair.revives is not None)
 
 
 def _shown(booking: Booking) -> tuple[object, ...]:
@@ -349,7 +388,15 @@ def _poll(at_work: _Work) -> None:
     query = ListQuery(changed_since=at_work.run.since)
     while True:
         page = at_work.page(query, at_work.run.skip)
-        at_work.look_closer(at_work.differing(page.bookings), window=None)
+        suspects = at_work.differing(page.bookings)
+        try:
+            at_work.look_closer(suspects, window=None)
+        except _Stop:
+            # What only a person can make equal differs each time anew: it must not use up every budget to come.
+            uids = [each.uid for each in page.bookings]
+            done = next((uids.index(each) for each in suspects if each not in at_work.looked_at), len(uids))
+            at_work.run = replace(at_work.run, skip=at_work.run.skip + done)
+            raise
         if not page.more:
             return
         at_work.run = replace(at_work.run, skip=at_work.run.skip + len(page.bookings))
@@ -360,18 +407,23 @@ def _full(at_work: _Work) -> None:
     """Step by step through the days: what is listed there, and then what we have that the list did not show."""
     last = at_work.run.last
     while at_work.run.day is not None and last is not None and at_work.run.day <= last:
-        first = at_work.run.day
-        until, ours = _step(at_work.background, first, last)
+        first, cut = at_work.run.day, at_work.run.skip
+        until, ours = _step(at_work.background, first, last, cut)
+        # A step that does not fit into what is left of an invocation is half as large next time: it must end some time.
+        at_work.run = replace(at_work.run, skip=cut + 1)
         _compare(at_work, Slot(_midnight(first), _midnight(until + timedelta(days=1))), ours)
-        at_work.run = replace(at_work.run, day=until + timedelta(days=1))
+        at_work.run = replace(at_work.run, day=until + timedelta(days=1), skip=max(0, cut - 1))
         if until < last:
             at_work.keep()
 
 
-def _step(work: Background, first: date, last: date) -> tuple[date, set[str]]:
-    """The days from `first` that together hold about `_STEP` appointments, and which ones these are."""
+def _step(work: Background, first: date, last: date, cut: int) -> tuple[date, set[str]]:
+    """The days from `first` that together hold about `_STEP` appointments, and which ones these are.
+
+    `cut`: how often a step was not finished; each time halves it, down to a day.
+    """
     staff = [each.id for each in work.tenant.staff]
-    most = min((last - first).days + 1, _LONGEST_STEP_DAYS)
+    most = min((last - first).days + 1, max(1, _LONGEST_STEP_DAYS >> cut))
     days = [first + timedelta(days=number) for number in range(most)]
     known = work.appointments.staff_days(work.tenant.id, {(each, day) for each in staff for day in days})
     found: set[str] = set()
@@ -382,7 +434,7 @@ def _step(work: Background, first: date, last: date) -> tuple[date, set[str]]:
             for key, interval in known.day(each, day).intervals.items()
             if interval.state is not IntervalState.HELD and interval.slot.start >= _midnight(day)
         }
-        if found and len(found) + len(today) > _STEP:
+        if found and len(found) + len(today) > _STEP >> cut:
             return day - timedelta(days=1), found
         found |= today
     return days[-1], found
@@ -408,7 +460,7 @@ def _compare(at_work: _Work, window: Slot, ours: set[str]) -> None:
             at_work.settle([appointment.id])
         elif appointment.state is AppointmentState.CONFIRMED:
             unseen += [each.uid for each in appointment.segments if each.uid is not None and each.uid not in rows]
-    _look_for(at_work, unseen, window=max(len(rows), len(ours)))
+    _look_for(at_work, unseen, query, window=max(len(rows), len(ours)))
 
 
 def _of_ours(at_work: _Work, ours: set[str]) -> list[Appointment]:
@@ -417,7 +469,7 @@ def _of_ours(at_work: _Work, ours: set[str]) -> list[Appointment]:
     return sorted(work.appointments.several(work.tenant.id, ours).values(), key=lambda each: each.id)
 
 
-def _look_for(at_work: _Work, uids: Iterable[str], *, window: int) -> None:
+def _look_for(at_work: _Work, uids: Iterable[str], query: ListQuery, *, window: int) -> None:
     """What we have and the list did not show: Cal.com is asked for each by its uid, a second time."""
     known: dict[str, Booking] = {}
     for uid in uids:
@@ -430,9 +482,15 @@ def _look_for(at_work: _Work, uids: Iterable[str], *, window: int) -> None:
                 at_work.missing(appointment)
         elif isinstance(seen, Booking):
             known[uid] = seen
-            if seen.status == LIVE:
+            if seen.status == LIVE and _asked_for(seen, query):
                 at_work.contradicted()  # it is there: the list left it out
     at_work.look_closer(known, window=window)
+
+
+def _asked_for(booking: Booking, query: ListQuery) -> bool:
+    """Whether a list should have shown it: what was moved to another day is not left out."""
+    window = query.window
+    return window is not None and window.start <= booking.start and booking.end <= window.end
 
 
 def _midnight(day: date) -> datetime:

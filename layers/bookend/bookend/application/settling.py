@@ -7,8 +7,8 @@ there" believed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
@@ -28,21 +28,23 @@ from bookend.application.ports import (
 )
 from bookend.domain.answers import Answered, Booking, Expected, NotThere, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.drift import DEAD
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
 
 SETTLE = timedelta(seconds=180)
 """How long after its start an operation may still take effect at Cal.com: above the longest request seen (125 s)."""
-LOOKS = 2
-"""How often its absence must have been seen before it is believed."""
 AGAIN = timedelta(seconds=30)
-"""How soon something that is not settled is looked at again."""
+"""How soon something that is not settled is looked at again; its absence must have been seen twice, so far apart."""
 STUCK = timedelta(minutes=15)
 """After this long an operator is told that something does not end."""
+EXISTING = "existing"
 NEVER_ARRIVED = "never_arrived"
 UNDONE = "wrong"
 CANCEL_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
 _ROOM = timedelta(days=1)
+_LONGEST_CHAIN = 10
+"""How many moves of one booking are followed in a row."""
 
 
 class Settled(StrEnum):
@@ -75,7 +77,7 @@ def expected_booking(tenant: Tenant, appointment: Appointment, segment: BookedSe
         segment=segment.index,
         slot=segment.slot,
         event_type=segment.event_type,
-        host=tenant.member(segment.staff).calcom_user,
+        host=segment.host if segment.host is not None else tenant.member(segment.staff).calcom_user,
         email=appointment.customer.email,
         sent_at=appointment.created_at,
     )
@@ -119,19 +121,46 @@ def _find_out(work: Background, appointment: Appointment) -> Settled:
     ours = look_up(appointment, calendar=work.calendar, deadline=work.deadline)
     if ours is None:
         return _wait(work, appointment)
-    live = [each for each in ours if each.status == "accepted"]
+    live = [each for each in ours if each.status not in DEAD]
     segment = appointment.segments[0]
     expected = expected_booking(work.tenant, appointment, segment)
     for booking in live:
         if judge(Answered(booking), expected, now=work.clock.now()).verdict is Verdict.OK:
             return _confirm(work, appointment, segment, booking)
+    moved = [each for each in ours if each.rescheduled_from is not None or each.rescheduled_to is not None]
+    if moved:
+        return _moved_meanwhile(work, appointment, segment, moved, expected)
     if live:
         return _undo(work, appointment, segment, live[0])
     gone = bool(ours)
-    old_enough = work.clock.now() - appointment.created_at >= SETTLE and appointment.looks + 1 >= LOOKS
-    if gone or old_enough:
+    now, absent = work.clock.now(), appointment.absent_since
+    seen_twice = absent is not None and now - absent >= AGAIN
+    if gone or (seen_twice and now - appointment.created_at >= SETTLE):
         return _release(work, appointment, "cancelled_there" if gone else NEVER_ARRIVED)
-    return _wait(work, appointment)
+    return _wait(work, appointment, absent=now)
+
+
+def _moved_meanwhile(
+    work: Background, appointment: Appointment, segment: BookedSegment, moved: list[Booking], expected: Expected
+) -> Settled:
+    """Others moved it before we knew of it: it is the customer's all the same. Confirmed as it was, it is followed."""
+    root = next((each for each in moved if each.rescheduled_from is None), None)
+    if root is None:
+        return _wait(work, appointment)  # where it came from is not shown yet
+    now_is = root
+    for _ in range(_LONGEST_CHAIN):
+        if now_is.rescheduled_to is None:
+            break
+        successor = work.calendar.booking(now_is.rescheduled_to, deadline=work.deadline)
+        if not isinstance(successor, Booking):
+            return _wait(work, appointment)
+        now_is = successor
+    if now_is.status != "accepted":
+        return _release(work, appointment, "cancelled_there")
+    as_it_was = replace(root, status="accepted")
+    if judge(Answered(as_it_was), expected, now=work.clock.now()).verdict is Verdict.OK:
+        return _confirm(work, appointment, segment, as_it_was)
+    return _undo(work, appointment, segment, now_is)
 
 
 def _confirm(work: Background, appointment: Appointment, segment: BookedSegment, booking: Booking) -> Settled:
@@ -141,9 +170,8 @@ def _confirm(work: Background, appointment: Appointment, segment: BookedSegment,
     match outcome:
         case Confirmed():
             return Settled.CONFIRMED
-        case BookingHasOwner(owner):
-            work.alerts.raise_(alert.foreign_booking(appointment, Answered(booking), owner=owner))
-            return _release(work, appointment, "existing")
+        case BookingHasOwner(_):
+            return _undo(work, appointment, segment, booking)
         case Superseded(_):
             return Settled.WAITING
         case other:
@@ -152,10 +180,13 @@ def _confirm(work: Background, appointment: Appointment, segment: BookedSegment,
 
 def _undo(work: Background, appointment: Appointment, segment: BookedSegment, booking: Booking) -> Settled:
     raised = alert.wrong_booking(appointment, "found later, not as asked", Answered(booking))
-    work.alerts.raise_(raised)
     marked = work.appointments.must_undo(
         work.tenant.id, appointment, {segment.index: booking}, why=UNDONE, alert=raised, now=work.clock.now()
     )
+    if isinstance(marked, BookingHasOwner):
+        work.alerts.raise_(alert.foreign_booking(appointment, Answered(booking), owner=marked.appointment))
+        return _release(work, appointment, EXISTING)
+    work.alerts.raise_(raised)
     if not marked:
         return Settled.WAITING
     now_is = work.appointments.appointment(work.tenant.id, appointment.id)
@@ -172,8 +203,10 @@ def _take_back(work: Background, appointment: Appointment) -> Settled:
     if ours is None:
         return _wait(work, appointment)
     known = {segment.uid for segment in appointment.segments if segment.uid is not None}
-    live = {each.uid for each in ours if each.status == "accepted"}
+    live = {each.uid for each in ours if each.status not in DEAD}
     for uid in sorted(live | (known - {each.uid for each in ours})):
+        if work.adoptions.owner(work.tenant.id, uid) not in {None, appointment.id}:
+            continue  # somebody has it, whatever it is labelled: never taken away for us
         outcome = work.calendar.cancel(uid, CANCEL_REASON, deadline=work.deadline)
         settled_time = work.clock.now() - appointment.created_at >= SETTLE
         if not isinstance(outcome, Cancelled) and not (isinstance(outcome, NotThere) and settled_time):
@@ -189,14 +222,15 @@ def _release(work: Background, appointment: Appointment, why: str) -> Settled:
         answer="",
         alert=None,
         now=work.clock.now(),
-        owes_text=appointment.told is Told.PENDING,
+        # Who was told nothing may have been told "noch offen" in a breath that could not be written down.
+        owes_text=appointment.told in {Told.NOTHING, Told.PENDING},
     )
     return Settled.RELEASED if isinstance(outcome, Released) else Settled.WAITING
 
 
-def _wait(work: Background, appointment: Appointment) -> Settled:
+def _wait(work: Background, appointment: Appointment, *, absent: datetime | None = None) -> Settled:
     now = work.clock.now()
     if now - appointment.created_at >= STUCK:
         work.alerts.raise_(alert.stuck(appointment))
-    work.appointments.postpone(work.tenant.id, appointment, until=now + AGAIN)
+    work.appointments.postpone(work.tenant.id, appointment, until=now + AGAIN, absent=absent)
     return Settled.WAITING

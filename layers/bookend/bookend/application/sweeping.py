@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from bookend.application.alerts import job_failed
 from bookend.application.deadline import Deadline
-from bookend.application.ports import Clock, DueWork, Inbox, Job, Queue, QueueUnavailable, StoreUnavailable
+from bookend.application.ports import Alerts, Clock, DueWork, Inbox, Job, Queue, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import REQUEUE_AFTER
 from bookend.application.settling import Background, settle
 
@@ -19,7 +20,14 @@ BackgroundOf = Callable[[str, Deadline], Background | None]
 
 
 def sweep(
-    *, due_work: DueWork, inbox: Inbox, queue: Queue, background: BackgroundOf, clock: Clock, deadline: Deadline
+    *,
+    due_work: DueWork,
+    inbox: Inbox,
+    queue: Queue,
+    background: BackgroundOf,
+    alerts: Alerts,
+    clock: Clock,
+    deadline: Deadline,
 ) -> Mapping[str, int]:
     """Look after what is overdue; how many came to which end. Safe to run twice at once, and to be cut off anywhere."""
     ends: Counter[str] = Counter()
@@ -35,6 +43,9 @@ def sweep(
             ends[settle(work, job.name).value if work is not None else "no_such_tenant"] += 1
         except StoreUnavailable:
             ends["store_unavailable"] += 1  # one that cannot be reached does not keep the others waiting
+        except Exception as error:  # noqa: BLE001 - nor does one that breaks in a way nobody thought of
+            alerts.raise_(job_failed(job.kind, job.name, error))
+            ends["failed"] += 1
     return ends
 
 

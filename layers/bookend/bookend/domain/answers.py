@@ -14,6 +14,7 @@ from typing import assert_never
 
 from bookend.domain.timeslot import Slot
 
+_WRITTEN_BY_US = frozenset({"segment", "appointment"})
 FRESH = timedelta(seconds=30)
 """A booking made for our request was created at most this long before or after it (incident I1, Must hold)."""
 
@@ -171,9 +172,12 @@ def judge(answer: CreateAnswer, expected: Expected, *, now: datetime, after_unkn
 
 
 def _judge_booking(booking: Booking, expected: Expected, now: datetime) -> Judgement:
+    differences = [name for name, same in _checks(booking, expected, now) if not same]
+    if "op_id" not in booking.metadata and not {*differences} - _WRITTEN_BY_US:
+        # Made just now, for our customer, as asked, and what we wrote into it is lost: nobody would find it again.
+        return Judgement(Verdict.WRONG, "differs in metadata")
     if booking.metadata.get("op_id") != expected.op:
         return Judgement(Verdict.EXISTING, "its op_id is not ours")
-    differences = [name for name, same in _checks(booking, expected, now) if not same]
     if differences:
         return Judgement(Verdict.WRONG, "differs in " + ", ".join(differences))
     return Judgement(Verdict.OK, "ours, as asked")

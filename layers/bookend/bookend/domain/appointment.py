@@ -57,11 +57,16 @@ TRANSIENT = frozenset(
 """States that something must end: each such appointment has a lease and a due time."""
 
 
+OPEN = frozenset({AppointmentState.PENDING, AppointmentState.COMPENSATING})
+"""States in which it is not known yet whether there will be an appointment."""
+
+
 @dataclass(frozen=True, slots=True)
 class BookedSegment:
     """A busy part of an appointment: one stylist, one slot, one booking at Cal.com once there is one.
 
-    `uid` is Cal.com's id for paths; `booking_id` its numeric id, which it takes in no path (contracts: calcom 9.21).
+    `host` is the stylist's user at Cal.com as of then: the configuration may have lost them since. `uid` is Cal.com's
+    id for paths; `booking_id` its numeric id, which it takes in no path (contracts: calcom 9.21).
     """
 
     index: int
@@ -70,6 +75,7 @@ class BookedSegment:
     event_type: int
     uid: str | None = None
     booking_id: int | None = None
+    host: int | None = None
 
 
 class Told(StrEnum):
@@ -86,8 +92,8 @@ class Appointment:
     """One appointment. `op` is the operation that last changed it, `version` grows with every change.
 
     `lease` is the instant until which its operation may still be working on it. `why` says for what reason it ended
-    where it is: the refusal's name, never Cal.com's text. `looks` counts how often its outcome was looked for in vain.
-    `calendar_updated_at` is Cal.com's own instant of the newest state of it that we know.
+    where it is: the refusal's name, never Cal.com's text. `absent_since` is the instant since which every look has
+    found no booking of it. `calendar_updated_at` is Cal.com's own instant of the newest state of it that we know.
     """
 
     id: str
@@ -105,7 +111,7 @@ class Appointment:
     told: Told = Told.NOTHING
     why: str | None = None
     verified_at: datetime | None = None
-    looks: int = 0
+    absent_since: datetime | None = None
     calendar_updated_at: datetime | None = None
 
     @property

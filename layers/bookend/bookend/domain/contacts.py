@@ -20,6 +20,9 @@ _EMAIL = re.compile(
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
 _HONORIFICS = frozenset({"herr", "frau", "hr", "fr", "dr", "prof", "mr", "mrs", "ms"})
+_ADDRESSES = {"herr": "herr", "herrn": "herr", "hr": "herr", "mr": "herr"} | dict.fromkeys(
+    ("frau", "fr", "mrs", "ms"), "frau"
+)
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _WITHHELD = frozenset({"+266696687", "+7378742833", "+86282452253", "+8656696", "+2562533"})
 """ANONYMOUS, RESTRICTED, UNAVAILABLE, UNKNOWN and BLOCKED on a telephone's keys: what some networks send for a withheld
@@ -88,17 +91,32 @@ def name_identity(name: str) -> str:
 
 
 def may_be_one_person(name: str, other: str) -> bool:
-    """Whether two names can be spellings of one: every word of the shorter is in the longer ("Schuster")."""
+    """Whether two names can be spellings of one: every word of the shorter is in the longer ("Schuster").
+
+    Herr and Frau Schuster are two people, whatever their names have in common.
+    """
+    if {_address(name), _address(other)} == {"herr", "frau"}:
+        return False
     words, others = set(name_identity(name).split()), set(name_identity(other).split())
     return words <= others or others <= words
 
 
-def customer_id(tenant: str, *, caller: str | None, call: str, name: str) -> str:
-    """Who this is to us: the signed caller number where there is one, else this person in this call.
+def _address(name: str) -> str | None:
+    """How somebody is addressed: "herr", "frau", or not said."""
+    for word in re.findall(r"[^\W_]+", name.casefold()):
+        if word in _ADDRESSES:
+            return _ADDRESSES[word]
+    return None
+
+
+def customer_id(tenant: str, *, caller: str | None, call: str) -> str:
+    """Who this is to us: the signed caller number where there is one, else this call.
+
+    Not the name: a model spells it in many ways, and each would be a customer of their own.
 
     `caller` is E.164 or None (withheld). A digest, so that keys and indexes carry no number.
     """
-    known_by = f"tel|{caller}" if caller else f"call|{call}|{name_identity(name)}"
+    known_by = f"tel|{caller}" if caller else f"call|{call}"
     return hashlib.sha256(f"{tenant}|{known_by}".encode()).hexdigest()[:24]
 
 

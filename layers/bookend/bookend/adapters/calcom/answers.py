@@ -6,6 +6,7 @@ Status and known texts decide; nothing is searched for "500". An answer that cou
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 from pydantic import ValidationError
@@ -42,6 +43,8 @@ _REFUSALS: tuple[tuple[str, Refusal], ...] = (
     ("Attendee email has been blocked", Refusal.INVALID),
 )
 _RESET_HEADER = "x-ratelimit-reset-default"  # seconds, not an epoch; there is no Retry-After (contracts: calcom 3.3)
+_LONGEST_RESET_S = 600
+_MOST_KEPT = 60_000  # bytes; an item of DynamoDB holds 400 KB, and not only this
 
 
 def read_create(response: httpx.Response) -> CreateAnswer:
@@ -88,10 +91,21 @@ def error_text(response: httpx.Response) -> str | None:
 
 
 def kept(response: httpx.Response) -> str:
-    """The whole answer for an operator: status and body, never shortened (incident I5)."""
-    return f"HTTP {response.status_code} {response.content.decode(errors='replace')}"
+    """The whole answer for an operator: status and body (incident I5), as long as it fits into an item of the table.
+
+    What is longer is no answer of Cal.com's API but somebody's page: its beginning is kept, and how long it was.
+    """
+    body = response.content[:_MOST_KEPT].decode(errors="replace").encode()[:_MOST_KEPT].decode(errors="ignore")
+    cut = "" if len(response.content) <= _MOST_KEPT else f"… ({len(response.content)} bytes)"
+    return f"HTTP {response.status_code} {body}{cut}"
 
 
 def _reset(response: httpx.Response) -> float:
-    seconds = response.headers.get(_RESET_HEADER, "")
-    return float(seconds) if seconds.isascii() and seconds.isdigit() else 60.0
+    """Never None, which would mean "no connection" and have the request sent again: a limit lasts a minute."""
+    return float(min(count_in(response, _RESET_HEADER, 60), _LONGEST_RESET_S))
+
+
+def count_in(response: httpx.Response, header: str, otherwise: int) -> int:
+    """A header that holds a count, or `otherwise` where it is missing or holds anything else."""
+    text = response.headers.get(header, "")
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else otherwise

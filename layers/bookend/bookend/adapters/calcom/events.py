@@ -6,9 +6,23 @@ Cal.com rebuilds the body at delivery. So an event is read for its uid and for h
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bookend.application.receiving import Hint, Irrelevant
+
+TRIGGERS = frozenset(
+    {"BOOKING_CREATED", "BOOKING_REQUESTED", "BOOKING_RESCHEDULED", "BOOKING_CANCELLED", "BOOKING_REJECTED"}
+    | {"BOOKING_REASSIGNED", "BOOKING_LOCATION_UPDATED", "BOOKING_PAYMENT_INITIATED", "BOOKING_PAID"}
+    | {"BOOKING_NO_SHOW_UPDATED", "AFTER_HOSTS_CAL_VIDEO_NO_SHOW", "AFTER_GUESTS_CAL_VIDEO_NO_SHOW"}
+    | {"MEETING_STARTED", "MEETING_ENDED", "INSTANT_MEETING", "INSTANT_MEETING_ACCEPTED"}
+    | {"RECORDING_READY", "RECORDING_TRANSCRIPTION_GENERATED", "OOO_CREATED", "PING"}
+    | {"FORM_SUBMITTED", "FORM_SUBMITTED_NO_EVENT", "ROUTING_FORM_FALLBACK_HIT", "WRONG_ASSIGNMENT_REPORT"}
+    | {"DELEGATION_CREDENTIAL_ERROR"}
+)
+"""Those that are known; others are counted together, since a metric cannot have a dimension of strangers' making."""
+_UNREADABLE = "unreadable"
 
 _EXPECTED = {
     "BOOKING_CREATED": frozenset({"accepted", "pending", "cancelled", "rejected"}),
@@ -19,10 +33,14 @@ _EXPECTED = {
 """Per trigger, the states that a read must show to be at least as new as the event. Others do not tell."""
 
 
+_Uid = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+"""It becomes a part of a path and of a key: nothing that means something there."""
+
+
 class _Payload(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
-    uid: str | None = Field(default=None, min_length=1, max_length=100)
-    booking_uid: str | None = Field(default=None, alias="bookingUid", min_length=1, max_length=100)
+    uid: _Uid | None = None
+    booking_uid: _Uid | None = Field(default=None, alias="bookingUid")
 
 
 class _Event(BaseModel):
@@ -31,7 +49,7 @@ class _Event(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
     trigger: str = Field(alias="triggerEvent", min_length=1, max_length=80, pattern=r"^[A-Z_]+$")
     payload: _Payload | None = None
-    uid: str | None = Field(default=None, min_length=1, max_length=100)
+    uid: _Uid | None = None
 
 
 def read_event(body: str) -> Hint | Irrelevant:
@@ -39,7 +57,7 @@ def read_event(body: str) -> Hint | Irrelevant:
     try:
         event = _Event.model_validate_json(body)
     except ValidationError:
-        return Irrelevant("unreadable")
+        return Irrelevant(_UNREADABLE)
     payload = event.payload or _Payload()
     uid = payload.uid or payload.booking_uid or event.uid
     if not event.trigger.startswith("BOOKING_"):
@@ -47,3 +65,9 @@ def read_event(body: str) -> Hint | Irrelevant:
     if uid is None:
         return Irrelevant(f"{event.trigger} without a booking")
     return Hint(event.trigger, uid, _EXPECTED.get(event.trigger))
+
+
+def counted_as(said: Hint | Irrelevant) -> str:
+    """The name an event is counted by."""
+    name = said.trigger if isinstance(said, Hint) else said.what.partition(" ")[0]
+    return name if name in TRIGGERS | {_UNREADABLE} else "other"

@@ -22,7 +22,7 @@ def is_authentic(body: bytes, header: str | None, secrets: Sequence[str]) -> boo
     if header is None or _HEX.fullmatch(header) is None:
         return False
     matches = [
-        hmac.compare_digest(hmac.new(secret.encode(), body, hashlib.sha256).hexdigest(), header)
+        hmac.compare_digest(hmac.new(secret.encode("utf-8", "surrogatepass"), body, hashlib.sha256).hexdigest(), header)
         for secret in secrets
         if len(secret) >= _SHORTEST_SECRET
     ]

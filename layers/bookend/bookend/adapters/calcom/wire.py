@@ -1,16 +1,41 @@
-"""What Cal.com sends, as far as we read it (contracts: calcom 1.3, 4.1). What else it sends is ignored."""
+"""What Cal.com sends, as far as we read it (contracts: calcom 1.3, 4.1). What else it sends is ignored.
+
+What Cal.com makes (uid, id, state, times) must be what it can be, else it is no booking. What anybody who books there
+may write (attendees, metadata) is cut to what may be stored, and spoils nothing.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
 
 from bookend.domain.answers import Booking
 from bookend.domain.timeslot import as_utc
 
+_UID = r"[A-Za-z0-9_-]{1,100}"
+is_uid = re.compile(_UID).fullmatch
+"""Whether a text can be a uid: nothing else goes into a path ("." and ".." would name another one) or a key."""
+Uid = Annotated[str, Field(pattern=f"^{_UID}$")]
+Number = Annotated[int, Field(ge=1, le=2**53)]
 Instant = Annotated[AwareDatetime, AfterValidator(as_utc)]
+_LONGEST = timedelta(hours=24)
+_MOST_METADATA = 500
+"""Characters of one value; Cal.com takes no more itself (calcom-observed 3)."""
+_MOST_EMAIL = 320
+_MOST_NAME = 1000
 
 
 class _Lenient(BaseModel):
@@ -18,7 +43,7 @@ class _Lenient(BaseModel):
 
 
 class _Host(_Lenient):
-    id: int | str  # the string "unknown" when the booking has no user row
+    id: Number | str  # the string "unknown" when the booking has no user row
 
 
 class _Attendee(_Lenient):
@@ -30,23 +55,31 @@ class _Attendee(_Lenient):
 class BookingWire(_Lenient):
     """A booking as create, get and list show it in version 2024-08-13."""
 
-    uid: str = Field(min_length=1)
-    id: int
-    status: str
+    uid: Uid
+    id: Number
+    status: str = Field(pattern="^[A-Za-z_]{1,40}$")
     start: Instant
     end: Instant
     created_at: Instant | None = Field(default=None, alias="createdAt")
     updated_at: Instant | None = Field(default=None, alias="updatedAt")
     hosts: list[_Host] = []
-    event_type_id: int | None = Field(default=None, alias="eventTypeId")
+    event_type_id: Number | None = Field(default=None, alias="eventTypeId")
     attendees: list[_Attendee] = []
     metadata: dict[str, Any] | None = None
-    rescheduled_from: str | None = Field(default=None, alias="rescheduledFromUid")
-    rescheduled_to: str | None = Field(default=None, alias="rescheduledToUid")
+    rescheduled_from: Uid | None = Field(default=None, alias="rescheduledFromUid")
+    rescheduled_to: Uid | None = Field(default=None, alias="rescheduledToUid")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if not timedelta() < self.end - self.start <= _LONGEST or not 2000 <= self.start.year < 2200:
+            msg = "no time that anybody could book"
+            raise ValueError(msg)
+        return self
 
     def booking(self) -> Booking:
         """In our words."""
         host = self.hosts[0].id if self.hosts else None
+        first = self.attendees[0] if self.attendees else _Attendee(email="")
         return Booking(
             uid=self.uid,
             id=self.id,
@@ -57,12 +90,13 @@ class BookingWire(_Lenient):
             updated_at=self.updated_at,
             host=host if isinstance(host, int) else None,
             event_type=self.event_type_id,
-            attendees=tuple(each.email.lower() for each in self.attendees),
-            metadata={key: str(value) for key, value in (self.metadata or {}).items()},
+            attendees=tuple(each.email.lower() for each in self.attendees if len(each.email) <= _MOST_EMAIL),
+            # Cut, not left out: a booking whose op_id is not ours is not the same as one without any.
+            metadata={key: str(value)[:_MOST_METADATA] for key, value in (self.metadata or {}).items()},
             rescheduled_from=self.rescheduled_from,
             rescheduled_to=self.rescheduled_to,
-            attendee_name=self.attendees[0].name if self.attendees else None,
-            attendee_phone=self.attendees[0].phone_number if self.attendees else None,
+            attendee_name=first.name and first.name[:_MOST_NAME],
+            attendee_phone=first.phone_number and first.phone_number[:_MOST_NAME],
         )
 
 
@@ -76,10 +110,17 @@ class _Pagination(_Lenient):
     has_next: bool = Field(alias="hasNextPage")
 
 
-class BookingList(_Lenient):
-    """A page of bookings."""
+def _or_none(row: Any, read: Callable[[Any], BookingWire]) -> BookingWire | None:
+    try:
+        return read(row)
+    except ValidationError:
+        return None
 
-    data: list[BookingWire]
+
+class BookingList(_Lenient):
+    """A page of bookings; None in place of each that is none, so that one of them does not hide all the others."""
+
+    data: list[Annotated[BookingWire | None, WrapValidator(_or_none)]]
     pagination: _Pagination
 
 

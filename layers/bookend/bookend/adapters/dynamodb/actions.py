@@ -129,9 +129,23 @@ class Actions:
         if segment.uid is None or segment.booking_id is None:
             msg = "a segment is confirmed only with its booking"
             raise ValueError(msg)
+        by_id = keys.booking_id(tenant, segment.booking_id)
+        return [self.uid_guard(tenant, appointment, segment), self._owned(by_id, appointment, segment)]
+
+    def uid_guard(self, tenant: str, appointment: Appointment, segment: BookedSegment) -> Action:
+        """The segment's uid belongs to this appointment and to no other.
+
+        Raises:
+            ValueError: the segment has no booking.
+        """
+        if segment.uid is None:
+            msg = "there is no booking to own"
+            raise ValueError(msg)
+        return self._owned(keys.booking_uid(tenant, segment.uid), appointment, segment)
+
+    def _owned(self, key: Key, appointment: Appointment, segment: BookedSegment) -> Action:
         owner = to_wire({"appt": appointment.id, "seg": segment.index})
-        own = (keys.booking_uid(tenant, segment.uid), keys.booking_id(tenant, segment.booking_id))
-        return [self.put(key | owner, _NOT_ANOTHERS, {":me": appointment.id}, "appt") for key in own]
+        return self.put(key | owner, _NOT_ANOTHERS, {":me": appointment.id}, "appt")
 
     def put_outbox(self, tenant: str, appointment: Appointment, kind: str, told: Told, now: datetime) -> Action:
         """The message that the end of this operation owes its caller; once an operation."""

@@ -45,6 +45,8 @@ _HOLD_IS_LIVE = "#iv.#k.#op = :hold AND #iv.#k.#st = :H AND #iv.#k.#x > :now"
 _INTERVAL_IS_OURS = "#iv.#k.#op = :op AND #iv.#k.#st = :P"
 _OPERATION_IS_OPEN = "#op = :op AND #state = :PENDING"
 _OPERATION_NOT_ENDED = "#op = :op AND #state IN (:PENDING, :COMPENSATING)"
+_NOBODY_WAITS = f"{_OPERATION_NOT_ENDED} AND #told <> :open"
+"""Nobody was told "noch offen" of it: who was is owed the end of the story, and that goes into the same write."""
 
 
 class DynamoAppointments:
@@ -305,21 +307,25 @@ class DynamoAppointments:
         actions = [
             self._actions.update(
                 keys.appointment(tenant, appointment.id),
-                "SET #state = :FAILED, #why = :why, #answer = :answer, #told = :told, #ver = #ver + :one "
-                "REMOVE #lease, #due, #due_shard",
-                _OPERATION_NOT_ENDED,
-                names("op", "state", "why", "answer", "told", "ver", "lease", "due", "due_shard"),
+                "SET #state = :FAILED, #why = :why, #told = :told, #ver = #ver + :one"
+                + (", #answer = :answer" if answer else "")  # what Cal.com said first is not forgotten
+                + " REMOVE #lease, #due, #due_shard",
+                _OPERATION_NOT_ENDED if owes_text else _NOBODY_WAITS,
+                names(
+                    "op", "state", "why", "told", "ver", "lease", "due", "due_shard", *(["answer"] if answer else [])
+                ),
                 {
                     ":FAILED": "FAILED",
                     ":PENDING": "PENDING",
                     ":COMPENSATING": "COMPENSATING",
                     ":op": appointment.op,
                     ":why": why,
-                    ":answer": answer,
                     # The message says how it ended; until it is sent the caller still has "noch offen" in the ear.
                     ":told": (appointment.told if owes_text else Told.NOT_BOOKED).value,
                     ":one": 1,
-                },
+                }
+                | ({} if owes_text else {":open": Told.PENDING.value})
+                | ({":answer": answer} if answer else {}),
             ),
             *self._free(tenant, appointment),
             self._actions.drop_customer_guard(tenant, appointment),
@@ -332,20 +338,21 @@ class DynamoAppointments:
         failed = self._table.write(actions)
         return Released() if failed is None else Superseded(self.appointment(tenant, appointment.id))
 
-    def postpone(self, tenant: str, appointment: Appointment, *, until: datetime) -> bool:
+    def postpone(self, tenant: str, appointment: Appointment, *, until: datetime, absent: datetime | None) -> bool:
         due = self._actions.update(
             keys.appointment(tenant, appointment.id),
-            "SET #due = :due, #looks = if_not_exists(#looks, :zero) + :one, #ver = #ver + :one",
+            "SET #due = :due, #ver = #ver + :one"
+            + (", #absent = if_not_exists(#absent, :absent)" if absent is not None else ""),
             _OPERATION_NOT_ENDED,
-            names("op", "state", "due", "looks", "ver"),
+            names("op", "state", "due", "ver") | ({"#absent": "absent_since"} if absent is not None else {}),
             {
                 ":due": items.epoch(until),
                 ":PENDING": "PENDING",
                 ":COMPENSATING": "COMPENSATING",
                 ":op": appointment.op,
-                ":zero": 0,
                 ":one": 1,
-            },
+            }
+            | ({":absent": items.text(absent)} if absent is not None else {}),
         )
         return self._table.write([due]) is None
 
@@ -390,8 +397,11 @@ class DynamoAppointments:
         why: str,
         alert: Alert,
         now: datetime,
-    ) -> bool:
-        """Position 0: settled meanwhile. The bookings to undo are named on the appointment before they are undone."""
+    ) -> bool | BookingHasOwner:
+        """Position 0: settled meanwhile. Then the uids: a booking is named as ours before it is undone, or not undone.
+
+        Not the numeric ids: one that Cal.com gave twice must not keep us from undoing what we made.
+        """
         marked = self._actions.update(
             keys.appointment(tenant, appointment.id),
             "SET #state = :COMPENSATING, #segments = :segments, #told = :told, #why = :why, #ver = #ver + :one",
@@ -407,12 +417,24 @@ class DynamoAppointments:
             },
             raw={":segments": items.segments_to_wire(_with_bookings(appointment.segments, bookings))},
         )
+        guards = [
+            self._actions.uid_guard(tenant, appointment, each)
+            for each in _with_bookings(appointment.segments, bookings)
+            if each.index in bookings
+        ]
         actions = [
             marked,
+            *guards,
             *self._actions.put_alerts(tenant, appointment, alert, now),
             *self._actions.forget_slots_of(tenant, appointment),
         ]
-        return self._table.write(actions) is None
+        failed = self._table.write(actions)
+        if failed is None:
+            return True
+        for position in range(1, 1 + len(guards)):
+            if (owner := failed.items.get(position)) is not None:
+                return BookingHasOwner(owner["appt"]["S"])
+        return False
 
 
 def _held(offer: Offer) -> Interval:

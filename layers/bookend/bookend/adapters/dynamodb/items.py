@@ -224,7 +224,7 @@ def appointment_from_item(appointment: str, item: Item) -> Appointment:
         told=Told(plain["told"]),
         why=plain.get("why"),
         verified_at=parse_instant(plain["verified_at"]) if "verified_at" in plain else None,
-        looks=int(plain.get("looks", 0)),
+        absent_since=parse_instant(plain["absent_since"]) if "absent_since" in plain else None,
         calendar_updated_at=parse_instant(plain["cal_updated"]) if "cal_updated" in plain else None,
     )
 
@@ -243,6 +243,7 @@ def _segment_to_map(segment: BookedSegment) -> dict[str, Any]:
         "event_type": segment.event_type,
         "uid": segment.uid,
         "id": segment.booking_id,
+        "host": segment.host,
     }
 
 
@@ -254,6 +255,7 @@ def _segment(entry: Mapping[str, Any]) -> BookedSegment:
         event_type=int(entry["event_type"]),
         uid=entry["uid"],
         booking_id=int(entry["id"]) if entry["id"] is not None else None,
+        host=int(entry["host"]) if entry.get("host") is not None else None,
     )
 
 

@@ -23,6 +23,8 @@ from bookend.domain.timeslot import Slot
 
 _PATIENCE_S = 0.1
 """How long a busy table is tried again: waiting longer than a few tries costs more than the answer is worth."""
+_MOST_S = 0.5
+"""How long a table that hangs is waited for: a check goes on without it."""
 _MOST_STARTS = 2_500
 """A week of starts every five minutes, with room. More is not kept, so that an item stays far below its 400 kB."""
 
@@ -86,7 +88,9 @@ class DynamoSlotCache:
         )
 
     def _hurried(self) -> Table:
-        return self._table if self._deadline is None else self._table.within(self._deadline.share(_PATIENCE_S))
+        if self._deadline is None:
+            return self._table
+        return self._table.within(self._deadline.share(_MOST_S), limit_s=_PATIENCE_S)
 
 
 def _usable(item: Item | None, event_type: int, window: Slot, *, now: datetime) -> FreeStarts | None:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.transact import Table
-from bookend.application.ports import Clock
+from bookend.application.deadline import Deadline
+from bookend.application.ports import Clock, TenantUnusable
 from bookend.domain.tenant import Tenant
 
 FRESH = timedelta(seconds=60)
@@ -21,59 +22,74 @@ class RouteTaken(Exception):
 
 
 class DynamoTenants:
-    """The `Tenants` port. `parse` turns a stored document into a tenant."""
+    """The `Tenants` port. `parse` turns a stored document into a tenant, or raises TenantUnusable.
 
-    def __init__(self, table: Table, *, parse: Callable[[str], Tenant], clock: Clock) -> None:
+    `on_unusable` is told of a stored document that cannot be used: nobody of that tenant is served until it is mended.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        parse: Callable[[str], Tenant],
+        clock: Clock,
+        on_unusable: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._table = table
         self._parse = parse
         self._clock = clock
+        self._on_unusable = on_unusable
         self._routes: dict[tuple[str | None, str | None], tuple[datetime, str | None]] = {}
         self._tenants: dict[str, tuple[datetime, Tenant]] = {}
 
-    def of_call(self, *, agent: str | None, number: str | None) -> Tenant | None:
-        tenant_id = self._route(agent, number)
+    def of_call(self, *, agent: str | None, number: str | None, deadline: Deadline | None = None) -> Tenant | None:
+        table = self._table if deadline is None else self._table.within(deadline)
+        tenant_id = self._route(agent, number, table)
         if tenant_id is None:
             return None
-        tenant = self._tenant(tenant_id)
+        tenant = self._tenant(tenant_id, table)
         return None if tenant is None else tenant.at_branch(tenant.branch_of(agent=agent, number=number))
 
     def of_id(self, tenant: str) -> Tenant | None:
-        return self._tenant(tenant)
+        return self._tenant(tenant, self._table)
 
     def every(self) -> Sequence[str]:
         item = self._table.get(keys.every_tenant())
         return sorted(item["ids"]["SS"]) if item is not None else []
 
-    def _route(self, agent: str | None, number: str | None) -> str | None:
+    def _route(self, agent: str | None, number: str | None, table: Table) -> str | None:
         """The tenant both agree on; where agent and number belong to different ones, nobody's."""
         now = self._clock.now()
         cached = self._routes.get((agent, number))
         if cached is not None and now - cached[0] < FRESH:
             return cached[1]
         wanted = [keys.route(kind, value) for kind, value in (("AGENT", agent), ("NUMBER", number)) if value]
-        owners = {item["tenant"]["S"] for item in self._table.get_all(wanted) if item is not None} if wanted else set()
+        owners = {item["tenant"]["S"] for item in table.get_all(wanted) if item is not None} if wanted else set()
         found = owners.pop() if len(owners) == 1 else None
         if len(self._routes) >= _MOST_CACHED:
             self._routes.clear()
         self._routes[agent, number] = (now, found)
         return found
 
-    def _tenant(self, tenant_id: str) -> Tenant | None:
+    def _tenant(self, tenant_id: str, table: Table) -> Tenant | None:
         now = self._clock.now()
         cached = self._tenants.get(tenant_id)
         if cached is not None and now - cached[0] < FRESH:
             return cached[1]
-        document = self.document(tenant_id)
+        document = _document(table, tenant_id)
         if document is None:
             return None
-        tenant = self._parse(document)
+        try:
+            tenant = self._parse(document)
+        except TenantUnusable:
+            self._on_unusable(tenant_id)
+            raise
         self._tenants[tenant_id] = (now, tenant)
         return tenant
 
     def document(self, tenant_id: str) -> str | None:
         """The document in force, as it was stored."""
-        item = self._table.get(keys.tenant_config(tenant_id))
-        return None if item is None else str(item["document"]["S"])
+        return _document(self._table, tenant_id)
 
     def store(self, tenant: Tenant, document: str) -> None:
         """Write the document and its routes in one transaction, in place of an earlier one of the same tenant.
@@ -121,6 +137,11 @@ class DynamoTenants:
                 value for position, (_, value) in enumerate(sorted(wanted | former), 1) if position in failed.items
             ]
             raise RouteTaken(", ".join(taken) or "the configuration was changed by somebody else meanwhile")
+
+
+def _document(table: Table, tenant_id: str) -> str | None:
+    item = table.get(keys.tenant_config(tenant_id))
+    return None if item is None else str(item["document"]["S"])
 
 
 def _routes(tenant: Tenant) -> set[tuple[str, str]]:

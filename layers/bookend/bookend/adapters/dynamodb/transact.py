@@ -3,7 +3,7 @@
 A cancelled transaction with a failed condition is a decision of ours and comes back as a value. One that met a
 concurrent transaction or a throttle is tried again, with full jitter, for as long as a caller can wait: botocore
 retries neither (reliability 1.1). A service that is away is StoreUnavailable; what it calls our mistake is a bug and
-is raised as it came.
+is raised as it came. Where somebody waits, a request is over at the deadline, whatever becomes of it then (`bounds`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from bookend.adapters.bounded import Bounds, Late, at_once
 from bookend.adapters.dynamodb.keys import Item
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Clock, StoreUnavailable
@@ -52,7 +53,10 @@ class _LeftOut(Exception):
 
 
 class Table:
-    """One table, asked politely. `limit_s` bounds, in seconds, how long tries of one request go on."""
+    """One table, asked politely. `limit_s` bounds, in seconds, how long tries of one request go on.
+
+    `bounds` ends each request at the deadline that `within` gives; without a deadline nothing does.
+    """
 
     def __init__(
         self,
@@ -63,6 +67,7 @@ class Table:
         on_give_up: Callable[[], None] = lambda: None,
         limit_s: float = _BACKGROUND_S,
         deadline: Deadline | None = None,
+        bounds: Bounds = at_once,
     ) -> None:
         self._client = client
         self.name = name
@@ -70,16 +75,25 @@ class Table:
         self._on_give_up = on_give_up
         self._limit_s = limit_s
         self._deadline = deadline
+        self._bounds = bounds
 
-    def within(self, deadline: Deadline) -> Table:
-        """The same table for one turn: tries end with it."""
+    def within(self, deadline: Deadline, *, limit_s: float | None = None) -> Table:
+        """The same table for one turn: tries end with it, and so does the request that is under way then."""
+        return self._but(deadline, self._bounds, self._limit_s if limit_s is None else limit_s)
+
+    def patient(self) -> Table:
+        """The same table for work that no caller waits for: a request that was begun is heard out."""
+        return self._but(self._deadline, at_once, self._limit_s)
+
+    def _but(self, deadline: Deadline | None, bounds: Bounds, limit_s: float) -> Table:
         return Table(
             self._client,
             self.name,
             clock=self._clock,
             on_give_up=self._on_give_up,
-            limit_s=self._limit_s,
+            limit_s=limit_s,
             deadline=deadline,
+            bounds=bounds,
         )
 
     def write(self, actions: Sequence[dict[str, Any]]) -> Failed | None:
@@ -92,17 +106,17 @@ class Table:
 
     def put(self, **request: Any) -> None:
         """One put without a rival: configuration only."""
-        self._with_tries(lambda: self._client.put_item(TableName=self.name, **request))
+        self._with_tries(lambda: self._ask("put_item", TableName=self.name, **request))
 
     def get(self, key: Item) -> Item | None:
         """One item, consistently."""
-        answer = self._with_tries(lambda: self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True))
+        answer = self._with_tries(lambda: self._ask("get_item", TableName=self.name, Key=key, ConsistentRead=True))
         item: Item | None = answer.get("Item")
         return item
 
     def query(self, **request: Any) -> list[Item]:
         """One page of an index; what it says is late, so nobody decides on it alone."""
-        answer = self._with_tries(lambda: self._client.query(TableName=self.name, **request))
+        answer = self._with_tries(lambda: self._ask("query", TableName=self.name, **request))
         found: list[Item] = answer["Items"]
         return found
 
@@ -114,7 +128,7 @@ class Table:
         def read_on() -> None:
             while pending:
                 request = {self.name: {"Keys": pending[:_MOST_KEYS], "ConsistentRead": True}}
-                answer = self._client.batch_get_item(RequestItems=request)
+                answer = self._ask("batch_get_item", RequestItems=request)
                 found.update((_id(item), item) for item in answer["Responses"].get(self.name, []))
                 left = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
                 pending[:_MOST_KEYS] = left
@@ -126,7 +140,7 @@ class Table:
 
     def _transact(self, actions: Sequence[dict[str, Any]]) -> Failed | None:
         try:
-            self._client.transact_write_items(TransactItems=list(actions))
+            self._ask("transact_write_items", TransactItems=list(actions))
         except ClientError as error:
             reasons: list[Any] = _response(error).get("CancellationReasons", [])
             if not any(each["Code"] == "ConditionalCheckFailed" for each in reasons):
@@ -142,12 +156,19 @@ class Table:
 
     def _update(self, request: dict[str, Any]) -> Failed | None:
         try:
-            self._client.update_item(TableName=self.name, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
+            self._ask("update_item", TableName=self.name, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             return Failed({0: _response(error).get("Item")})
         return None
+
+    def _ask(self, operation: str, **request: Any) -> Any:
+        """One request, over at the deadline."""
+        ask = getattr(self._client, operation)
+        if self._deadline is None:
+            return ask(**request)
+        return self._bounds(lambda: ask(**request), self._deadline)
 
     def _with_tries(self, attempt: Callable[[], _T]) -> _T:
         until = self._clock.monotonic() + self._limit_s
@@ -165,7 +186,7 @@ class Table:
                     self._on_give_up()
                     raise StoreUnavailable(_code(error)) from error
                 self._clock.sleep(pause)
-            except BotoCoreError as error:
+            except (BotoCoreError, Late) as error:
                 self._on_give_up()
                 raise StoreUnavailable(type(error).__name__) from error
         self._on_give_up()

@@ -16,6 +16,7 @@ _DE: Mapping[str, str] = {
     "free_exact": "Ja, {time} ist ein Termin für {service} frei.",
     "free_exact_or": "Ja, {time} ist ein Termin für {service} frei. Möglich wäre es auch {others}.",
     "free_instead": "{wanted} ist leider kein Termin für {service} frei. Möglich wäre es {times}.",
+    "free_perhaps_more": "Für {service} wäre es {times} möglich; alle Zeiten kann ich gerade nicht einsehen.",
     "free_on_day": "Ein Termin für {service} wäre {times} möglich.",
     "free_other_day": "{day} ist für {service} leider nichts frei. Möglich wäre es {times}.",
     "suits_which": "Was passt Ihnen?",
@@ -26,7 +27,7 @@ _DE: Mapping[str, str] = {
     "booked": "Ihr Termin ist gebucht: {service} {time} bei {staff}.",
     "taken_race": "Der Termin {time} wurde gerade von einem anderen Kunden gebucht.",
     "taken": "Der Termin {time} ist leider nicht frei.",
-    "instead": "Möchten Sie stattdessen {times}?",
+    "instead": "Möchten Sie stattdessen {times} kommen?",
     "ask_other_time": "Soll ich nach einer anderen Zeit schauen?",
     "still_open": (
         "Ihr Termin {time} ist noch offen: Die Bestätigung der Terminverwaltung steht aus. "
@@ -72,6 +73,7 @@ _EN: Mapping[str, str] = {
     "free_exact": "Yes, an appointment for {service} is free {time}.",
     "free_exact_or": "Yes, an appointment for {service} is free {time}. It would also be possible {others}.",
     "free_instead": "I'm sorry, no appointment for {service} is free {wanted}. It would be possible {times}.",
+    "free_perhaps_more": "For {service} it would be possible {times}; I cannot see every time just now.",
     "free_on_day": "An appointment for {service} would be possible {times}.",
     "free_other_day": "I'm sorry, nothing is free for {service} {day}. It would be possible {times}.",
     "suits_which": "Which suits you?",

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from bookend.adapters import web
 from bookend.adapters.retell import wire
-from bookend.adapters.retell.signature import is_authentic
+from bookend.adapters.retell.signature import is_authentic, may_be_authentic
+from bookend.application.deadline import Deadline
 from bookend.application.ports import Clock
 
 SIGNATURE_HEADER = "x-retell-signature"
@@ -21,11 +22,15 @@ class Keys(Protocol):
 
     clock: Clock
 
-    def retell_keys(self) -> tuple[str, ...]:
-        """The keys that may sign."""
+    def retell_keys(self, deadline: Deadline | None = None) -> tuple[str, ...]:
+        """The keys that may sign.
+
+        Raises:
+            KeyUnavailable: they are not to be had by `deadline`.
+        """
         ...
 
-    def fresh_retell_keys(self) -> tuple[str, ...]:
+    def fresh_retell_keys(self, deadline: Deadline | None = None) -> tuple[str, ...]:
         """Keys put in force since; empty if there is nothing new to know."""
         ...
 
@@ -34,17 +39,22 @@ class Keys(Protocol):
         ...
 
 
-def admitted(event: Mapping[str, Any], keys: Keys) -> bytes | dict[str, Any]:
-    """The raw body of an authentic request, or the answer for one that is not."""
+def admitted(event: Mapping[str, Any], keys: Keys, *, deadline: Deadline) -> bytes | dict[str, Any]:
+    """The raw body of an authentic request, or the answer for one that is not.
+
+    Raises:
+        KeyUnavailable: nobody can say whether it is; what is no signature at all is answered without a key.
+    """
     body = web.raw_body(event)
     if body is None:
         return web.answer(400, _UNREADABLE)
     if len(body) > wire.MAX_BODY:
         return web.answer(413, _TOO_LARGE)
     signature, now = web.header(event, SIGNATURE_HEADER), keys.clock.now()
-    if is_authentic(body, signature, keys.retell_keys(), now=now):
-        return body
-    if signature is not None and is_authentic(body, signature, keys.fresh_retell_keys(), now=now):
+    if may_be_authentic(signature, now=now) and (
+        is_authentic(body, signature, keys.retell_keys(deadline), now=now)
+        or is_authentic(body, signature, keys.fresh_retell_keys(deadline), now=now)
+    ):
         return body
     keys.signature_rejected()
     return web.answer(401, _FORGED)

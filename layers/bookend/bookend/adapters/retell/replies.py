@@ -135,6 +135,8 @@ class Speaker:
             sentence = self._say(
                 key, time=exact, service=service, others=self._times(others, asked, today) if others else ""
             )
+        elif not outcome.sure:
+            sentence = self._say("free_perhaps_more", service=service, times=times)
         elif outcome.at is not None:
             wanted = say_slot(outcome.at, self._tenant.zone, self._language, asked_day=asked, today=today)
             sentence = self._say("free_instead", wanted=wanted, service=service, times=times)
@@ -142,13 +144,15 @@ class Speaker:
             sentence = self._say("free_on_day", service=service, times=times)
         else:
             day = say_relative_day(asked, self._language, today=today)
+            if self._language is Language.DE and "," in day:
+                day += ","  # "Am Montag, 27. Oktober, ist"
             sentence = self._say("free_other_day", day=day, service=service, times=times)
         if not outcome.exact:
             sentence += " " + self._say("suits_it" if len(offers) == 1 else "suits_which")
         return self._reply(
             "available" if as_asked else "alternatives",
             sentence,
-            offers=[self._offer(each, asked, today) for each in offers],
+            offers=self._listed(offers, asked, today),
         )
 
     def _taken(self, outcome: SlotTaken) -> Reply:
@@ -169,7 +173,7 @@ class Speaker:
             status,
             f"{sentence} {follow}",
             reason=reason,
-            offers=[self._offer(each, asked, today) for each in offers],
+            offers=self._listed(offers, asked, today),
         )
 
     def _question(self, missing: Missing, known: tuple[str, ...]) -> Reply:
@@ -216,11 +220,16 @@ class Speaker:
         }
 
     def _times(self, offers: Sequence[Offer], asked: date, today: date) -> str:
-        spoken = [
-            say_slot(each.slot.start, self._tenant.zone, self._language, asked_day=asked, today=today)
-            for each in offers
-        ]
+        """The times as the day goes; a day that is not the one asked for is named with its first time."""
+        spoken, named = [], asked
+        for start in sorted(each.slot.start for each in offers):
+            spoken.append(say_slot(start, self._tenant.zone, self._language, asked_day=named, today=today))
+            named = self._day(start)
         return join_options(spoken, self._language)
+
+    def _listed(self, offers: Sequence[Offer], asked: date, today: date) -> list[dict[str, str]]:
+        """The offers in the order they are said in."""
+        return [self._offer(each, asked, today) for each in sorted(offers, key=lambda each: each.slot.start)]
 
     def _dated(self, instant: datetime, today: date) -> str:
         return say_slot(instant, self._tenant.zone, self._language, asked_day=None, today=today)

@@ -25,15 +25,26 @@ def is_authentic(body: bytes, header: str | None, keys: Sequence[str], *, now: d
 
     Empty and very short keys never match: a key that was lost in configuration must not open the door.
     """
-    match = _HEADER.fullmatch(header or "")
-    if match is None:
+    read = _read(header, now=now)
+    if read is None:
         return False
-    stamp, digest = match.groups()
-    if abs((now - _EPOCH) // _MILLISECOND - int(stamp)) > TOLERANCE_MS:
-        return False
+    stamp, digest = read
     matches = [
         hmac.compare_digest(hmac.new(key.encode(), body + stamp.encode(), hashlib.sha256).hexdigest(), digest)
         for key in keys
         if len(key) >= _SHORTEST_KEY
     ]
     return any(matches)
+
+
+def may_be_authentic(header: str | None, *, now: datetime) -> bool:
+    """Whether it is a signature of these minutes at all; what is none needs no key to be turned away."""
+    return _read(header, now=now) is not None
+
+
+def _read(header: str | None, *, now: datetime) -> tuple[str, str] | None:
+    """Stamp and digest."""
+    match = _HEADER.fullmatch(header or "")
+    if match is None or abs((now - _EPOCH) // _MILLISECOND - int(match[1])) > TOLERANCE_MS:
+        return None
+    return match[1], match[2]

@@ -43,7 +43,7 @@ class _Kept:
 
 
 class SecretStore:
-    """Secrets by ARN. `on_stale` is told that one could not be read and that the one known before serves on."""
+    """Secrets by ARN. `on_stale` is told that one could not be read: the one known before serves on, or none does."""
 
     def __init__(self, client: Any, *, clock: Clock, on_stale: Callable[[], None] = lambda: None) -> None:
         self._client = client
@@ -72,10 +72,17 @@ class SecretStore:
     def webhook_secrets(self, arn: str, tenant: str) -> tuple[str, ...]:
         """The secrets with which Cal.com signs a tenant's events; none for a tenant without webhooks.
 
+        None either, and an operator is told, for a tenant whose part is not `[text, …]`: nobody can sign for it.
+
         Raises:
-            SecretUnusable: the secret is not `{"<tenant>": [text, …]}`.
+            SecretUnusable: the secret is not `{"<tenant>": …}`.
         """
-        return _texts(self._held(arn, _by_tenant).get(tenant, []), _WEBHOOK_FORM)
+        part = self._held(arn, _by_tenant).get(tenant, [])
+        try:
+            return _texts(part, _WEBHOOK_FORM)
+        except SecretUnusable:
+            self._on_stale()
+            return ()
 
     def refresh(self, arn: str) -> bool:
         """Look for something newer than what is kept; False if there is none, or somebody did so within a minute."""

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from bookend.application.ports import Job, QueueUnavailable
 
 _LONGEST_DELAY_S = 900
+_KINDS = frozenset({"settle", "event"})
 
 
 class SqsQueue:
@@ -41,6 +42,9 @@ def read_job(body: str) -> Job:
     """
     try:
         said = json.loads(body)
-        return Job(str(said["kind"]), str(said["tenant"]), str(said["name"]), int(said.get("attempt", 0)))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        job = Job(str(said["kind"]), str(said["tenant"]), str(said["name"]), int(said.get("attempt", 0)))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise NotAJob(type(error).__name__) from error
+    if job.kind not in _KINDS:
+        raise NotAJob("kind")
+    return job

@@ -1,0 +1,173 @@
+"""The salon's desk, beside the running stack: what people do at Cal.com past the voice agent, and the schedules.
+
+    python -m sandbox.desk book Herrenhaarschnitt Fabian "2026-12-01 10:00" "Petra Web"
+    python -m sandbox.desk move UID "2026-12-01 11:00"
+    python -m sandbox.desk assign UID Emma
+    python -m sandbox.desk cancel UID
+    python -m sandbox.desk webhooks lost      (lost, or late as they are at first)
+    python -m sandbox.desk reconcile          (or nightly, or sweep)
+    python -m sandbox.desk show               both sides: Cal.com's bookings, and what we have of each
+
+A UID may be cut short, as long as it names one booking.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import boto3
+
+from sandbox.salon import handle
+from sandbox.salon.records import Records
+from sandbox.salon.running import REGULAR_MAIL
+from sandbox.salon.standin import StandIn
+from sandbox.stack.front import SCHEDULES
+from sandbox.stack.provision import function_credentials
+
+Json = dict[str, Any]
+_TASKS = {"sweep": "Sweep", "reconcile": "Reconcile", "nightly": "Nightly"}
+_RUN_S = 240
+
+
+class Unclear(Exception):
+    """What was typed names nothing here; the message says what there is."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: done; 1: there is no stack, or it refused."""
+    options = _options(arguments)
+    stack = handle.read()
+    if stack is None:
+        return _refuse("No stack is running here: start it with make run, in another terminal.")
+    if not stack.calcom and options.what not in {"show", *_TASKS}:
+        return _refuse("This stack speaks to the real Cal.com: book, move and cancel there.")
+    try:
+        _do(options, stack)
+    except Unclear as unclear:
+        return _refuse(str(unclear))
+    except urllib.error.HTTPError as refused:
+        return _refuse(f"{refused.code}: {refused.read().decode(errors='replace')}")
+    except OSError as error:
+        return _refuse(f"{stack.url} does not answer ({error}); is make run still there?")
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox.desk", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    doing = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    book = doing.add_parser("book", help="somebody books on the public page")
+    for name in ("service", "stylist", "start", "name"):
+        book.add_argument(name)
+    move = doing.add_parser("move", help="somebody moves a booking at Cal.com")
+    move.add_argument("uid")
+    move.add_argument("start")
+    assign = doing.add_parser("assign", help="the salon gives a booking to another stylist")
+    assign.add_argument("uid")
+    assign.add_argument("stylist")
+    doing.add_parser("cancel", help="somebody cancels a booking at Cal.com").add_argument("uid")
+    doing.add_parser("webhooks", help="how Cal.com's webhooks go from now on").add_argument(
+        "mail", choices=("late", "lost")
+    )
+    for task in _TASKS:
+        doing.add_parser(task, help="run this schedule now")
+    doing.add_parser("show", help="both sides, from now on")
+    return parser.parse_args(arguments)
+
+
+def _do(options: argparse.Namespace, stack: handle.Handle) -> None:
+    calcom = StandIn(stack.calcom, "")
+    match options.what:
+        case "book":
+            kind = _named(stack.event_types, f"{options.service}/{options.stylist}")
+            made = calcom.somebody_books(kind, _start(options.start, stack), name=options.name, force=False)
+            _tell(made, stack)
+        case "move":
+            _tell(calcom.moves(_uid(calcom, options.uid), _start(options.start, stack)), stack)
+        case "assign":
+            calcom.gives(_uid(calcom, options.uid), _named(stack.staff, options.stylist))
+        case "cancel":
+            calcom.cancels(_uid(calcom, options.uid), "am Schalter")
+        case "webhooks":
+            calcom.mail(**(REGULAR_MAIL if options.mail == "late" else {"lost": 1.0}))
+        case "show":
+            _show(stack, calcom)
+        case task:
+            url = f"{stack.url}{SCHEDULES}{_TASKS[task]}"
+            with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=_RUN_S) as answer:
+                print(json.dumps(json.load(answer), indent=2))
+
+
+def _named(known: dict[str, int], wanted: str) -> int:
+    """The one whose name begins so, in each of its parts."""
+    parts = [part.casefold() for part in wanted.split("/")]
+    found = {
+        name: number
+        for name, number in known.items()
+        if all(is_so.startswith(part) for is_so, part in zip(name.casefold().split("/"), parts, strict=True))
+    }
+    if len(found) != 1:
+        raise Unclear(f"{wanted}? There are: {', '.join(found or known)}")
+    return next(iter(found.values()))
+
+
+def _uid(calcom: StandIn, wanted: str) -> str:
+    found = [str(each["uid"]) for each in calcom.bookings() if each["uid"].startswith(wanted)]
+    if len(found) != 1:
+        raise Unclear(f"{len(found)} bookings have a uid that begins with {wanted}; see: python -m sandbox.desk show")
+    return found[0]
+
+
+def _start(text: str, stack: handle.Handle) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Unclear(f"{text} is no time such as 2026-12-01 10:00") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(stack.zone))
+
+
+def _tell(booking: Json, stack: handle.Handle) -> None:
+    who, stylist = booking["attendees"][0]["name"], booking["hosts"][0]["name"]
+    print(f"{booking['uid']}  {_local(booking['start'], stack)}  {booking['status']:<9}  {stylist:<16}  {who}")
+
+
+def _show(stack: handle.Handle, calcom: StandIn) -> None:
+    client = boto3.session.Session(
+        aws_access_key_id=function_credentials()["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=function_credentials()["AWS_SECRET_ACCESS_KEY"],
+        region_name=function_credentials()["AWS_REGION"],
+    ).client("dynamodb", endpoint_url=stack.dynamodb)
+    records = Records.read(client, stack.table)
+    owners = records.owners()
+    ours = {each["id"]: each for each in records.appointments}
+    bookings = sorted(calcom.bookings(), key=lambda each: str(each["start"])) if stack.calcom else []
+    for booking in bookings:
+        known = ours.get(owners.get(booking["uid"], ""))
+        here = "not known here" if known is None else f"{known['state']} {_local(known['start'], stack)}"
+        status = "moved" if booking.get("rescheduledToUid") else booking["status"]
+        who, stylist = booking["attendees"][0]["name"], booking["hosts"][0]["name"].split()[0]
+        there = f"{_local(booking['start'], stack)}  {status:<9}  {stylist:<7}  {who:<16}"
+        print(f"{booking['uid']}  {there}  {here}")
+    print(f"{len(bookings)} bookings at Cal.com, {len(ours)} appointments here, {len(records.alerts)} alerts")
+
+
+def _local(text: str, stack: handle.Handle) -> str:
+    return f"{datetime.fromisoformat(text).astimezone(ZoneInfo(stack.zone)):%d.%m. %H:%M}"
+
+
+def _refuse(why: str) -> int:
+    print(why, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1013 @@
+"""Both sides become equal again, whatever made them differ; and what lists and tables do on the way changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bookend.adapters.dynamodb import keys
+from bookend.application import alerts
+from bookend.application.ports import CalendarTrouble, ListQuery, Page, RunKind, StoreUnavailable
+from bookend.application.reconciling import (
+    FIRST_POLL,
+    MOST_CONTRADICTED,
+    MOST_DESTRUCTIVE,
+    ONE_S,
+    OVERLAP,
+    REQUESTS,
+    RESERVED_FOR_CALLS,
+    Finding,
+    Limits,
+    Report,
+    Stopped,
+)
+from bookend.cli import table_of
+from bookend.domain.answers import Booking, Unclear
+from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.staff_day import IntervalState
+from tests.support.calendar import FakeCalendar
+from tests.support.salon import HeardAlerts
+from tests.support.seeded import CANARIES, CUTS, LONG_AGO, SEEDS, Seed, SeededWorld
+from tests.support.tables.faults import Crash, Fault
+
+FLAGGED = {each for each in SEEDS if each in {"ghost, not there", "status", "attendee", "unknown host", "duplicate"}}
+UNSEEN_BY_A_POLL = {"ghost, not there"}
+"""Nothing changed there: only a look at everything finds it."""
+MANY = Limits(requests=10_000)
+
+
+def small(*names: str, size: int = 24, days: int = 4) -> SeededWorld:
+    """A salon with these differences."""
+    world = SeededWorld.grown(size, days=days)
+    for name in names:
+        world.seed(name)
+    return world
+
+
+def to_the_end(world: SeededWorld, run: Callable[[], Any], *, limits: Limits | None = None, most: int = 400) -> Any:
+    """Every invocation until the run is done; each has the next five minutes' budget."""
+    reports = []
+    for _ in range(most):
+        reports.append(world.once(run(), limits=limits))
+        if reports[-1].done:
+            return reports
+        assert reports[-1].stopped is Stopped.BUDGET
+    raise AssertionError(f"not done after {most} invocations")
+
+
+def facts(reports: list[Report]) -> set[tuple[str, ...]]:
+    """What was found and done, without what only waits for a person or for time."""
+    return {(f.drift.value, f.repair, f.booking, f.appointment, f.done) for each in reports for f in each.findings}
+
+
+def kinds(heard: HeardAlerts) -> Counter[str]:
+    return Counter(each.kind for each in heard.raised)
+
+
+# ---- Every class, among 2,000
+
+
+@dataclass
+class Reconciled:
+    """A large salon before, after one run, and after another."""
+
+    world: SeededWorld
+    before: dict[tuple[str, str], str]
+    bookings_before: dict[str, Booking]
+    report: Report
+    after: tuple[dict[tuple[str, str], str], dict[str, str]]
+    alerts: list[Any]
+    again: Report
+    after_again: tuple[dict[tuple[str, str], str], dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def large() -> Reconciled:
+    world = SeededWorld.grown(2_000)
+    for name in SEEDS:
+        world.seed(name)
+    before, bookings = world.table(), dict(world.calendar.bookings)
+    report = world.once(world.full())
+    after, raised = world.sides(), list(world.alerts.raised)
+    world.clock.advance(86_400)
+    again = world.once(world.full())
+    return Reconciled(world, before, bookings, report, after, raised, again, world.sides())
+
+
+def found_of(seed: Seed, report: Report) -> list[Finding]:
+    return [each for each in report.findings if each.booking in seed.uids and each.repair == seed.repair]
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_every_difference_among_two_thousand_is_found_once(large: Reconciled, name: str) -> None:
+    (seed,) = [each for each in large.world.seeds if each.name == name]
+    (found,) = found_of(seed, large.report)
+    assert found.drift.value == seed.drift
+
+
+def test_nothing_else_is_found_and_the_budget_of_one_invocation_is_enough(large: Reconciled) -> None:
+    assert large.report.done
+    assert len(large.report.findings) == len(large.world.seeds) == len(SEEDS)
+    assert large.report.requests <= REQUESTS
+    assert large.report.tally["destructive"] <= MOST_DESTRUCTIVE
+
+
+def test_each_page_of_the_list_is_asked_for_once(large: Reconciled) -> None:
+    """Of two runs: a step is made to fit into one page, so this is little more than the bookings by 250."""
+    lists = large.world.calendar.asked.count("list") - 1  # one look-up settles the open operation
+    assert lists == large.report.pages + large.again.pages
+    assert large.report.pages <= 2 * 2_000 / 250
+
+
+def one_of(world: SeededWorld, name: str) -> tuple[Seed, Appointment | None]:
+    (seed,) = [each for each in world.seeds if each.name == name]
+    return seed, world.now_is(seed.appointments[0]) if seed.appointments else None
+
+
+def ledger_of(world: SeededWorld, appointment: Appointment) -> list[tuple[str, str, bool]]:
+    """Where the ledger has it: stylist, start and whether it is flagged as a conflict."""
+    found = []
+    for staff in CUTS:
+        for day in {each for slot in (appointment.slot,) for each in slot.utc_days()}:
+            for key, each in world.day(staff, day).intervals.items():
+                if key.startswith(f"{appointment.id}/") and each.state is IntervalState.CONFIRMED:
+                    found.append((staff, each.slot.start.isoformat(), each.conflict))
+    return found
+
+
+def test_cancelled_there_is_cancelled_here_and_its_time_is_free(large: Reconciled) -> None:
+    _, now_is = one_of(large.world, "ghost, cancelled there")
+    assert now_is is not None
+    assert now_is.state is AppointmentState.CANCELLED
+    assert ledger_of(large.world, now_is) == []
+
+
+@pytest.mark.parametrize("name", sorted(FLAGGED))
+def test_what_only_a_person_can_decide_stays_as_it_was(large: Reconciled, name: str) -> None:
+    seed, now_is = one_of(large.world, name)
+    assert now_is is not None
+    key = keys.appointment(large.world.tenant.id, now_is.id)
+    at = (key["pk"]["S"], key["sk"]["S"])
+    assert large.after[0][at] == large.before[at]
+    assert len(ledger_of(large.world, now_is)) == 1
+    told = [each for each in large.alerts if each.facts.get("drift") == seed.drift]
+    assert [each.kind for each in told] == [alerts.DRIFT_FOUND]
+
+
+@pytest.mark.parametrize("name", ["orphan, told not booked", "orphan, text sent", "orphan, time taken"])
+def test_a_booking_that_nobody_was_promised_is_cancelled(large: Reconciled, name: str) -> None:
+    seed, now_is = one_of(large.world, name)
+    assert now_is is not None
+    assert large.world.calendar.bookings[seed.uids[0]].status == "cancelled"
+    assert now_is.state is AppointmentState.FAILED
+    assert large.world.owner(seed.uids[0]) is None
+
+
+def test_a_late_booking_of_somebody_who_still_waits_is_theirs_and_the_text_says_so(large: Reconciled) -> None:
+    seed, failed = one_of(large.world, "orphan, still waiting")
+    assert failed is not None
+    owner = large.world.owner(seed.uids[0])
+    assert owner is not None
+    revived = large.world.now_is(owner)
+    assert (revived.state, revived.customer, revived.call) == (
+        AppointmentState.CONFIRMED,
+        failed.customer,
+        failed.call,
+    )
+    assert len(ledger_of(large.world, revived)) == 1
+    assert large.world.calendar.bookings[seed.uids[0]].status == "accepted"
+    (text,) = [each for each in large.world.kind("OUT") if each["pk"].endswith(failed.op)]
+    assert (text["kind"], text["state"], text["appt"]) == ("booked", "NEW", owner)
+
+
+def test_a_text_that_was_sent_stays_as_it_was(large: Reconciled) -> None:
+    _, failed = one_of(large.world, "orphan, text sent")
+    assert failed is not None
+    (text,) = [each for each in large.world.kind("OUT") if each["pk"].endswith(failed.op)]
+    assert (text["kind"], text["state"], text["appt"]) == ("not_booked", "SENT", failed.id)
+
+
+@pytest.mark.parametrize("name", ["start, in place", "start, moved", "end", "host"])
+def test_an_appointment_stands_where_its_booking_stands(large: Reconciled, name: str) -> None:
+    seed, now_is = one_of(large.world, name)
+    assert now_is is not None
+    there = large.world.calendar.bookings[seed.uids[-1]]
+    (segment,) = now_is.segments
+    assert (segment.uid, segment.slot.start, segment.slot.end) == (there.uid, there.start, there.end)
+    assert large.world.tenant.member(segment.staff).calcom_user == there.host
+    assert now_is.state is AppointmentState.CONFIRMED
+    assert ledger_of(large.world, now_is) == [(segment.staff, there.start.isoformat(), False)]
+    assert {large.world.owner(uid) for uid in seed.uids} == {now_is.id}, "late events of the old uid find their home"
+
+
+@pytest.mark.parametrize(("name", "conflict"), [("foreign", False), ("foreign, in the way", True)])
+def test_what_others_booked_is_ours_too_even_where_it_overlaps(large: Reconciled, name: str, conflict: bool) -> None:
+    seed, _ = one_of(large.world, name)
+    owner = large.world.owner(seed.uids[0])
+    assert owner is not None
+    adopted = large.world.now_is(owner)
+    assert (adopted.state, adopted.source) == (AppointmentState.CONFIRMED, "calcom")
+    ((staff, _, flagged),) = ledger_of(large.world, adopted)
+    assert (staff, flagged) == ("fabian", conflict)
+    assert large.world.calendar.bookings[seed.uids[0]].status == "accepted", "never cancelled by us"
+
+
+def test_an_open_operation_is_brought_to_its_end(large: Reconciled) -> None:
+    seed, now_is = one_of(large.world, "unsettled")
+    assert now_is is not None
+    assert (now_is.state, now_is.segments[0].uid) == (AppointmentState.CONFIRMED, seed.uids[0])
+
+
+def test_everything_else_is_as_it_was_byte_for_byte(large: Reconciled) -> None:
+    world, after = large.world, large.after[0]
+    changed = {key for key in {*large.before, *after} if large.before.get(key) != after.get(key)}
+    named = {name for seed in world.seeds for name in (*seed.appointments, *seed.uids)}
+    named |= {str(world.owner(uid)) for seed in world.seeds for uid in seed.uids}
+    ids = {str(each.id) for uid, each in world.calendar.bookings.items() if uid in named}
+    days = {(f"#STAFF#{staff}", f"DAY#{day}") for seed in world.seeds for staff, day in seed.days}
+    strange = []
+    for pk, sk in changed:
+        kind, name = pk.split("#")[2:4] if pk.count("#") > 2 else (pk.split("#")[2], "")
+        match kind:
+            case "AUDIT" | "ALERT" | "FLAG" | "SLOTS" | "RUN" | "REPORT":
+                fine = True
+            case "APPT" | "CALUID":
+                fine = name in named
+            case "CALID":
+                fine = name in ids
+            case "CUST" | "OUT":
+                fine = any(f"-{each}" in name or f"-{each}|" in name for each in named)
+            case "STAFF":
+                fine = (f"#STAFF#{name}", sk) in days
+            case _:
+                fine = False
+        if not fine:
+            strange.append((pk, sk))
+    assert strange == []
+    there = {uid for uid, each in world.calendar.bookings.items() if each != large.bookings_before.get(uid)}
+    assert there == {
+        seed.uids[0] for seed in world.seeds if seed.drift in {"orphan"} or seed.name == "orphan, text sent"
+    }
+
+
+def test_on_days_that_were_touched_everybody_else_stays_where_they_were(large: Reconciled) -> None:
+    world = large.world
+    named = {name for seed in world.seeds for name in seed.appointments}
+    named |= {str(world.owner(uid)) for seed in world.seeds for uid in seed.uids}
+    for staff, day in {each for seed in world.seeds for each in seed.days}:
+        key = keys.staff_day(world.tenant.id, staff, day)
+        at = (key["pk"]["S"], key["sk"]["S"])
+        if at not in large.before:
+            continue
+        before, now = (json.loads(each[at])["iv"]["M"] for each in (large.before, large.after[0]))
+        assert {k: v for k, v in before.items() if k.partition("/")[0] not in named} == {
+            k: v for k, v in now.items() if k.partition("/")[0] not in named
+        }
+
+
+AUDITED = {"End": "end", "CancelOrphan": "cancel_orphan", "Adopt": "adopt", "Follow": "follow"}
+
+
+def test_each_repair_has_one_entry_with_before_and_after_and_by_whom(large: Reconciled) -> None:
+    entries = large.world.kind("AUDIT")
+    for seed in large.world.seeds:
+        mine = [each for each in entries if each["booking"] in seed.uids]
+        if seed.repair not in AUDITED:
+            assert mine == []
+            continue
+        (entry,) = mine
+        repair = "cancel_orphan" if seed.name == "orphan, text sent" else AUDITED[seed.repair]
+        assert (entry["repair"], entry["by"]) == (repair, "reconciliation")
+        before, after = entry["before"], entry["after"]
+        match repair:
+            case "end" | "cancel_orphan":
+                assert before["appointment"] == seed.appointments[0]
+                assert after == {}
+            case "follow":
+                assert before["appointment"] == after["appointment"] == entry["appt"] == seed.appointments[0]
+                assert before["segments"] != after["segments"]
+                assert seed.uids[-1] in after["segments"]
+            case "adopt":
+                assert after["state"] == "CONFIRMED"
+                assert bool(before) is (seed.name == "orphan, still waiting")
+    assert len(entries) == sum(seed.repair in AUDITED for seed in large.world.seeds)
+
+
+def test_nobody_is_named_in_what_is_kept_or_said_about_it(large: Reconciled) -> None:
+    rows = [row for kind in ("AUDIT", "ALERT", "FLAG", "RUN", "REPORT") for row in large.world.kind(kind)]
+    assert len(rows) > len(SEEDS)
+    said = " ".join(map(repr, (rows, large.alerts, large.report, large.again, table_of(large.report))))
+    assert [each for each in CANARIES if each in said] == []
+
+
+def test_an_operator_hears_of_each_once(large: Reconciled) -> None:
+    assert Counter(each.kind for each in large.alerts) == {
+        alerts.DRIFT_FOUND: len(FLAGGED),
+        alerts.ORPHAN_CANCELLED: 3,
+        alerts.CONFLICT_ADOPTED: 1,
+    }
+
+
+def test_the_next_run_repairs_nothing_and_tells_nobody_again(large: Reconciled) -> None:
+    assert large.again.done
+    assert {each.done for each in large.again.findings} == {"flagged"}
+    assert {each.booking for each in large.again.findings} == {
+        seed.uids[0] for seed in large.world.seeds if seed.name in FLAGGED
+    }
+    assert large.world.alerts.raised == large.alerts
+    assert large.after_again == large.after
+
+
+def test_the_report_of_the_run_is_kept_with_its_tally(large: Reconciled) -> None:
+    first, second = large.world.kind("REPORT")
+    assert first["tally"] == dict(large.report.tally)
+    assert first["tally"]["ours"] >= 2_000
+    assert second["tally"]["repair_flagged"] == len(FLAGGED) - 1, "the one that is not there is counted by its class"
+
+
+def test_a_booking_of_somebody_who_is_no_stylist_is_none_of_our_business() -> None:
+    world = small()
+    before = world.sides()
+    stranger = world.calendar.book_publicly(CUTS["fabian"], world.gap())
+    world.calendar.change(stranger.uid, host=99)
+    report = world.once(world.full())
+    assert (report.done, report.findings, report.requests) == (True, [], report.pages)
+    assert world.sides()[0] == before[0]
+
+
+def test_an_appointment_that_an_operation_holds_is_left_alone() -> None:
+    world = small()
+    held = world.open_one(lease=timedelta(seconds=10))
+    before = world.sides()
+    world.once(world.full())
+    assert world.sides() == before
+    assert world.now_is(held.id).state is AppointmentState.PENDING
+
+
+def test_what_was_moved_to_another_day_in_place_is_no_lie_of_the_list() -> None:
+    """It is not listed where we have it, and that is right: six of them stop nothing."""
+    world = SeededWorld.grown(300, days=60)
+    moved = [world.pick() for _ in range(MOST_CONTRADICTED + 2)]
+    for mine in moved:
+        there = world.calendar.bookings[str(mine.segments[0].uid)]
+        month = (
+            timedelta(days=40, minutes=30)
+            if mine.slot.start - world.clock.now() < timedelta(days=30)
+            else -timedelta(days=25)
+        )
+        world.calendar.change(there.uid, start=there.start + month, end=there.end + month)
+    report = to_the_end(world, world.full)[-1]
+    assert report.tally["contradicted"] == 0
+    for mine in moved:
+        assert world.now_is(mine.id).slot.start == world.calendar.bookings[str(mine.segments[0].uid)].start
+
+
+# ---- What takes something away
+
+
+def exceeding(count: int = MOST_DESTRUCTIVE + 1) -> SeededWorld:
+    """More was cancelled there than is cancelled on an ordinary day."""
+    return small(*["ghost, cancelled there"] * count, size=120, days=4)
+
+
+def test_more_cancellations_than_are_ordinary_stop_the_run_and_change_nothing() -> None:
+    world = exceeding()
+    before = world.sides()
+    report = world.once(world.full())
+    assert report.stopped is Stopped.BLAST_LIMIT
+    assert [each.done for each in report.findings] == ["not done: blast limit"] * (MOST_DESTRUCTIVE + 1)
+    assert [(each.kind, each.facts) for each in world.alerts.raised] == [
+        (alerts.BLAST_LIMIT, {"planned": "6", "most": "5", "run": "full"})
+    ]
+    assert world.sides() == before
+
+
+def test_as_many_as_are_ordinary_are_done() -> None:
+    world = exceeding(MOST_DESTRUCTIVE)
+    assert world.once(world.full()).done
+    assert {world.now_is(each.appointments[0]).state for each in world.seeds} == {AppointmentState.CANCELLED}
+
+
+def test_an_operator_may_let_it_pass() -> None:
+    world = exceeding()
+    report = world.once(world.full(), limits=Limits(most_destructive=6))
+    assert report.done
+    assert [each.done for each in report.findings] == ["ended"] * 6
+
+
+def test_a_poll_has_the_same_limit() -> None:
+    world = exceeding()
+    before = world.sides()
+    assert world.once(world.poll()).stopped is Stopped.BLAST_LIMIT
+    assert world.sides() == before
+    assert kinds(world.alerts) == {alerts.BLAST_LIMIT: 1}
+
+
+def test_what_was_only_late_counts_as_well_since_it_may_end_in_a_cancellation() -> None:
+    """Six whose text is out already: each looks like a booking to take over until its text is seen."""
+    world = small(*["orphan, text sent"] * (MOST_DESTRUCTIVE + 1), size=120, days=4)
+    before = world.sides()
+    assert world.once(world.full()).stopped is Stopped.BLAST_LIMIT
+    assert world.sides() == before
+
+
+@pytest.mark.parametrize(("rows", "most"), [(3, 2), (20, 2), (30, 3), (50, 5), (120, 5)])
+def test_the_limit_is_a_tenth_of_what_is_looked_at_and_two_are_always_ordinary(rows: int, most: int) -> None:
+    for count, stopped in ((most, None), (most + 1, Stopped.BLAST_LIMIT)):
+        if count > rows:
+            continue
+        world = SeededWorld.grown(rows, days=2)
+        for mine in world.known[:count]:
+            world.calendar.change(str(mine.segments[0].uid), status="cancelled")
+        assert world.once(world.full()).stopped is stopped, count
+
+
+def test_what_was_taken_away_counts_for_the_whole_run_however_often_it_is_cut() -> None:
+    world = exceeding()
+    for mine in world.seeds[3:]:
+        world.calendar.change(mine.uids[0], status="accepted")
+    report = world.once(world.full(), limits=Limits(requests=5))  # a page, three looks, one cancellation
+    assert (report.stopped, report.tally["destructive"]) == (Stopped.BUDGET, 1)
+    for mine in world.seeds[3:]:
+        world.calendar.change(mine.uids[0], status="cancelled")
+    again = world.once(world.full())
+    assert again.stopped is None or again.stopped is Stopped.BLAST_LIMIT
+    done = sum(world.now_is(each.appointments[0]).state is AppointmentState.CANCELLED for each in world.seeds)
+    assert (again.stopped, done) == (Stopped.BLAST_LIMIT, 1)
+
+
+# ---- Lists that lie
+
+Lie = Callable[[FakeCalendar, ListQuery, int], Page | CalendarTrouble]
+
+
+def half(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    page = calendar.listed(query, skip)
+    return Page(page.bookings[::2], page.more)
+
+
+def empty(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    return Page((), more=False)
+
+
+def doubled(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    page = calendar.listed(query, skip)
+    return Page(tuple(each for each in page.bookings for _ in range(2)), page.more)
+
+
+def doubled_across(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    """Each page begins with half of the one before."""
+    return calendar.listed(query, max(0, skip - calendar.page_size // 2))
+
+
+def stale_cancelled(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    page = calendar.listed(query, skip)
+    return Page(tuple(replace(each, status="cancelled") for each in page.bookings), page.more)
+
+
+def stale_start(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    page = calendar.listed(query, skip)
+    hour = timedelta(hours=1)
+    return Page(tuple(replace(each, start=each.start + hour, end=each.end + hour) for each in page.bookings), page.more)
+
+
+def stale_host(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    page = calendar.listed(query, skip)
+    return Page(tuple(replace(each, host=99) for each in page.bookings), page.more)
+
+
+def made_up(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    page = calendar.listed(query, skip)
+    return Page(tuple(replace(each, uid=f"no{each.uid}", status="accepted") for each in page.bookings), page.more)
+
+
+def nothing_and_more(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    return Page((), more=True)
+
+
+def the_first_page_for_ever(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+    return Page(calendar.listed(query, 0).bookings, more=True)
+
+
+LIES = (half, empty, doubled, doubled_across, stale_cancelled, stale_start, stale_host, made_up)
+ENDLESS = (nothing_and_more, the_first_page_for_ever)
+
+
+def lied_to(lie: Lie, *, size: int = 200, days: int = 12) -> SeededWorld:
+    world = SeededWorld.grown(size, days=days)
+    world.calendar.page_size = 40
+    world.calendar.list_faults.extend([lie] * 2_000)
+    return world
+
+
+@pytest.mark.parametrize("lie", [*LIES, *ENDLESS], ids=lambda each: each.__name__)
+def test_a_list_that_lies_changes_nothing_costs_little_and_pages(lie: Lie) -> None:
+    world = lied_to(lie)
+    before = world.sides()
+    report = world.once(world.full())
+    assert report.stopped is Stopped.LIST_CONTRADICTED
+    assert report.requests == len(world.calendar.asked) <= REQUESTS
+    assert world.sides() == before
+    assert kinds(world.alerts) == {alerts.LIST_CONTRADICTED: 1}
+    assert [each.done for each in report.findings] == []
+
+
+@pytest.mark.parametrize(
+    "lie", [doubled, stale_cancelled, stale_start, made_up, *ENDLESS], ids=lambda each: each.__name__
+)
+def test_the_same_of_a_poll(lie: Lie) -> None:
+    world = lied_to(lie)
+    for uid in list(world.calendar.bookings):
+        world.calendar.change(uid)
+    before = world.sides()
+    report = world.once(world.poll())
+    for _ in range(20):
+        if report.stopped is not Stopped.BUDGET:
+            break
+        report = world.once(world.poll())
+    assert world.sides() == before
+    assert report.stopped is Stopped.LIST_CONTRADICTED or lie is the_first_page_for_ever
+    assert len(world.calendar.asked) <= 21 * REQUESTS
+
+
+def test_a_poll_of_an_empty_list_concludes_nothing() -> None:
+    world = lied_to(empty)
+    before = world.sides()
+    assert world.once(world.poll()).done
+    assert world.sides() == before
+
+
+def test_a_list_may_be_wrong_as_often_as_the_world_moves_under_it() -> None:
+    """A booking that changes between the list and the look at it is no lie yet; one more than five is."""
+    for wrong, stopped in ((MOST_CONTRADICTED, None), (MOST_CONTRADICTED + 1, Stopped.LIST_CONTRADICTED)):
+        world = SeededWorld.grown(60, days=4)
+
+        def lie(calendar: FakeCalendar, query: ListQuery, skip: int, wrong: int = wrong) -> Page:
+            page = calendar.listed(query, skip)
+            rows = [replace(each, status="cancelled") for each in page.bookings[:wrong]]
+            return Page((*rows, *page.bookings[wrong:]), page.more)
+
+        world.calendar.list_faults.append(lie)
+        before = world.sides()
+        assert world.once(world.full()).stopped is stopped
+        assert world.sides() == before
+
+
+def test_rows_of_other_hosts_are_none_of_our_business() -> None:
+    world = SeededWorld.grown(60, days=4)
+    for number in range(300):
+        there = world.calendar.book_publicly(CUTS["udo"], world.clock.now() + timedelta(hours=number % 48))
+        world.calendar.change(there.uid, host=1000 + number % 7)
+    before = world.sides()
+    report = world.once(world.full())
+    assert (report.done, report.findings, kinds(world.alerts)) == (True, [], Counter())
+    assert report.requests == report.pages == 2
+    assert world.sides() == before
+
+
+def test_a_second_page_that_fails_keeps_what_is_done_and_goes_on_next_time() -> None:
+    world = small("host", "end", "ghost, cancelled there", "foreign", size=200, days=12)
+    world.calendar.page_size = 40
+    world.calendar.list_faults.extend([FakeCalendar.listed, lambda *_: Unclear("HTTP 502")])
+    before = world.sides()
+    report = world.once(world.full())
+    assert (report.stopped, report.pages) == (Stopped.CALENDAR, 1)
+    assert world.sides() == before, "nothing is concluded from a part of a list"
+    assert kinds(world.alerts) == Counter()
+    assert to_the_end(world, world.full)[-1].done
+    assert world.once(world.full()).findings == []
+
+
+def test_the_second_page_of_a_poll_fails_and_the_first_is_done() -> None:
+    world = small("host", "end", "foreign", size=24)
+    world.calendar.page_size = 2
+    world.calendar.list_faults.extend([FakeCalendar.listed, lambda *_: Unclear("HTTP 502")])
+    report = world.once(world.poll())
+    assert report.stopped is Stopped.CALENDAR
+    assert len(report.findings) == 2
+    kept = world.poll()
+    assert kept.skip == 2
+    rest = to_the_end(world, world.poll)
+    assert [len(each.findings) for each in rest] == [1]
+    assert world.once(world.full()).findings == []
+
+
+# ---- Two strikes
+
+
+def hiding(*uids: str) -> Lie:
+    def lie(calendar: FakeCalendar, query: ListQuery, skip: int) -> Page:
+        page = calendar.listed(query, skip)
+        return Page(tuple(each for each in page.bookings if each.uid not in uids), page.more)
+
+    return lie
+
+
+def test_what_the_list_leaves_out_and_a_look_finds_is_kept() -> None:
+    world = small()
+    uid = str(world.pick().segments[0].uid)
+    world.calendar.list_faults.append(hiding(uid))
+    before = world.sides()
+    report = world.once(world.full())
+    assert (report.done, report.findings, report.tally["contradicted"]) == (True, [], 1)
+    assert world.sides() == before
+    assert kinds(world.alerts) == Counter()
+
+
+def test_what_the_list_leaves_out_and_a_look_shows_cancelled_is_ended() -> None:
+    world = small("ghost, cancelled there")
+    (seed,) = world.seeds
+    world.calendar.list_faults.append(hiding(*seed.uids))
+    report = world.once(world.full())
+    assert [(each.repair, each.done) for each in report.findings] == [("End", "ended")]
+    assert world.now_is(seed.appointments[0]).state is AppointmentState.CANCELLED
+
+
+def test_what_neither_the_list_nor_a_look_finds_is_put_before_a_person_and_kept() -> None:
+    """Cal.com's reads lag: a 404 frees no time."""
+    world = small("ghost, not there")
+    (seed,) = world.seeds
+    report = world.once(world.full())
+    assert [(each.repair, each.done) for each in report.findings] == [("flag", "flagged")]
+    kept = world.now_is(seed.appointments[0])
+    assert kept.state is AppointmentState.CONFIRMED
+    assert len(ledger_of(world, kept)) == 1
+
+
+def test_what_cannot_be_read_is_left_for_the_next_run() -> None:
+    world = small("ghost, cancelled there", "end", "ghost, not there")
+    before = world.sides()
+    readable = world.calendar.booking
+    world.calendar.booking = lambda uid, *, deadline: Unclear("HTTP 500")
+    report = world.once(world.full())
+    assert (report.done, report.findings) == (True, [])
+    assert report.tally["unreadable"] == 2
+    assert world.sides() == before
+    world.calendar.booking = readable
+    assert len(world.once(world.full()).findings) == 3
+
+
+def test_a_booking_is_read_once_more_before_it_is_cancelled() -> None:
+    """It was cancelled by somebody meanwhile: then there is nothing to do, to write down or to tell."""
+    world = small("orphan, told not booked")
+    (seed,) = world.seeds
+    readable, reads = world.calendar.booking, []
+
+    def gone_at_the_second(uid: str, *, deadline: Any) -> Any:
+        reads.append(uid)
+        if len(reads) == 2:
+            world.calendar.change(uid, status="cancelled")
+        return readable(uid, deadline=deadline)
+
+    world.calendar.booking = gone_at_the_second
+    report = world.once(world.full())
+    assert [each.done for each in report.findings] == ["equal"]
+    assert "cancel" not in world.calendar.asked
+    assert (world.kind("AUDIT"), world.alerts.raised) == ([], [])
+
+
+# ---- Budgets
+
+POLLED = [name for name in SEEDS if name not in UNSEEN_BY_A_POLL]
+RUNS = {"full": list(SEEDS), "poll": POLLED}
+
+
+def whole(kind: str) -> tuple[SeededWorld, list[Report]]:
+    world = small(*RUNS[kind], size=90, days=10)
+    world.calendar.page_size = 50
+    return world, to_the_end(world, getattr(world, kind), limits=MANY)
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_cut_after_any_request_the_next_invocations_finish_it(kind: str) -> None:
+    uncut, reports = whole(kind)
+    wanted, end = facts(reports), uncut.sides()
+    assert len(wanted) == len(RUNS[kind])
+    for requests in range(reports[0].requests):
+        world = small(*RUNS[kind], size=90, days=10)
+        world.calendar.page_size = 50
+        run = getattr(world, kind)
+        first = world.once(run(), limits=Limits(requests=requests))
+        assert (first.stopped, first.requests) == (Stopped.BUDGET, requests)
+        rest = to_the_end(world, run)
+        assert facts([first, *rest]) == wanted, requests
+        assert world.sides() == end, requests
+        assert kinds(world.alerts) == kinds(uncut.alerts), requests
+        assert rest[-1].tally["destructive"] == reports[0].tally["destructive"], requests
+
+
+@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize("requests", [12, 20])
+def test_a_few_requests_at_a_time_are_enough_in_the_end(kind: str, requests: int) -> None:
+    uncut, reports = whole(kind)
+    world = small(*RUNS[kind], size=90, days=10)
+    world.calendar.page_size = 50
+    chopped = to_the_end(world, getattr(world, kind), limits=Limits(requests=requests))
+    assert facts(chopped) == facts(reports)
+    assert world.sides() == uncut.sides()
+    assert kinds(world.alerts) == kinds(uncut.alerts)
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_what_only_a_person_can_mend_keeps_nothing_else_waiting(kind: str) -> None:
+    """A hundred bookings that wait for their confirmation at Cal.com differ anew in every run, and the rest is reached."""
+    world = SeededWorld.grown(400, days=14)
+    for mine in world.known[:100]:
+        world.calendar.change(str(mine.segments[0].uid), status="pending")
+    moved = world.known[-1]
+    world.calendar.change(str(moved.segments[0].uid), end=moved.slot.end + timedelta(minutes=15))
+    reports = to_the_end(world, getattr(world, kind), most=12)
+    assert world.now_is(moved.id).slot.end == moved.slot.end + timedelta(minutes=15)
+    assert kinds(world.alerts) == {alerts.DRIFT_FOUND: 100}
+    assert all(each.requests <= REQUESTS for each in reports)
+
+
+def test_a_first_run_takes_over_a_whole_calendar_in_bites() -> None:
+    world = SeededWorld.grown(0)
+    for number in range(300):
+        world.calendar.book_publicly(CUTS["fabian"], world.clock.now() + timedelta(hours=7 * number + 1))
+    reports = to_the_end(world, world.full, most=30)
+    assert sum(len(each.findings) for each in reports) == 300
+    assert len(world.kind("APPT")) == 300
+    assert world.once(world.full()).findings == []
+
+
+@pytest.mark.parametrize(("left", "requests"), [(RESERVED_FOR_CALLS, 0), (RESERVED_FOR_CALLS + 1, 1), (None, 1)])
+def test_what_is_left_of_the_minute_belongs_to_callers(left: int | None, requests: int) -> None:
+    world = small()
+    world.calendar.left = left
+    report = world.once(world.full())
+    assert (report.requests, report.stopped) == (requests, None if requests else Stopped.BUDGET)
+
+
+def test_a_run_yields_in_its_middle_and_goes_on_when_there_is_room() -> None:
+    world = small("end", "host")
+    world.calendar.list_faults.append(lambda calendar, query, skip: room(calendar, 40).listed(query, skip))
+    report = world.once(world.full())
+    assert (report.requests, report.stopped) == (1, Stopped.BUDGET)
+    room(world.calendar, 120)
+    assert len(to_the_end(world, world.full)[0].findings) == 2
+
+
+def room(calendar: FakeCalendar, left: int) -> FakeCalendar:
+    calendar.left = left
+    return calendar
+
+
+def test_a_patient_run_waits_for_the_next_minute() -> None:
+    """Its progress is not kept, so ending would mean to begin anew."""
+    world = small("end")
+    began = world.clock.monotonic()
+    world.calendar.headroom = lambda: 10 if world.clock.monotonic() - began < 60 else None
+    report = world.once(world.full(), limits=Limits(patient=True))
+    assert (report.done, len(report.findings)) == (True, 1)
+    assert 60 <= world.clock.monotonic() - began < 70
+
+
+def test_a_patient_run_ends_with_its_time() -> None:
+    world = small()
+    world.calendar.left = 0
+    report = world.once(world.full(), limits=Limits(patient=True), seconds=100)
+    assert (report.stopped, report.requests) == (Stopped.BUDGET, 0)
+
+
+def test_no_request_is_sent_that_could_not_be_followed_up_in_time() -> None:
+    world = small()
+    assert world.once(world.full(), seconds=ONE_S - 0.1).requests == 0
+    assert world.once(world.full(), seconds=ONE_S + 0.1).requests == 1
+
+
+def test_a_slow_calendar_uses_up_the_time_and_the_rest_is_done_later() -> None:
+    world = small("end", "host", "foreign")
+    readable = world.calendar.booking
+
+    def slow(uid: str, *, deadline: Any) -> Any:
+        assert deadline.remaining() <= ONE_S
+        world.clock.advance(7)
+        return readable(uid, deadline=deadline)
+
+    world.calendar.booking = slow
+    reports = []
+    for _ in range(6):
+        reports.append(world.once(world.full(), seconds=20))
+    assert reports[0].stopped is Stopped.BUDGET
+    assert len({each.booking for report in reports for each in report.findings}) == 3
+    assert world.once(world.full()).findings == []
+
+
+# ---- Two at once, and deaths
+
+BROKEN = ("ghost, cancelled there", "orphan, told not booked", "orphan, still waiting", "start, moved", "host")
+BROKEN += ("status", "foreign, in the way", "unsettled", "ghost, not there")
+
+
+def broken_salon() -> SeededWorld:
+    world = SeededWorld.grown(45, days=3)
+    for name in BROKEN:
+        world.seed(name)
+    return world
+
+
+@pytest.fixture(scope="module")
+def mended() -> tuple[SeededWorld, int]:
+    world = broken_salon()
+    world.client.faults.clear()
+    assert world.once(world.full()).done
+    return world, world.client.faults.boundaries
+
+
+@pytest.mark.parametrize("kind", ["full", "poll"])
+def test_a_twin_at_any_moment_repairs_nothing_twice_and_loses_no_progress(kind: str) -> None:
+    alone = broken_salon()
+    assert alone.once(getattr(alone, kind)()).done
+    end, requests = alone.sides(), 0
+    while True:
+        requests += 1
+        world = broken_salon()
+        count, twins = iter(range(10_000)), []
+
+        def meet(
+            operation: str,
+            _: Any,
+            world: SeededWorld = world,
+            count: Iterator[int] = count,
+            twins: list[Report] = twins,
+        ) -> None:
+            if not twins and next(count) == requests - 1:
+                twins.append(Report(RunKind.FULL))
+                twins[0] = world.once(getattr(world, kind)())
+
+        run = getattr(world, kind)()
+        world.client.before.append(meet)
+        report = world.once(run)
+        world.client.before.clear()
+        if not twins:
+            break
+        assert twins[0].done, requests
+        assert report.stopped in {None, Stopped.TWIN}
+        assert len(world.kind("REPORT")) == 1 + report.done
+        assert world.sides() == end, requests
+        assert getattr(world, kind)().tally == {}, "nothing is left to go on with"
+        heard = kinds(world.alerts)
+        assert heard - kinds(alone.alerts) in (Counter(), Counter({alerts.ORPHAN_CANCELLED: 1})), requests
+    assert requests > 30
+
+
+def test_a_twin_that_was_faster_stops_the_slower_one() -> None:
+    world = small("end")
+    first, second = world.full(), world.full()
+    assert world.once(first).done
+    report = world.once(second)
+    assert report.stopped is Stopped.TWIN
+    assert len(world.kind("REPORT")) == 1
+
+
+def test_a_death_at_any_moment_leaves_the_rest_to_the_next_run(mended: tuple[SeededWorld, int]) -> None:
+    end, boundaries = mended[0].sides(), mended[1]
+    assert boundaries > 60
+    for boundary in range(1, boundaries + 1):
+        world = broken_salon()
+        world.client.faults.clear()
+        world.client.faults.crash_at(boundary)
+        with pytest.raises(Crash):
+            world.once(world.full())
+        assert to_the_end(world, world.full)[-1].done
+        assert world.sides() == end, boundary
+
+
+@pytest.mark.parametrize("fault", [Fault.NOT_SENT, Fault.LOST_ANSWER])
+def test_a_store_that_breaks_off_anywhere_leaves_the_rest_to_the_next_run(
+    mended: tuple[SeededWorld, int], fault: Fault
+) -> None:
+    end, requests = mended[0].sides(), mended[1] // 2
+    for skip in range(requests):
+        world = broken_salon()
+        world.client.faults.next("*", fault, skip=skip)
+        with pytest.raises(StoreUnavailable):
+            world.once(world.full())
+        assert to_the_end(world, world.full)[-1].done
+        assert world.sides() == end, skip
+
+
+# ---- Where a poll begins
+
+
+def test_a_first_poll_reaches_back_a_day() -> None:
+    world = small()
+    for age in (FIRST_POLL + timedelta(seconds=1), FIRST_POLL):
+        made = world.calendar.book_publicly(CUTS["fabian"], world.gap())
+        world.calendar.bookings[made.uid] = replace(made, updated_at=world.clock.now() - age)
+    report = world.once(world.poll())
+    assert [each.booking for each in report.findings] == [made.uid]
+
+
+@pytest.mark.parametrize(
+    ("behind", "found"), [(timedelta(0), True), (OVERLAP, True), (OVERLAP + timedelta(seconds=1), False)]
+)
+def test_what_became_visible_only_after_the_last_poll_is_found_by_the_next(behind: timedelta, found: bool) -> None:
+    """Its instant lies before the last poll's start: reads lag, and transactions end out of order."""
+    world = small()
+    began = world.clock.now()
+    late = world.calendar.book_publicly(CUTS["fabian"], world.gap())
+    world.calendar.bookings[late.uid] = replace(late, updated_at=began - behind)
+    world.calendar.hidden[late.uid] = began + timedelta(minutes=1)
+    assert world.once(world.poll()).findings == []
+    world.clock.advance(300)
+    assert [each.booking for each in world.once(world.poll()).findings] == ([late.uid] if found else [])
+
+
+def test_the_watermark_is_the_start_of_the_run_not_its_end() -> None:
+    """A poll that was cut off and finished an hour later has not seen the hour."""
+    world = small("end", "host")
+    began = world.clock.now()
+    assert world.once(world.poll(), limits=Limits(requests=2)).stopped is Stopped.BUDGET
+    assert world.runs.current(world.tenant.id, RunKind.POLL)[1] is None
+    world.clock.advance(3_600)
+    assert world.once(world.poll()).done
+    assert world.runs.current(world.tenant.id, RunKind.POLL)[1] == began
+    assert world.poll().since == began - OVERLAP
+
+
+def test_a_run_that_stopped_for_a_person_has_not_seen_everything() -> None:
+    world = exceeding()
+    world.once(world.poll())
+    assert world.runs.current(world.tenant.id, RunKind.POLL) == (None, None, 0)
+
+
+def test_without_any_event_one_poll_makes_both_sides_equal() -> None:
+    world = small(*(name for name in POLLED if name not in FLAGGED), size=90, days=10)
+    assert world.once(world.poll()).done
+    assert world.once(world.full()).findings == []
+    assert world.once(world.poll()).findings == []
+
+
+def test_a_quiet_salon_costs_a_poll_one_request() -> None:
+    world = small()
+    report = world.once(world.poll())
+    assert (report.requests, report.pages, world.calendar.asked) == (1, 1, ["list"])
+    assert LONG_AGO > FIRST_POLL
+
+
+def test_what_is_overdue_is_settled_first() -> None:
+    world = small()
+    mine = world.open_one()
+    report = world.once(world.poll(), limits=None)
+    assert world.now_is(mine.id).state is AppointmentState.CONFIRMED
+    assert report.done
+
+
+# ---- Dry
+
+
+def rows_of(lines: list[str]) -> list[list[str]]:
+    """The cells of the table but the last, which says what was done."""
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()][:-1] for line in lines[1:-1]]
+
+
+def test_a_dry_run_writes_nothing_and_says_exactly_what_an_applying_one_does() -> None:
+    world = small(*SEEDS, size=300, days=30)
+    before = world.sides(), world.table()
+    dry = world.once(world.full(), limits=Limits(apply=False))
+    assert (world.sides(), world.table()) == before
+    assert "cancel" not in world.calendar.asked
+    assert world.alerts.raised == []
+    assert {each.done for each in dry.findings} == {"planned"}
+    applied = world.once(world.full())
+    assert rows_of(table_of(dry)) == rows_of(table_of(applied))
+    assert len(rows_of(table_of(dry))) == len(SEEDS)
+
+
+def test_a_dry_run_says_where_an_applying_one_would_stop() -> None:
+    world = exceeding()
+    dry = world.once(world.full(), limits=Limits(apply=False))
+    assert world.alerts.raised == []
+    applied = world.once(world.full())
+    assert dry.stopped is applied.stopped is Stopped.BLAST_LIMIT
+    assert table_of(dry)[:-1] == table_of(applied)[:-1]
+
+
+def test_a_dry_run_of_a_lying_list_tells_nobody() -> None:
+    world = lied_to(half)
+    report = world.once(world.full(), limits=Limits(apply=False))
+    assert (report.stopped, world.alerts.raised) == (Stopped.LIST_CONTRADICTED, [])
+
+
+def test_a_dry_run_names_an_open_operation_once() -> None:
+    world = small("unsettled")
+    dry = world.once(world.full(), limits=Limits(apply=False))
+    assert [each.drift.value for each in dry.findings] == ["unsettled"]
+    assert world.now_is(world.seeds[0].appointments[0]).state is AppointmentState.PENDING
+
+
+def test_who_is_told_what() -> None:
+    """The seeds are of every class there is but the one that is no difference."""
+    from bookend.domain.drift import Drift
+
+    assert {each.drift for each in small(*SEEDS, size=300, days=30).seeds} == {each.value for each in Drift} - {"none"}
+    assert Told.PENDING
