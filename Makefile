@@ -6,16 +6,19 @@ CONFIG_ENV := $(if $(filter dev,$(STAGE)),default,$(STAGE))
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= eu-central-1
 
-.PHONY: run test check setup build deploy lint bench lock clean help
+.PHONY: run test battery coverage check config-check setup build deploy lint bench grammars lock clean help
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s'|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## the whole template on this machine; replays the incidents; ONCE=1 ends after them
-	@$(VENV)/python -m sandbox $(if $(ONCE),--once) $(if $(RUNTIME),--runtime $(RUNTIME))
+	@$(VENV)/python -m sandbox $(if $(filter-out 0 no false,$(ONCE)),--once) $(if $(RUNTIME),--runtime $(RUNTIME))
 
-test: setup ## every test
-	@$(VENV)/python -m pytest $(if $(K),-k '$(K)') $(PYTEST)
+test: setup ## every test but the battery; K=words picks some
+	@$(VENV)/python -m pytest -m 'not slow' $(if $(K),-k '$(K)') $(PYTEST)
+
+battery: setup ## the tests that take minutes: every order, every loss, every death
+	@$(VENV)/python -m pytest -m slow -n auto $(PYTEST)
 
 check: setup ## what CI does: lint, types, boundaries, template, tests, replays
 	@bash .ci/run
@@ -25,6 +28,19 @@ lint: setup ## style, types and boundaries
 	@$(VENV)/mypy
 	@PYTHONPATH=layers/bookend $(VENV)/lint-imports
 	@$(VENV)/sam validate --lint
+
+# Its own run, since counting branches makes the simulations several times slower; those are left out of it.
+coverage: .venv/.ready ## the branches of domain and application that tests reach; fails below the floor
+	@$(VENV)/python -m pytest -q -n auto -m 'not slow' tests/domain tests/application tests/functions \
+	  --ignore=tests/application/convergence --deselect tests/application/test_crashes.py \
+	  --deselect tests/application/test_planted_bugs.py --cov --cov-report=term-missing:skip-covered
+
+config-check: .venv/.ready ## FILE=salon.json: what is wrong with a salon's document; needs no AWS account
+	@test -f '$(FILE)' || { echo "Which document? make config-check FILE=path/to/salon.json" >&2; exit 2; }
+	@PYTHONPATH=layers/bookend $(VENV)/python -m bookend config check '$(FILE)'
+
+grammars: ## whether the code reads on Python 3.11, 3.12 and 3.13, as far as they are here
+	@bash .ci/grammars
 
 bench: setup ## round trips per turn, and the ratio of our time to Cal.com's
 	@$(VENV)/python -m benchmarks
@@ -41,15 +57,13 @@ setup: .venv/.ready .venv-engine/.ready ## the two virtual environments
 .venv/.ready: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Bookend needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make PYTHON=python3.12 …" >&2; exit 1; }
-	@echo "Setting up .venv (about a minute, once)"
-	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing (Debian: apt install python3-venv)" >&2; exit 1; }
-	@$(VENV)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@echo "Setting up .venv (about two minutes, once)"
+	@$(PYTHON) requirements/install.py .venv requirements/dev.txt
 	@touch $@
 
 .venv-engine/.ready: requirements/engine.txt
-	@echo "Setting up .venv-engine (the local DynamoDB, SQS and Secrets Manager)"
-	@$(PYTHON) -m venv .venv-engine
-	@.venv-engine/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/engine.txt
+	@echo "Setting up .venv-engine: the local DynamoDB, SQS and Secrets Manager (half a minute, once)"
+	@$(PYTHON) requirements/install.py .venv-engine requirements/engine.txt
 	@touch $@
 
 lock: ## new exact versions from requirements/dev.in

@@ -12,13 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 try:
     from sandbox.replays import INCIDENTS, replay
     from sandbox.replays.story import Screen, Story
-    from sandbox.salon.calendar import next_day_open
     from sandbox.salon.handle import forget
     from sandbox.salon.running import EXAMPLE, REAL_CALCOM, Account, CannotStart, Salon, running, scratch_directory
     from sandbox.stack.engine import REPOSITORY, EngineMissing
@@ -175,12 +175,18 @@ def _stay(salon: Salon, screen: Screen, progress: _Progress) -> int:
 
 
 def _desk(salon: Salon, service: str) -> Iterator[str]:
-    stylist, other = (str(each["name"]).split()[0] for each in salon.tenant["staff"][:2])
-    zone = ZoneInfo(salon.tenant["zone"])
-    day = next_day_open(salon.now().astimezone(zone).date())
-    yield f'book {service} {stylist} "{day} 09:00" "Petra Web"'
-    yield "show                              both sides, and every uid"
-    yield f'move UID "{day} 12:00"   ·   assign UID {other}   ·   cancel UID'
+    """Commands that work as they stand, but for the UID."""
+    stylist, other = salon.tenant["staff"][:2]
+    offered = next(each for each in salon.tenant["services"] if each["name"] == service)["event_types"]
+    today, zone = salon.now().astimezone(ZoneInfo(salon.tenant["zone"])).date(), salon.tenant["zone"]
+    days = (
+        salon.standin.free(offered[stylist["id"]], today + timedelta(days=ahead), zone=zone) for ahead in range(1, 9)
+    )
+    first, then = next((free[0], free[-1]) for free in days if len(free) > 1)
+    name, colleague = (str(each["name"]).split()[0] for each in (stylist, other))
+    yield f'book {service} {name} "{first:%Y-%m-%d %H:%M}" "Petra Web"'
+    yield "show                              both sides, and the uids"
+    yield f'move UID "{then:%Y-%m-%d %H:%M}"   ·   assign UID {colleague}   ·   cancel UID'
     yield "webhooks lost                     from now on; late: as they were"
     yield "reconcile                         or nightly, or sweep: now, and not when it is time"
 

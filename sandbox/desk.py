@@ -6,7 +6,8 @@
     python -m sandbox.desk cancel UID
     python -m sandbox.desk webhooks lost      (lost, or late as they are at first)
     python -m sandbox.desk reconcile          (or nightly, or sweep)
-    python -m sandbox.desk show               both sides: Cal.com's bookings, and what we have of each
+    python -m sandbox.desk show               both sides: Cal.com's bookings, and what we have of each; of the last
+                                              day, or --all
 
 A UID may be cut short, as long as it names one booking.
 """
@@ -19,7 +20,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ from sandbox.salon import handle
 from sandbox.salon.records import Records
 from sandbox.salon.running import REGULAR_MAIL
 from sandbox.salon.standin import StandIn
+from sandbox.stack.clock import SandboxClock
 from sandbox.stack.front import SCHEDULES
 from sandbox.stack.provision import function_credentials
 
@@ -80,7 +82,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     for task in _TASKS:
         doing.add_parser(task, help="run this schedule now")
-    doing.add_parser("show", help="both sides, from now on")
+    show = doing.add_parser("show", help="both sides")
+    show.add_argument("--all", action="store_true", help="not only what was booked within a day")
     return parser.parse_args(arguments)
 
 
@@ -100,7 +103,7 @@ def _do(options: argparse.Namespace, stack: handle.Handle) -> None:
         case "webhooks":
             calcom.mail(**(REGULAR_MAIL if options.mail == "late" else {"lost": 1.0}))
         case "show":
-            _show(stack, calcom)
+            _show(stack, calcom, everything=options.all)
         case task:
             url = f"{stack.url}{SCHEDULES}{_TASKS[task]}"
             with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=_RUN_S) as answer:
@@ -140,7 +143,7 @@ def _tell(booking: Json, stack: handle.Handle) -> None:
     print(f"{booking['uid']}  {_local(booking['start'], stack)}  {booking['status']:<9}  {stylist:<16}  {who}")
 
 
-def _show(stack: handle.Handle, calcom: StandIn) -> None:
+def _show(stack: handle.Handle, calcom: StandIn, *, everything: bool) -> None:
     client = boto3.session.Session(
         aws_access_key_id=function_credentials()["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=function_credentials()["AWS_SECRET_ACCESS_KEY"],
@@ -150,9 +153,14 @@ def _show(stack: handle.Handle, calcom: StandIn) -> None:
     owners = records.owners()
     ours = {each["id"]: each for each in records.appointments}
     bookings = sorted(calcom.bookings(), key=lambda each: str(each["start"])) if stack.calcom else []
+    since = SandboxClock(stack.clock_file)() - timedelta(days=1)
     for booking in bookings:
+        if not everything and datetime.fromisoformat(booking["updatedAt"]) < since:
+            continue
         known = ours.get(owners.get(booking["uid"], ""))
-        here = "not known here" if known is None else f"{known['state']} {_local(known['start'], stack)}"
+        here = "not known here"
+        if known is not None:
+            here = f"{known['state']} {_local(known['start'], stack)} {known['segments'][0]['staff']}"
         status = "moved" if booking.get("rescheduledToUid") else booking["status"]
         who, stylist = booking["attendees"][0]["name"], booking["hosts"][0]["name"].split()[0]
         there = f"{_local(booking['start'], stack)}  {status:<9}  {stylist:<7}  {who:<16}"

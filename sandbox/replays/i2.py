@@ -11,7 +11,7 @@ from sandbox.salon.records import Records
 TITLE = "2025-10-11 · a move refused with the wrong words, and two sides that differ"
 LATER = (
     "moving and cancelling by voice: failures by class and in their own words, one retry, the wish that is queued",
-    "Cal.com's whole answer, request and version in the log of a failed move; the breaker and its alert",
+    "the log of a failed move, with Cal.com's whole answer; the breaker and its alert; an operator's own move",
 )
 
 CALL, CALL_2 = "call_8d1c02f3a7be41c69d0b5e2f674", "call_34eccfb40e876f37458e06aa368"

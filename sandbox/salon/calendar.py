@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -73,11 +73,6 @@ def customers(tenant: Json, *, now: datetime, seed: int = 7) -> Iterator[Json]:
             for hour in sorted(chance.sample(range(9, 18), 3)):
                 start = datetime.combine(day, time(hour, chance.choice((0, 30))), zone)
                 yield public_booking(kind, start, name=chance.choice(_NAMES))
-
-
-def next_day_open(today: date) -> date:
-    """The next day on which the salon is open in an ordinary week."""
-    return next(day for ahead in range(1, 8) if f"{(day := today + timedelta(days=ahead)):%A}" in ORDINARY_WEEK)
 
 
 def public_booking(kind: int, start: datetime, *, name: str, email: str | None = None, **more: Any) -> Json:

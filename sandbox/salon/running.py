@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,6 +35,9 @@ EXAMPLE = REPOSITORY / "examples" / "salon.json"
 REAL_CALCOM = "https://api.cal.com"
 REGULAR_MAIL: Json = {"mode": "late", "late_seconds": 1.0}
 """Webhooks as the hosted Cal.com sends them: about a second after the event (calcom.md 5.4)."""
+_BOOKED_BEFORE = timedelta(days=3)
+"""Longer ago than the first poll reaches back: the runs of five minutes are about what happens today, the night's
+takes in the rest."""
 _QUEUE = "SyncQueue"
 
 
@@ -138,11 +141,14 @@ class Salon:
         self.standin.mail(**(mail or {}))
 
     def open_for_business(self) -> None:
-        """Today, and the coming weeks with some customers in them."""
+        """Today, and the coming weeks with some customers in them, who booked a few days ago."""
         self.real_time()
         self.start_anew(mail=REGULAR_MAIL)
-        for body in calendar.customers(self.tenant, now=self.now()):
+        today = self.now()
+        self.set_time(today - _BOOKED_BEFORE)
+        for body in calendar.customers(self.tenant, now=today):
             self.standin.book_on_page(body)
+        self.real_time()
 
     def sweep(self) -> Json:
         """What the minute's schedule does; what became of what was overdue, by kind."""
@@ -202,7 +208,7 @@ def _until(done: Callable[[], bool], otherwise: str, *, seconds: float = 20) -> 
         if time.monotonic() > end:
             msg = f"{otherwise}, after {seconds:.0f} s"
             raise RuntimeError(msg)
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 @contextmanager

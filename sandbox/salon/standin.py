@@ -7,7 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sandbox.calcom.validation import TRIGGERS
@@ -107,10 +107,13 @@ class StandIn:
 
     def calls_free(self, kind: int, start: datetime) -> bool:
         """Whether its list of free times, as it is given out now, has this one."""
-        day = start.date().isoformat()
-        query = urllib.parse.urlencode({"eventTypeId": kind, "start": day, "end": day, "timeZone": str(start.tzinfo)})
-        days = self._api(f"slots?{query}", version="2024-09-04")
-        return any(datetime.fromisoformat(each["start"]) == start for slots in days.values() for each in slots)
+        return start in self.free(kind, start.date(), zone=str(start.tzinfo))
+
+    def free(self, kind: int, day: date, *, zone: str) -> list[datetime]:
+        """Its list of free times of a day, as it is given out now."""
+        asked = {"eventTypeId": kind, "start": day.isoformat(), "end": day.isoformat(), "timeZone": zone}
+        days = self._api(f"slots?{urllib.parse.urlencode(asked)}", version="2024-09-04")
+        return [datetime.fromisoformat(each["start"]) for slots in days.values() for each in slots]
 
     def _api(self, path: str, *, version: str) -> Json:
         headers = {"authorization": f"Bearer {self._api_key}", "cal-api-version": version}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 from bookend.adapters.dynamodb import keys
+from bookend.adapters.dynamodb.items import to_wire
 from bookend.application import alerts
+from bookend.application.converging import converge
 from bookend.application.ports import CalendarTrouble, ListQuery, Page, RunKind, StoreUnavailable
 from bookend.application.reconciling import (
     FIRST_POLL,
@@ -29,7 +32,8 @@ from bookend.application.reconciling import (
 )
 from bookend.cli import table_of
 from bookend.domain.answers import Booking, Unclear
-from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.drift import Drift
 from bookend.domain.staff_day import IntervalState
 from tests.support.calendar import FakeCalendar
 from tests.support.salon import HeardAlerts
@@ -40,6 +44,8 @@ FLAGGED = {each for each in SEEDS if each in {"ghost, not there", "status", "att
 UNSEEN_BY_A_POLL = {"ghost, not there"}
 """Nothing changed there: only a look at everything finds it."""
 MANY = Limits(requests=10_000)
+STEPS = 3
+"""Lists a full run of a small salon asks for: 92 days, a month at a time."""
 
 
 def small(*names: str, size: int = 24, days: int = 4) -> SeededWorld:
@@ -251,9 +257,7 @@ def test_everything_else_is_as_it_was_byte_for_byte(large: Reconciled) -> None:
             strange.append((pk, sk))
     assert strange == []
     there = {uid for uid, each in world.calendar.bookings.items() if each != large.bookings_before.get(uid)}
-    assert there == {
-        seed.uids[0] for seed in world.seeds if seed.drift in {"orphan"} or seed.name == "orphan, text sent"
-    }
+    assert there == {seed.uids[0] for seed in world.seeds if seed.drift == "orphan" or seed.name == "orphan, text sent"}
 
 
 def test_on_days_that_were_touched_everybody_else_stays_where_they_were(large: Reconciled) -> None:
@@ -300,7 +304,7 @@ def test_each_repair_has_one_entry_with_before_and_after_and_by_whom(large: Reco
 
 
 def test_nobody_is_named_in_what_is_kept_or_said_about_it(large: Reconciled) -> None:
-    rows = [row for kind in ("AUDIT", "ALERT", "FLAG", "RUN", "REPORT") for row in large.world.kind(kind)]
+    rows = large.world.kind("AUDIT", "ALERT", "FLAG", "RUN", "REPORT")
     assert len(rows) > len(SEEDS)
     said = " ".join(map(repr, (rows, large.alerts, large.report, large.again, table_of(large.report))))
     assert [each for each in CANARIES if each in said] == []
@@ -437,9 +441,9 @@ def test_what_was_taken_away_counts_for_the_whole_run_however_often_it_is_cut() 
     for mine in world.seeds[3:]:
         world.calendar.change(mine.uids[0], status="cancelled")
     again = world.once(world.full())
-    assert again.stopped is None or again.stopped is Stopped.BLAST_LIMIT
     done = sum(world.now_is(each.appointments[0]).state is AppointmentState.CANCELLED for each in world.seeds)
-    assert (again.stopped, done) == (Stopped.BLAST_LIMIT, 1)
+    assert again.stopped is Stopped.BLAST_LIMIT
+    assert 1 <= done <= MOST_DESTRUCTIVE
 
 
 # ---- Lists that lie
@@ -527,13 +531,10 @@ def test_the_same_of_a_poll(lie: Lie) -> None:
         world.calendar.change(uid)
     before = world.sides()
     report = world.once(world.poll())
-    for _ in range(20):
-        if report.stopped is not Stopped.BUDGET:
-            break
-        report = world.once(world.poll())
+    assert report.stopped is Stopped.LIST_CONTRADICTED
+    assert report.requests == len(world.calendar.asked) <= REQUESTS
     assert world.sides() == before
-    assert report.stopped is Stopped.LIST_CONTRADICTED or lie is the_first_page_for_ever
-    assert len(world.calendar.asked) <= 21 * REQUESTS
+    assert kinds(world.alerts) == {alerts.LIST_CONTRADICTED: 1}
 
 
 def test_a_poll_of_an_empty_list_concludes_nothing() -> None:
@@ -567,7 +568,7 @@ def test_rows_of_other_hosts_are_none_of_our_business() -> None:
     before = world.sides()
     report = world.once(world.full())
     assert (report.done, report.findings, kinds(world.alerts)) == (True, [], Counter())
-    assert report.requests == report.pages == 2
+    assert report.requests == report.pages == STEPS + 1
     assert world.sides() == before
 
 
@@ -656,7 +657,6 @@ def test_what_cannot_be_read_is_left_for_the_next_run() -> None:
 def test_a_booking_is_read_once_more_before_it_is_cancelled() -> None:
     """It was cancelled by somebody meanwhile: then there is nothing to do, to write down or to tell."""
     world = small("orphan, told not booked")
-    (seed,) = world.seeds
     readable, reads = world.calendar.booking, []
 
     def gone_at_the_second(uid: str, *, deadline: Any) -> Any:
@@ -679,9 +679,20 @@ RUNS = {"full": list(SEEDS), "poll": POLLED}
 
 
 def whole(kind: str) -> tuple[SeededWorld, list[Report]]:
-    world = small(*RUNS[kind], size=90, days=10)
+    world = varied(kind)
+    return world, to_the_end(world, runs_of(world, kind), limits=MANY)
+
+
+def varied(kind: str) -> SeededWorld:
+    """Every class of difference, on several pages."""
+    world = small(*RUNS[kind], size=72, days=8)
     world.calendar.page_size = 50
-    return world, to_the_end(world, getattr(world, kind), limits=MANY)
+    return world
+
+
+def runs_of(world: SeededWorld, kind: str) -> Callable[[], Any]:
+    """The run to go on with, over no more days than there is something on."""
+    return world.poll if kind == "poll" else lambda: world.full(ahead=9)
 
 
 @pytest.mark.parametrize("kind", RUNS)
@@ -690,9 +701,8 @@ def test_cut_after_any_request_the_next_invocations_finish_it(kind: str) -> None
     wanted, end = facts(reports), uncut.sides()
     assert len(wanted) == len(RUNS[kind])
     for requests in range(reports[0].requests):
-        world = small(*RUNS[kind], size=90, days=10)
-        world.calendar.page_size = 50
-        run = getattr(world, kind)
+        world = varied(kind)
+        run = runs_of(world, kind)
         first = world.once(run(), limits=Limits(requests=requests))
         assert (first.stopped, first.requests) == (Stopped.BUDGET, requests)
         rest = to_the_end(world, run)
@@ -706,9 +716,8 @@ def test_cut_after_any_request_the_next_invocations_finish_it(kind: str) -> None
 @pytest.mark.parametrize("requests", [12, 20])
 def test_a_few_requests_at_a_time_are_enough_in_the_end(kind: str, requests: int) -> None:
     uncut, reports = whole(kind)
-    world = small(*RUNS[kind], size=90, days=10)
-    world.calendar.page_size = 50
-    chopped = to_the_end(world, getattr(world, kind), limits=Limits(requests=requests))
+    world = varied(kind)
+    chopped = to_the_end(world, runs_of(world, kind), limits=Limits(requests=requests))
     assert facts(chopped) == facts(reports)
     assert world.sides() == uncut.sides()
     assert kinds(world.alerts) == kinds(uncut.alerts)
@@ -716,7 +725,7 @@ def test_a_few_requests_at_a_time_are_enough_in_the_end(kind: str, requests: int
 
 @pytest.mark.parametrize("kind", RUNS)
 def test_what_only_a_person_can_mend_keeps_nothing_else_waiting(kind: str) -> None:
-    """A hundred bookings that wait for their confirmation at Cal.com differ anew in every run, and the rest is reached."""
+    """A hundred bookings that wait for their confirmation at Cal.com differ anew in every run."""
     world = SeededWorld.grown(400, days=14)
     for mine in world.known[:100]:
         world.calendar.change(str(mine.segments[0].uid), status="pending")
@@ -738,7 +747,9 @@ def test_a_first_run_takes_over_a_whole_calendar_in_bites() -> None:
     assert world.once(world.full()).findings == []
 
 
-@pytest.mark.parametrize(("left", "requests"), [(RESERVED_FOR_CALLS, 0), (RESERVED_FOR_CALLS + 1, 1), (None, 1)])
+@pytest.mark.parametrize(
+    ("left", "requests"), [(RESERVED_FOR_CALLS, 0), (RESERVED_FOR_CALLS + 1, STEPS), (None, STEPS)]
+)
 def test_what_is_left_of_the_minute_belongs_to_callers(left: int | None, requests: int) -> None:
     world = small()
     world.calendar.left = left
@@ -780,7 +791,7 @@ def test_a_patient_run_ends_with_its_time() -> None:
 def test_no_request_is_sent_that_could_not_be_followed_up_in_time() -> None:
     world = small()
     assert world.once(world.full(), seconds=ONE_S - 0.1).requests == 0
-    assert world.once(world.full(), seconds=ONE_S + 0.1).requests == 1
+    assert world.once(world.full(), seconds=ONE_S + 0.1).requests == STEPS
 
 
 def test_a_slow_calendar_uses_up_the_time_and_the_rest_is_done_later() -> None:
@@ -793,9 +804,7 @@ def test_a_slow_calendar_uses_up_the_time_and_the_rest_is_done_later() -> None:
         return readable(uid, deadline=deadline)
 
     world.calendar.booking = slow
-    reports = []
-    for _ in range(6):
-        reports.append(world.once(world.full(), seconds=20))
+    reports = [world.once(world.full(), seconds=20) for _ in range(6)]
     assert reports[0].stopped is Stopped.BUDGET
     assert len({each.booking for report in reports for each in report.findings}) == 3
     assert world.once(world.full()).findings == []
@@ -808,55 +817,133 @@ BROKEN += ("status", "foreign, in the way", "unsettled", "ghost, not there")
 
 
 def broken_salon() -> SeededWorld:
-    world = SeededWorld.grown(45, days=3)
-    for name in BROKEN:
-        world.seed(name)
-    return world
+    return small(*BROKEN, size=36, days=3)
+
+
+def few_days(world: SeededWorld) -> Any:
+    return world.full(ahead=4)
 
 
 @pytest.fixture(scope="module")
 def mended() -> tuple[SeededWorld, int]:
     world = broken_salon()
     world.client.faults.clear()
-    assert world.once(world.full()).done
+    assert world.once(few_days(world)).done
     return world, world.client.faults.boundaries
+
+
+TWINS = ("ghost, cancelled there", "orphan, told not booked", "start, moved", "host", "status", "foreign, in the way")
+TWINS += ("unsettled", "ghost, not there")
+
+
+def meeting(world: SeededWorld, at: int, run: Callable[[], Any]) -> tuple[Report, Report | None]:
+    """One run, and just before its request number `at` a whole other one; what became of both."""
+    requests, twins = itertools.count(), []
+
+    def meet(_operation: str, _parameters: Any) -> None:
+        if not twins and next(requests) == at:
+            twins.append(None)
+            twins[0] = world.once(run())
+
+    begun = run()
+    world.client.before.append(meet)
+    report = world.once(begun)
+    world.client.before.clear()
+    return report, twins[0] if twins else None
 
 
 @pytest.mark.parametrize("kind", ["full", "poll"])
 def test_a_twin_at_any_moment_repairs_nothing_twice_and_loses_no_progress(kind: str) -> None:
-    alone = broken_salon()
-    assert alone.once(getattr(alone, kind)()).done
-    end, requests = alone.sides(), 0
-    while True:
-        requests += 1
-        world = broken_salon()
-        count, twins = iter(range(10_000)), []
+    def twins() -> tuple[SeededWorld, Callable[[], Any]]:
+        world = small(*TWINS, size=36, days=3)
+        return world, (world.poll if kind == "poll" else lambda: few_days(world))
 
-        def meet(
-            operation: str,
-            _: Any,
-            world: SeededWorld = world,
-            count: Iterator[int] = count,
-            twins: list[Report] = twins,
-        ) -> None:
-            if not twins and next(count) == requests - 1:
-                twins.append(Report(RunKind.FULL))
-                twins[0] = world.once(getattr(world, kind)())
-
-        run = getattr(world, kind)()
-        world.client.before.append(meet)
-        report = world.once(run)
-        world.client.before.clear()
-        if not twins:
+    alone, run = twins()
+    assert alone.once(run()).done
+    end = alone.sides()
+    for at in itertools.count():
+        world, run = twins()
+        report, twin = meeting(world, at, run)
+        if twin is None:
             break
-        assert twins[0].done, requests
-        assert report.stopped in {None, Stopped.TWIN}
+        assert twin.done, at
+        assert report.stopped in {None, Stopped.TWIN}, at
+        assert world.sides() == end, at
         assert len(world.kind("REPORT")) == 1 + report.done
-        assert world.sides() == end, requests
-        assert getattr(world, kind)().tally == {}, "nothing is left to go on with"
-        heard = kinds(world.alerts)
-        assert heard - kinds(alone.alerts) in (Counter(), Counter({alerts.ORPHAN_CANCELLED: 1})), requests
-    assert requests > 30
+        assert run().tally == {}, "nothing is left to go on with"
+        more = kinds(world.alerts) - kinds(alone.alerts)
+        assert more in ({}, {alerts.ORPHAN_CANCELLED: 1}), at  # cancelled twice at one time: harmless, and said twice
+    assert at > 30
+
+
+def test_a_late_booking_that_is_taken_over_before_it_is_cancelled_stays() -> None:
+    """Between the look and the cancellation lie the looks at everything else."""
+    world = small("orphan, told not booked", "orphan, told not booked")
+    first, second = world.seeds
+    readable = world.calendar.booking
+
+    def taken_over(uid: str, *, deadline: Any) -> Any:
+        if uid == second.uids[0]:
+            world.put(keys.booking_uid(world.tenant.id, first.uids[0]) | to_wire({"appt": "web1", "seg": 0}))
+        return readable(uid, deadline=deadline)
+
+    world.calendar.booking = taken_over
+    report = world.once(few_days(world))
+    assert [(each.booking, each.done) for each in report.findings] == [(second.uids[0], "orphan_cancelled")]
+    assert world.calendar.bookings[first.uids[0]].status == "accepted"
+
+
+def test_a_late_booking_that_a_twin_takes_over_at_any_moment_stays() -> None:
+    """The twin has it for a caller who is then told that it is booked."""
+    for at in itertools.count():
+        world = small("orphan, still waiting", size=9, days=1)
+        (seed,) = world.seeds
+        _, twin = meeting(world, at, world.poll)
+        if twin is None:
+            break
+        assert world.owner(seed.uids[0]) is not None, at
+        assert world.calendar.bookings[seed.uids[0]].status == "accepted", at
+    assert at > 5
+
+
+@pytest.mark.xfail(strict=True, reason="converging decides by the ledger, and then cancels without asking whose it is")
+def test_a_late_booking_that_somebody_takes_over_while_an_event_is_worked_on_stays() -> None:
+    """The same for the worker's way: between its look for an owner and its look at the ledger somebody adopts."""
+    gone = []
+    for at in itertools.count():
+        world = small("orphan, still waiting", size=9, days=1)
+        (uid,) = world.seeds[0].uids
+        requests, met = itertools.count(), []
+
+        def meet(_operation: str, _parameters: Any, at: int = at, world: SeededWorld = world) -> None:
+            if next(requests) == at and not met:  # noqa: B023 - called before the next round
+                met.append(world.once(world.poll()))  # noqa: B023
+
+        seen = world.calendar.bookings[uid]
+        world.client.before.append(meet)
+        converge(world.work(by="worker"), seen)
+        world.client.before.clear()
+        if not met:
+            break
+        if world.calendar.bookings[uid].status != "accepted":
+            gone.append(at)
+    assert gone == []
+
+
+@pytest.mark.parametrize(("sparse", "stopped"), [(1, None), (2, None), (3, Stopped.BLAST_LIMIT)])
+def test_a_quiet_week_is_not_held_against_what_was_cancelled_in_a_busy_one(
+    sparse: int, stopped: Stopped | None
+) -> None:
+    """Each step has its own tenth; the whole run has its own number."""
+    world = SeededWorld.grown(200, days=10)
+    far = world.clock.now().replace(hour=9, minute=0, second=0) + timedelta(days=60)
+    quiet = [world.add("udo", far + timedelta(hours=number)) for number in range(4)]
+    for mine in quiet:
+        world.block(mine, IntervalState.CONFIRMED)
+    for mine in (*world.known[:2], *quiet[:sparse]):
+        world.calendar.change(str(mine.segments[0].uid), status="cancelled")
+    report = world.once(world.full())
+    assert (report.stopped, report.tally["destructive"]) == (stopped, 2 if stopped else 2 + sparse)
 
 
 def test_a_twin_that_was_faster_stops_the_slower_one() -> None:
@@ -876,8 +963,8 @@ def test_a_death_at_any_moment_leaves_the_rest_to_the_next_run(mended: tuple[See
         world.client.faults.clear()
         world.client.faults.crash_at(boundary)
         with pytest.raises(Crash):
-            world.once(world.full())
-        assert to_the_end(world, world.full)[-1].done
+            world.once(few_days(world))
+        assert to_the_end(world, lambda world=world: few_days(world))[-1].done
         assert world.sides() == end, boundary
 
 
@@ -890,8 +977,8 @@ def test_a_store_that_breaks_off_anywhere_leaves_the_rest_to_the_next_run(
         world = broken_salon()
         world.client.faults.next("*", fault, skip=skip)
         with pytest.raises(StoreUnavailable):
-            world.once(world.full())
-        assert to_the_end(world, world.full)[-1].done
+            world.once(few_days(world))
+        assert to_the_end(world, lambda world=world: few_days(world))[-1].done
         assert world.sides() == end, skip
 
 
@@ -1005,9 +1092,5 @@ def test_a_dry_run_names_an_open_operation_once() -> None:
     assert world.now_is(world.seeds[0].appointments[0]).state is AppointmentState.PENDING
 
 
-def test_who_is_told_what() -> None:
-    """The seeds are of every class there is but the one that is no difference."""
-    from bookend.domain.drift import Drift
-
+def test_the_seeds_are_of_every_class_there_is() -> None:
     assert {each.drift for each in small(*SEEDS, size=300, days=30).seeds} == {each.value for each in Drift} - {"none"}
-    assert Told.PENDING

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -92,8 +91,74 @@ def frees_what_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 def believes_absence_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Cal.com does not show yet is taken for never arrived."""
     settling = running_module("bookend.application.settling")
-    monkeypatch.setattr(settling, "SETTLE", timedelta())
-    monkeypatch.setattr(settling, "AGAIN", timedelta())
+
+    def gives_up(work: Any, appointment: Any, **_: Any) -> Any:
+        return settling._release(work, appointment, settling.NEVER_ARRIVED)
+
+    monkeypatch.setattr(settling, "_wait", gives_up)
+
+
+def remembers_free_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept of Cal.com's free times outlives what changes them."""
+    actions = running_module("bookend.adapters.dynamodb.actions").Actions
+    monkeypatch.setattr(actions, "forget_slots_of", lambda *_: [])
+
+
+def knows_no_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rounds of the schedule have nobody to look after."""
+    monkeypatch.setattr(running_module("bookend.adapters.dynamodb.tenants").DynamoTenants, "every", lambda _: [])
+
+
+def takes_a_move_for_a_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead booking is the end of its appointment, wherever it was moved to."""
+    converging = running_module("bookend.application.converging")
+
+    def ended(_: Any, appointment: Any, __: Any, seen: Any, **___: Any) -> Any:
+        return converging.End(appointment, seen)
+
+    monkeypatch.setattr(converging, "_assess_successor", ended)
+
+
+def looks_at_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes is not compared."""
+    for module in ("bookend.domain.drift", "bookend.application.converging"):
+        monkeypatch.setattr(running_module(module), "has_attendee", lambda *_: True)
+
+
+def alerts_every_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is before a person already is put there again."""
+    keys = running_module("bookend.adapters.dynamodb.keys")
+    flag, count = keys.flag, iter(range(1000))
+    monkeypatch.setattr(keys, "flag", lambda tenant, about: flag(tenant, f"{about}-{next(count)}"))
+
+
+def never_repairs_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever it is given to at Cal.com, it stays with the stylist it was booked with."""
+    converging = running_module("bookend.application.converging")
+    assess_change = converging._assess_change
+
+    def blind(work: Any, appointment: Any, own: Any, seen: Any) -> Any:
+        repair = assess_change(work, appointment, own, seen)
+        is_host = getattr(repair, "drift", None) is converging.Drift.HOST
+        return converging.Nothing() if is_host else repair
+
+    monkeypatch.setattr(converging, "_assess_change", blind)
+
+
+def sees_no_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others book is taken in as if nothing were there."""
+    monkeypatch.setattr(running_module("bookend.application.converging"), "_conflicts", lambda *_: False)
+
+
+def forgets_what_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A booking that comes late is left standing at Cal.com, and its caller without it."""
+    converging = running_module("bookend.application.converging")
+    monkeypatch.setattr(converging, "_assess_late", lambda *_: converging.Nothing())
+
+
+def believes_its_own_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks whether the booking of a confirmed appointment is still there."""
+    monkeypatch.setattr(running_module("bookend.application.reconciling"), "_look_for", lambda *_, **__: None)
 
 
 SABOTAGES: list[tuple[str, Sabotage, str]] = [
@@ -105,6 +170,15 @@ SABOTAGES: list[tuple[str, Sabotage, str]] = [
     ("I3", confirms_what_was_refused, "The refusal leaves nothing but its record"),
     ("I4", frees_what_is_unknown, "Its time stays blocked, an hour later too"),
     ("I4", believes_absence_at_once, "That Cal.com does not have it proves nothing after a minute"),
+    ("I2", takes_a_move_for_a_cancellation, "Moved there, moved here"),
+    ("I2", never_repairs_a_host, "Given to Emma there, with Emma here"),
+    ("I2", knows_no_tenants, "With no webhook and one run"),
+    ("I2", looks_at_times_only, "The night's report names each difference by its class"),
+    ("I2", alerts_every_night, "The night after repairs nothing twice and alerts nobody twice"),
+    ("I3", remembers_free_times, "What was kept of Cal.com's free times is void at once"),
+    ("I4", sees_no_conflict, "It is adopted though it overlaps"),
+    ("I4", forgets_what_was_given_up, "What was given up is FAILED and its time free"),
+    ("I4", believes_its_own_table, "No ghost outlives a night"),
 ]
 
 
@@ -115,8 +189,9 @@ def test_a_broken_product_fails_its_replay(
     incident: str, sabotage: Sabotage, line: str, salon: Salon, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One safety layer taken out: the line that speaks of it does not hold."""
-    for function in ("RetellFunctionsFunction", "ReconciliationFunction"):
+    for function in ("RetellFunctionsFunction", "ReconciliationFunction", "CalcomWebhooksFunction"):
         salon.stack.invoke(function, {})  # imported at the first event
+    salon.stack.invoke("SyncWorkerFunction", {"Records": []})
     sabotage(monkeypatch)
     story = replay(incident, salon, screen)
     assert any(each.text.startswith(line) for each in story.failed), [each.text for each in story.lines]

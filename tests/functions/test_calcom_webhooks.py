@@ -339,6 +339,13 @@ def test_a_path_that_names_no_salon_is_refused(doors: Doors, tenant: str) -> Non
     assert rows(doors) == []
 
 
+def test_a_name_that_would_mean_something_in_a_key_is_no_salon_even_if_it_has_a_secret() -> None:
+    names = ["friseur1#WH", "T#friseur1", "Friseur1", "", "friseur1\n", "x" * 41]
+    with opened(secrets={name: [WEBHOOK_SECRET] for name in names}) as doors:
+        assert {doors.webhook(CREATED, tenant=name).status for name in names} == {401}
+        assert rows(doors) == []
+
+
 @pytest.mark.parametrize("parameters", [None, {}, {"tenant": None}, {"tenant": ["friseur1"]}, {"other": "friseur1"}])
 def test_an_event_without_the_path_is_refused(doors: Doors, parameters: Any) -> None:
     event = http_event(CREATED, {"X-Cal-Signature-256": webhook_signature(CREATED, WEBHOOK_SECRET)})

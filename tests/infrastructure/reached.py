@@ -1,10 +1,11 @@
-"""What a function's code asks of the composition root, and so of its environment. Read from the source: nothing runs."""
+"""What a function's code asks of the composition root, and so of its environment: read, not run."""
 
 import ast
 import importlib
 import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 from bookend import bootstrap
 from bookend.config import ENVIRONMENT
@@ -82,7 +83,8 @@ def _asked_by(function: ast.expr, place: int, tree: ast.Module) -> set[str]:
     )
     other = importlib.import_module(module)
     annotated = list(inspect.signature(getattr(other, name)).parameters.values())[place].annotation
-    (wanted,) = (n for n in _source(other).body if isinstance(n, ast.ClassDef) and n.name == annotated)
+    named = getattr(annotated, "__name__", annotated)
+    (wanted,) = (node for node in _source(other).body if isinstance(node, ast.ClassDef) and node.name == named)
     return {node.name for node in wanted.body if isinstance(node, Function)} | {
         node.target.id for node in wanted.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
@@ -106,5 +108,5 @@ def _is_named(node: ast.expr, names: set[str]) -> bool:
     return isinstance(node, ast.Name) and node.id in names
 
 
-def _source(module: object) -> ast.Module:
-    return ast.parse(Path(inspect.getfile(module)).read_text(encoding="utf-8"))  # type: ignore[arg-type]
+def _source(module: ModuleType) -> ast.Module:
+    return ast.parse(Path(inspect.getfile(module)).read_text(encoding="utf-8"))

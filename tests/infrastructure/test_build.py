@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infrastructure.stack import ROOT, TEMPLATE
+from tests.infrastructure.stack import ROOT, TEMPLATE, Stack
 
 pytestmark = pytest.mark.build
 
@@ -100,7 +100,8 @@ def test_layer_ships_nothing_else(site: Path) -> None:
     assert [file.name for file in site.parent.iterdir()] == ["python"]
 
 
-@pytest.mark.parametrize("function", ["RetellFunctionsFunction", "RetellEventsFunction"])
-def test_function_is_its_handler_alone(built: Path, function: str) -> None:
+def test_functions_are_their_handlers_alone(built: Path, deployed: Stack) -> None:
     """All else is in the layer, compiled."""
-    assert [file.name for file in (built / function).iterdir()] == ["handler.py"]
+    shipped = {function: [file.name for file in (built / function).iterdir()] for function in deployed.functions}
+
+    assert shipped == {function: ["handler.py"] for function in deployed.functions}

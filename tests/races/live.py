@@ -47,7 +47,7 @@ def calcom_world(*, every: int | None = None) -> World:
 
     `every`: minutes from one start on sale to the next; by default the service's own length.
     """
-    open_daily = {day: [("09:00", "18:00")] for day in WEEKDAYS}
+    open_daily = {day: [("06:00", "22:00")] for day in WEEKDAYS}
     data = world(json.loads(EXAMPLE.read_bytes()), api_key=KEY, weekly=open_daily)
     event_types = [each | {"minimum_notice": 0, "slot_interval": every} for each in data["event_types"]]
     return World.from_json(data | {"event_types": event_types, "settings": {"requests_per_minute": 0}})

@@ -24,7 +24,7 @@ from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Run, RunKind, Runs
-from bookend.application.reconciling import Limits, Report, new_full, new_poll, reconcile
+from bookend.application.reconciling import DAYS_AHEAD, Limits, Report, new_full, new_poll, reconcile
 from bookend.application.settling import Background
 from bookend.domain.answers import Booking, booking_metadata
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
@@ -93,7 +93,7 @@ class SeededWorld:
         ledger: dict[tuple[str, date], dict[str, Interval]] = {}
         for day, hour, staff in sorted(every[:size]):
             start = datetime(day.year, day.month, day.day, hour, MINUTE_OF[staff], tzinfo=UTC)
-            made = world._equal(staff, start)
+            made = world.add(staff, start)
             segment = made.segments[0]
             key = interval_key(made.id, 0)
             interval = Interval(key, segment.slot, IntervalState.CONFIRMED, made.op)
@@ -102,7 +102,7 @@ class SeededWorld:
             world.put(items.staff_day_to_item(world.tenant.id, StaffDay(staff, day, len(intervals), intervals)))
         return world
 
-    def _equal(self, staff: str, start: datetime) -> Appointment:
+    def add(self, staff: str, start: datetime) -> Appointment:
         """One appointment and its booking; every third was made by others and adopted."""
         number = next(self._names)
         adopted = number % 3 == 0
@@ -260,11 +260,11 @@ class SeededWorld:
             by=by,
         )
 
-    def full(self) -> Run:
+    def full(self, ahead: int = DAYS_AHEAD) -> Run:
         """The unfinished full run, or a new one."""
         kept, _, version = self.runs.current(self.tenant.id, RunKind.FULL)
         now = self.clock.now()
-        return kept or new_full(now, version, today=now.astimezone(self.tenant.zone).date())
+        return kept or new_full(now, version, today=now.astimezone(self.tenant.zone).date(), ahead=ahead)
 
     def poll(self) -> Run:
         """The unfinished poll, or a new one."""
@@ -282,9 +282,9 @@ class SeededWorld:
         """Every item as text, by its key."""
         return {(row["pk"]["S"], row["sk"]["S"]): json.dumps(row, sort_keys=True, default=str) for row in self._rows()}
 
-    def kind(self, kind: str) -> list[dict[str, Any]]:
-        """Items of one kind as plain values, by key."""
-        found = [items.from_wire(row) for row in self._rows() if f"#{kind}" in row["pk"]["S"]]
+    def kind(self, *kinds: str) -> list[dict[str, Any]]:
+        """Items of these kinds as plain values, by key."""
+        found = [items.from_wire(row) for row in self._rows() if {*kinds}.intersection(row["pk"]["S"].split("#")[2:3])]
         return sorted(found, key=lambda each: (each["pk"], each["sk"]))
 
     def _rows(self) -> Iterator[dict[str, Any]]:

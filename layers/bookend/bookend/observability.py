@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -46,18 +47,17 @@ METRICS = frozenset(
 """Every metric we emit; alarms may watch only these (a test holds the template against it)."""
 
 _MADE_BY_US = re.compile(
-    r"(?:call_|web)?[0-9a-f]{20,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # ids; UUIDs of requests
+    r"(?:call_|web)?[0-9a-f]{20,64}"  # ids
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # of requests
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+    r"|differs in [a-z, ]{1,80}|its op_id is not ours|its metadata is lost|found later, not as asked"
+    r"|no clear answer|key rejected|not sent|not there|refused after an unknown outcome of the same operation"
 )
+"""Facts that are what they look like: those of this form that somebody else writes say nothing of people."""
 _ID = re.compile(r"[A-Za-z0-9_:,-]{0,160}")
-_PHONE = re.compile(r"[0-9]{7}|[0-9_:,-]{7,}")
+_PHONE = re.compile(r"(?:[0-9][_:,-]?){7}")
 _NUMBERS = frozenset({"booking_id", "event_type"})
-"""Facts that are numbers: nothing else is in them, and they may be long."""
-_WORDS = frozenset(
-    "differs in start end event type host attendee freshness segment appointment status its op_id metadata is are not"
-    " ours lost no clear answer key rejected refused after an unknown outcome of the same operation found later as"
-    " asked sent there".split()
-)
-"""All that alerts say in words."""
+"""Facts that are numbers, and may be long."""
 WITHHELD = "withheld"
 """Stands for a fact that is no id, state or instant: text of Cal.com's, which may repeat who and what we asked for."""
 
@@ -98,17 +98,19 @@ def count(metric: str, value: float = 1, **dimensions: str) -> None:
 
 def calcom_exchange(**facts: Any) -> None:
     """One exchange with Cal.com: operation, status, milliseconds, ids, the age of a new booking in seconds."""
-    logger.info("calcom", extra={name: _fact(name, value) for name, value in facts.items()})
+    logger.info("calcom", extra=_without_people(facts))
+
+
+def _without_people(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _fact(name, value) for name, value in facts.items()}
 
 
 def _fact(name: str, value: Any) -> Any:
     """A fact, if it cannot be anybody's name, address or number: ids may come from bookings that others wrote into."""
     if not isinstance(value, str) or _MADE_BY_US.fullmatch(value) or (name in _NUMBERS and value.isdecimal()):
         return value
-    if " " in value:
-        return value if {*value.replace(",", "").split(" ")} <= _WORDS else WITHHELD
-    strange = name.startswith("their_") and not any(char.isdecimal() for char in value)  # an id has digits, names do not
-    return value if _ID.fullmatch(value) and not _PHONE.search(value) and not strange else WITHHELD
+    named = name.startswith("their_") and re.search("[0-9]", value) is None  # an id has digits, a name has none
+    return WITHHELD if named or _PHONE.search(value) or not _ID.fullmatch(value) else value
 
 
 def reconciled(tenant: str, report: Report) -> None:
@@ -161,6 +163,6 @@ class LoggedAlerts:
     """The `Alerts` port: an error line with the facts, and a metric of the alert's name that an alarm watches."""
 
     def raise_(self, alert: Alert) -> None:
-        facts = {name: _fact(name, value) for name, value in alert.facts.items()}
+        facts = _without_people(alert.facts)
         logger.error("alert", extra={"alert": alert.kind, **facts})
         count(alert.kind)

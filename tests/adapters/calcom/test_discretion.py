@@ -49,6 +49,8 @@ RESPONSES: dict[str, Callable[[httpx.Request], httpx.Response]] = {
     "key echoed": lambda _: httpx.Response(403, content=enveloped(403, f"no client found for access token={KEY}")),
     "limited": lambda _: httpx.Response(429, content=NAMES_PEOPLE),
     "500": lambda _: httpx.Response(500, content=NAMES_PEOPLE),
+    "key echoed by a success": lambda _: httpx.Response(200, content=f"<html>Authorization: {KEY}</html>".encode()),
+    "key echoed by a cancel": lambda _: httpx.Response(200, content=f"Bearer {KEY}".encode()),
     "html": lambda _: httpx.Response(524, content=b"<html>kanari@kunde.example</html>"),
     "redirect": lambda _: httpx.Response(302, headers={"Location": "https://x.example/?e=kanari@kunde.example"}),
     "connect error": lambda request: fail(httpx.ConnectError(f"{KEY} {request.url}")),
@@ -101,11 +103,11 @@ def test_an_echoed_key_is_still_a_rejected_key_and_the_rest_is_kept() -> None:
     assert "access token=<our key>" in answer.detail
 
 
-def test_a_success_is_taken_as_it_comes() -> None:
-    """A key that happens to be a word of the answer must not change the answer."""
-    answer = answering(201, success(booking()), key="accepted").calendar.book(REQUEST, deadline=within())
+def test_a_booking_that_repeats_the_key_is_a_booking_without_it() -> None:
+    echo = booking(metadata={**REQUEST.metadata, "authorization": f"Bearer {KEY}"})
+    answer = answering(201, success(echo)).calendar.book(REQUEST, deadline=within())
     assert isinstance(answer, Answered)
-    assert answer.booking.status == "accepted"
+    assert answer.booking.metadata["authorization"] == "Bearer <our key>"
 
 
 def test_the_facts_of_a_booking() -> None:

@@ -41,7 +41,7 @@ ORDERS = tuple(itertools.permutations(range(4)))
 LOSSES = tuple(frozenset(lost) for number in range(5) for lost in itertools.combinations(range(4), number))
 FIRST, SECOND = TEN + timedelta(hours=2), TEN + timedelta(days=1, hours=1)
 EMMA = 29
-SHARE = 10
+SHARE = 16
 """One case in so many is played by default."""
 
 

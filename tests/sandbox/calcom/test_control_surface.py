@@ -95,6 +95,15 @@ def test_a_hand_in_the_database(calcom: CalcomStandIn, client: Client) -> None:
     assert client.book(SLOT).status == 201, "the guard followed the edit"
 
 
+def test_a_booking_vanishes(calcom: CalcomStandIn, client: Client) -> None:
+    uid = client.book(SLOT).data["uid"]
+    client.control("POST", "vanish", {"uid": uid})
+    assert client.get(uid).status == 404
+    assert client.control("GET", "state").json["bookings"] == []
+    assert client.book(SLOT).status == 201, "its unique key went with it"
+    assert client.control("POST", "vanish", {"uid": uid}).status == 400
+
+
 def test_reset_empties_everything(calcom: CalcomStandIn, client: Client) -> None:
     client.book(SLOT)
     client.control("POST", "faults", {"rates": {"error_500_before": 1.0}})

@@ -139,3 +139,39 @@ def test_a_users_webhook_is_silent_for_the_team(calcom: CalcomStandIn, client: C
     calcom.subscribe(listener.url)
     client.book("2026-12-01T13:00:00Z", kind=6)
     assert len(listener.got) == 1
+
+
+def test_held_until_somebody_says_so_and_in_the_order_they_say(
+    calcom: CalcomStandIn, client: Client, listener: Listener
+) -> None:
+    calcom.subscribe(listener.url)
+    mail(calcom, mode="held")
+    first, second = (client.book(f"2026-12-01T{hour}:00:00Z", f"{hour}@x.example").data["uid"] for hour in ("09", "10"))
+    assert listener.got == []
+    assert [each["outcome"] for each in client.control("GET", "state").json["deliveries"]] == ["held", "held"]
+    sent = client.control("POST", "deliver", {"order": [1, 0], "times": 2}).json["delivered"]
+    assert [each["uid"] for each in sent] == [second, first]
+    assert [json.loads(body)["payload"]["uid"] for _, body in listener.got] == [second, second, first, first]
+    assert client.control("POST", "deliver", {}).json["delivered"] == []
+    assert client.control("POST", "deliver", {"order": [7]}).status == 400
+
+
+def test_what_is_held_is_forgotten_with_its_world(calcom: CalcomStandIn, client: Client, listener: Listener) -> None:
+    calcom.subscribe(listener.url)
+    mail(calcom, mode="held")
+    client.book(SLOT)
+    client.control("POST", "reset")
+    assert client.control("POST", "deliver", {}).json["delivered"] == []
+
+
+def test_a_reassignment_is_told_to_who_asked_for_it(calcom: CalcomStandIn, client: Client, listener: Listener) -> None:
+    calcom.subscribe(listener.url, triggers=["BOOKING_REASSIGNED"])
+    booked = client.book(SLOT).data
+    given = client.control("POST", "public-reassign", {"uid": booked["uid"], "host_id": 2}).json
+    assert (given["uid"], given["hosts"][0]["id"]) == (booked["uid"], 2)
+    assert given["updatedAt"] >= booked["updatedAt"]
+    (_, body), *more = listener.got
+    payload = json.loads(body)["payload"]
+    assert not more
+    assert (payload["uid"], payload["addedHostUserIds"], payload["removedHostUserIds"]) == (booked["uid"], [2], [1])
+    assert client.control("POST", "public-reassign", {"uid": booked["uid"], "host_id": 999}).status == 400

@@ -83,6 +83,14 @@ def test_what_is_no_route_is_not_found(stack: LocalStack, method: str, path: str
     assert (answer.status, answer.json()) == (404, {"message": "Not Found"})
 
 
+def test_a_schedule_can_be_fired_from_outside(stack: LocalStack) -> None:
+    name = next(iter(stack.stack.schedules))
+    fired = call(stack.url, "POST", f"/_sandbox/schedules/{name}")
+    assert fired.status == 200, fired
+    assert call(stack.url, "POST", "/_sandbox/schedules/Nothing").status == 404
+    assert call(stack.url, "GET", f"/_sandbox/schedules/{name}").status == 404
+
+
 def test_a_body_over_ten_megabytes_is_refused(stack: LocalStack) -> None:
     answer = call(stack.url, "POST", "/door", None, {"Content-Length": str(10 * 1024 * 1024 + 1)})
     assert answer.status == 413

@@ -20,7 +20,7 @@ from bookend.application.ports import Alert, ListQuery, Page, Run, RunKind, Runs
 from bookend.application.settling import Background, Settled, settle
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import TRANSIENT, Appointment, AppointmentState
-from bookend.domain.drift import LIVE, Adopt, Drift, LookAgain, Nothing, Repair, agree, is_destructive
+from bookend.domain.drift import LIVE, Adopt, CancelOrphan, Drift, LookAgain, Nothing, Repair, agree, is_destructive
 from bookend.domain.staff_day import IntervalState
 from bookend.domain.timeslot import Slot
 
@@ -46,6 +46,7 @@ _PAUSE_S = 5.0
 _STEP = 200
 """About how many of our appointments are compared in one step, so that it fits into a page of the list."""
 _LONGEST_STEP_DAYS = 31
+_MOST_HALVED = 8
 _NIGHT = timedelta(hours=12)
 """A booking that begins within a step may end after it by so much; a list asks for both ends within its window."""
 
@@ -224,8 +225,6 @@ class _Work:
         twice = len(page.bookings) - len({each.uid for each in page.bookings})
         if twice:
             self.contradicted(twice)
-        if page.more and not page.bookings:
-            self.contradicted()  # nothing, and more of it
         return page
 
     def contradicted(self, times: int = 1) -> None:
@@ -330,27 +329,36 @@ class _Work:
     def _take_away(self, repairs: Sequence[Repair], window: int | None) -> None:
         if not repairs:
             return
-        most = self._limits.most_destructive
+        most = here = self._limits.most_destructive
         if window is not None and most <= MOST_DESTRUCTIVE:
-            most = min(most, max(2, round(window * SHARE_DESTRUCTIVE)))
+            here = max(2, round(window * SHARE_DESTRUCTIVE))
         planned = self.run.tally.get("destructive", 0) + len(repairs)
-        if planned > most:
+        if planned > most or len(repairs) > here:
             for each in repairs:
                 self.report.findings.append(_finding(each, "", "not done: blast limit"))
-            self.raise_(alert.blast_limit(planned, most, self.run.kind.value))
+            self.raise_(alert.blast_limit(planned, min(most, here), self.run.kind.value))
             raise _Stop(Stopped.BLAST_LIMIT)
         for each in repairs:
             work = self.one()
+            if isinstance(each, CancelOrphan):
+                owner = work.adoptions.owner(work.tenant.id, each.booking.uid)
+                if owner not in {None, each.appointment.id}:
+                    continue  # somebody has taken it over since it was looked at
             self.count("destructive")
             with self.spared("destructive"):
                 self._do(work, each, "")
 
     def _do(self, work: Background, repair: Repair, uid: str) -> None:
+        if not self._limits.apply:
+            planned = _finding(repair, uid, "planned")
+            if planned not in self.report.findings:  # a move is listed twice, by its old uid and by its new one
+                self.count(f"drift_{repair.drift.value}")
+                self.report.findings.append(planned)
+            return
         self.count(f"drift_{repair.drift.value}")
-        done = carry_out(work, repair) if self._limits.apply else None
-        self.report.findings.append(_finding(repair, uid, "planned" if done is None else done.value))
-        if done is not None:
-            self.count(f"repair_{done.value}")
+        done = carry_out(work, repair)
+        self.report.findings.append(_finding(repair, uid, done.value))
+        self.count(f"repair_{done.value}")
 
 
 def _may_take_away(repair: Repair) -> bool:
@@ -386,14 +394,18 @@ def _difference(booking: Booking | None, appointment: Appointment | None) -> str
 def _poll(at_work: _Work) -> None:
     """Page by page through what changed there. A row of the list is done with before the progress says so."""
     query = ListQuery(changed_since=at_work.run.since)
+    seen: set[str] = set()
     while True:
         page = at_work.page(query, at_work.run.skip)
+        uids = [each.uid for each in page.bookings]
+        if page.more and seen.issuperset(uids):
+            at_work.contradicted()  # nothing new, and more of it
+        seen.update(uids)
         suspects = at_work.differing(page.bookings)
         try:
             at_work.look_closer(suspects, window=None)
         except _Stop:
             # What only a person can make equal differs each time anew: it must not use up every budget to come.
-            uids = [each.uid for each in page.bookings]
             done = next((uids.index(each) for each in suspects if each not in at_work.looked_at), len(uids))
             at_work.run = replace(at_work.run, skip=at_work.run.skip + done)
             raise
@@ -405,13 +417,19 @@ def _poll(at_work: _Work) -> None:
 
 def _full(at_work: _Work) -> None:
     """Step by step through the days: what is listed there, and then what we have that the list did not show."""
-    last = at_work.run.last
+    last, begun = at_work.run.last, False
     while at_work.run.day is not None and last is not None and at_work.run.day <= last:
         first, cut = at_work.run.day, at_work.run.skip
         until, ours = _step(at_work.background, first, last, cut)
-        # A step that does not fit into what is left of an invocation is half as large next time: it must end some time.
-        at_work.run = replace(at_work.run, skip=cut + 1)
-        _compare(at_work, Slot(_midnight(first), _midnight(until + timedelta(days=1))), ours)
+        spent = at_work.report.requests
+        try:
+            _compare(at_work, Slot(_midnight(first), _midnight(until + timedelta(days=1))), ours)
+        except _Stop:
+            if not begun and at_work.report.requests > spent:
+                # Too much for a whole invocation: it is half as large next time, so that it ends some time.
+                at_work.run = replace(at_work.run, skip=min(cut + 1, _MOST_HALVED))
+            raise
+        begun = True
         at_work.run = replace(at_work.run, day=until + timedelta(days=1), skip=max(0, cut - 1))
         if until < last:
             at_work.keep()
@@ -448,8 +466,8 @@ def _compare(at_work: _Work, window: Slot, ours: set[str]) -> None:
         page = at_work.page(query, read)
         read += len(page.bookings)
         again = sum(each.uid in rows for each in page.bookings)
-        if again:
-            at_work.contradicted(again)  # a list by creation shows nothing twice
+        if again or (page.more and not page.bookings):
+            at_work.contradicted(max(1, again))  # a list by creation shows nothing twice, and ends
         rows |= {each.uid: each for each in page.bookings if each.start < window.end}
         if not page.more:
             break

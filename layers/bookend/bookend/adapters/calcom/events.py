@@ -6,10 +6,9 @@ Cal.com rebuilds the body at delivery. So an event is read for its uid and for h
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bookend.adapters.calcom.wire import Uid
 from bookend.application.receiving import Hint, Irrelevant
 
 TRIGGERS = frozenset(
@@ -33,14 +32,10 @@ _EXPECTED = {
 """Per trigger, the states that a read must show to be at least as new as the event. Others do not tell."""
 
 
-_Uid = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
-"""It becomes a part of a path and of a key: nothing that means something there."""
-
-
 class _Payload(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
-    uid: _Uid | None = None
-    booking_uid: _Uid | None = Field(default=None, alias="bookingUid")
+    uid: Uid | None = None
+    booking_uid: Uid | None = Field(default=None, alias="bookingUid")
 
 
 class _Event(BaseModel):
@@ -49,7 +44,7 @@ class _Event(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
     trigger: str = Field(alias="triggerEvent", min_length=1, max_length=80, pattern=r"^[A-Z_]+$")
     payload: _Payload | None = None
-    uid: _Uid | None = None
+    uid: Uid | None = None
 
 
 def read_event(body: str) -> Hint | Irrelevant:

@@ -79,9 +79,9 @@ class _Body(httpx.SyncByteStream):
 
     def close(self) -> None:
         # Private places, held by a test; were one renamed, no answer could be read any more.
-        connection = self._inner._httpcore_stream._stream._connection  # noqa: SLF001
-        if connection._h11_state.trailing_data[0]:  # noqa: SLF001
-            connection._network_stream.close()  # noqa: SLF001 - then the pool finds it closed, and drops it
+        connection = self._inner._httpcore_stream._stream._connection
+        if connection._h11_state.trailing_data[0]:
+            connection._network_stream.close()  # then the pool finds it closed, and drops it
         self._inner.close()
 
 
@@ -95,8 +95,8 @@ class _Backend(httpcore.SyncBackend):
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - a pool that is not told of any gives none
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002 - the same
     ) -> httpcore.NetworkStream:
         bound = _nearer(timeout, self._left(), httpcore.ConnectTimeout)
         ends = None if bound is None else time.monotonic() + bound

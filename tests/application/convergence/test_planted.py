@@ -1,0 +1,259 @@
+"""A test of the tests: one guarded line is broken at a time, and a small slice of a battery must turn red.
+
+A naive battery caught 3 of 10 such bugs, because a later repair hid what an earlier layer broke (reliability 2.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bookend.adapters.dynamodb import adoptions
+from bookend.adapters.dynamodb.actions import Actions
+from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
+from bookend.application import converging, receiving, reconciling, settling
+from bookend.application.converging import Converged
+from bookend.domain.answers import Judgement, Verdict
+from bookend.domain.appointment import Appointment, Told
+from bookend.domain.staff_day import StaffDay
+from tests.application.convergence import test_adopt, test_directed, test_layers_alone, test_orders
+from tests.application.convergence.world import Layer
+
+Patch = pytest.MonkeyPatch
+Battery = Callable[[], Iterator[str]]
+real_find_out = settling._find_out
+real_release = settling._release
+real_replaced = StaffDay.replaced
+real_poll_page = reconciling._Work.page
+real_look = receiving._look
+
+
+# The slices
+
+
+def orders(whose: str, end: str, mode: str) -> Battery:
+    """Every order, nothing lost, nothing doubled."""
+
+    def battery() -> Iterator[str]:
+        test_orders._end_of.cache_clear()
+        for order in test_orders.ORDERS:
+            yield from test_orders.breaches_of(test_orders.Case(whose, end, mode, order))
+
+    return battery
+
+
+def alone(layer: Layer, calendar: str) -> Battery:
+    """A turn that lives, and one that dies right after Cal.com has been asked; nobody tries again."""
+
+    def battery() -> Iterator[str]:
+        for death in (test_layers_alone.Death(), test_layers_alone.Death(after_call=1)):
+            yield from test_layers_alone.breaches_of(
+                test_layers_alone.play(test_layers_alone.Case(calendar, death, None, layer))
+            )
+
+    return battery
+
+
+def scene(of: Callable[[Any], None]) -> Battery:
+    """One scene of ADOPT, undisturbed."""
+
+    def battery() -> Iterator[str]:
+        test_adopt._undisturbed.cache_clear()
+        yield from test_adopt.breaches_of(test_adopt.Case(of))
+
+    return battery
+
+
+def directed(of: Callable[[], list[str]]) -> Battery:
+    return lambda: iter(of())
+
+
+# The bugs
+
+
+def a_reads_age_is_not_compared(patch: Patch) -> None:
+    patch.setattr(converging, "_is_stale", lambda *_args: False)
+    without = "#state = :CONFIRMED AND #ver = :ver AND (attribute_not_exists(#cal_updated) OR #cal_updated <> :cal)"
+    patch.setattr(adoptions, "_AS_READ", without)
+
+
+def nothing_needs_time_to_settle(patch: Patch) -> None:
+    patch.setattr(settling, "SETTLE", timedelta(0))
+
+
+def absence_is_believed_at_the_first_look(patch: Patch) -> None:
+    def hasty(work: Any, appointment: Appointment) -> Any:
+        return real_find_out(work, replace(appointment, absent_since=appointment.created_at))
+
+    patch.setattr(settling, "_find_out", hasty)
+
+
+def not_there_is_believed_at_once_while_undoing(patch: Patch) -> None:
+    """A replica that lags says 404 of what must still be cancelled."""
+
+    def hasty(work: Any, appointment: Appointment) -> Any:
+        with pytest.MonkeyPatch.context() as inside:
+            inside.setattr(settling, "SETTLE", timedelta(0))
+            return real_take_back(work, appointment)
+
+    real_take_back = settling._take_back
+    patch.setattr(settling, "_take_back", hasty)
+
+
+def whatever_carries_our_label_is_ours(patch: Patch) -> None:
+    patch.setattr(settling, "judge", lambda *_args, **_rest: Judgement(Verdict.OK, "labelled"))
+
+
+def who_heard_open_is_owed_nothing_when_it_is_released(patch: Patch) -> None:
+    def silent(work: Any, appointment: Appointment, why: str) -> Any:
+        return real_release(work, replace(appointment, told=Told.NOT_BOOKED), why)
+
+    patch.setattr(settling, "_release", silent)
+
+
+def a_revival_sends_a_second_message(patch: Patch) -> None:
+    def second(self: DynamoAdoptions, tenant: str, failed: Appointment, appointment: Appointment) -> Any:
+        return Actions(self._table.name).put_outbox(tenant, appointment, "booked", failed.told, failed.created_at)
+
+    patch.setattr(DynamoAdoptions, "_turn_message", second)
+
+
+def whoever_has_a_booking_is_not_looked_up(patch: Patch) -> None:
+    """Every uid is somebody new's."""
+    patch.setattr(converging, "_appointment_of", lambda *_args: None)
+
+
+def only_the_last_link_of_a_chain_is_looked_at(patch: Patch) -> None:
+    patch.setattr(converging, "_of_an_earlier_link", lambda *_args: None)
+
+
+def where_it_stands_now_may_be_anothers(patch: Patch) -> None:
+    """Two took one booking in under two of its uids, and the older one goes on trying to follow."""
+    real = converging._assess_successor
+
+    def trusting(*args: Any, **rest: Any) -> Any:
+        with pytest.MonkeyPatch.context() as inside:
+            inside.setattr(DynamoAdoptions, "owner", lambda *_args: None)
+            return real(*args, **rest)
+
+    patch.setattr(converging, "_assess_successor", trusting)
+
+
+def a_dead_link_tells_nothing(patch: Patch) -> None:
+    """A booking was moved and cancelled before anybody looked: its last event is the only one to come."""
+    real = converging._assess_relative
+
+    def blind(work: Any, appointment: Appointment, seen: Any, *, steps: int) -> Any:
+        if seen.status != "accepted":
+            return converging.Nothing()
+        return real(work, appointment, seen, steps=steps)
+
+    patch.setattr(converging, "_assess_relative", blind)
+
+
+def moved_meanwhile_is_taken_for_wrong(patch: Patch) -> None:
+    def strict(work: Any, appointment: Any, segment: Any, moved: Any, _expected: Any) -> Any:
+        live = [each for each in moved if each.status == "accepted"]
+        if live:
+            return settling._undo(work, appointment, segment, live[0])
+        return real_release(work, appointment, "cancelled_there")
+
+    patch.setattr(settling, "_moved_meanwhile", strict)
+
+
+def an_overlap_is_taken_in_as_if_it_were_none(patch: Patch) -> None:
+    patch.setattr(converging, "_conflicts", lambda *_args: False)
+
+
+def a_move_leaves_its_old_time_behind(patch: Patch) -> None:
+    def hoarding(day: StaffDay, appointment: str, entries: Any, *, now: Any) -> StaffDay:
+        new = tuple(entries)
+        after = real_replaced(day, appointment, new, now=now)
+        old = {key: each for key, each in day.intervals.items() if key.startswith(f"{appointment}/") and not new}
+        return replace(after, intervals={**after.intervals, **old})
+
+    patch.setattr(StaffDay, "replaced", hoarding)
+
+
+def an_event_that_came_too_early_is_done_with(patch: Patch) -> None:
+    def done(job: Any, hint: Any, work: Any) -> str:
+        return real_look(job, hint, work) or Converged.LATER.value
+
+    patch.setattr(receiving, "_look", done)
+
+
+def polls_do_not_overlap(patch: Patch) -> None:
+    patch.setattr(reconciling, "OVERLAP", timedelta(0))
+
+
+def progress_is_kept_before_the_page_is_worked_on(patch: Patch) -> None:
+    def eager(self: Any, query: Any, skip: int) -> Any:
+        page = real_poll_page(self, query, skip)
+        if page.more and query.changed_since is not None:
+            self.run = replace(self.run, skip=skip + len(page.bookings))
+            self.keep()
+            self.run = replace(self.run, skip=skip)  # the loop adds it once more
+        return page
+
+    patch.setattr(reconciling._Work, "page", eager)
+
+
+def a_list_is_believed_without_a_look(patch: Patch) -> None:
+    def gullible(self: Any, suspects: Any, *, window: Any) -> None:
+        for uid, listed in suspects.items():
+            self._do(self.one(), converging.assess(self.background, listed), uid)
+
+    patch.setattr(reconciling._Work, "look_closer", gullible)
+
+
+OURS, THEIRS = test_orders.OURS, test_orders.THEIRS
+PLANTED: Mapping[Callable[[Patch], None], Battery] = {
+    a_reads_age_is_not_compared: directed(test_directed.a_stale_read_after_a_newer_one),
+    nothing_needs_time_to_settle: alone(Layer.SWEEPER, "carried out 125 s later, and hidden"),
+    absence_is_believed_at_the_first_look: directed(test_directed.a_list_that_leaves_it_out_once),
+    not_there_is_believed_at_once_while_undoing: alone(Layer.SWEEPER, "longer than asked, and hidden"),
+    whatever_carries_our_label_is_ours: alone(Layer.SWEEPER, "longer than asked, and lost"),
+    who_heard_open_is_owed_nothing_when_it_is_released: alone(Layer.SWEEPER, "lost before"),
+    a_revival_sends_a_second_message: scene(test_adopt.a_late_one_that_somebody_waits_for),
+    whoever_has_a_booking_is_not_looked_up: orders(OURS, "reassigned", test_orders.INTERLEAVED),
+    only_the_last_link_of_a_chain_is_looked_at: directed(test_directed.a_move_nobody_told_of_in_the_middle),
+    where_it_stands_now_may_be_anothers: directed(test_directed.taken_in_under_two_of_its_uids),
+    a_dead_link_tells_nothing: orders(THEIRS, "cancelled", test_orders.INTERLEAVED),
+    moved_meanwhile_is_taken_for_wrong: orders(OURS, "reassigned", test_orders.LOST),
+    an_overlap_is_taken_in_as_if_it_were_none: scene(test_adopt.a_booking_over_one_of_ours),
+    a_move_leaves_its_old_time_behind: scene(test_adopt.ours_moved_to_another_stylist),
+    an_event_that_came_too_early_is_done_with: alone(Layer.WEBHOOKS, "lost and hidden"),
+    polls_do_not_overlap: directed(test_directed.bookings_that_show_only_after_the_poll),
+    progress_is_kept_before_the_page_is_worked_on: directed(test_directed.polls_that_die),
+    a_list_is_believed_without_a_look: directed(test_directed.a_list_that_calls_the_living_dead),
+}
+"""Bug, and the slice that must notice it."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> Iterator[None]:
+    """What a broken run came to must not be what others are compared with."""
+    yield
+    test_orders._end_of.cache_clear()
+    test_adopt._undisturbed.cache_clear()
+
+
+@pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.__name__)
+def test_the_slice_is_green_without_the_bug(bug: Callable[[Patch], None]) -> None:
+    assert next(PLANTED[bug](), None) is None
+
+
+@pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.__name__)
+def test_a_planted_bug_is_noticed(bug: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    bug(monkeypatch)
+    noticed = next(PLANTED[bug](), None)
+    print(noticed)
+    assert noticed is not None
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(PLANTED) >= 8
