@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from benchmarks import reconciliation
 from benchmarks.turns import KINDS, SLOTS, TURNS, Turn
 from bookend.application.deadline import Deadline
 from bookend.domain.timeslot import local_day_bounds
@@ -48,7 +49,8 @@ def main() -> int:
     problems = [f"{turn.name}: {problem}" for turn, each in measured.items() for problem in each.problems]
     for problem in problems:
         print(f"OVER BUDGET  {problem}")
-    return 1 if problems else 0
+    print()
+    return 1 if reconciliation.main([]) or problems else 0
 
 
 def _measure(live: LiveSalon, turn: Turn) -> Measured:

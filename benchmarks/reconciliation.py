@@ -1,6 +1,7 @@
 """What a full run over equal sides costs, by size: `python -m benchmarks.reconciliation [--large]`.
 
-Cal.com and the table are in memory, so the seconds are ours alone. Exit status 1 if a run asks for more pages than the
+Cal.com and the table are in memory; the seconds are those of the processor, without what the stand-in for Cal.com
+takes (it goes through all of its bookings for each page). Exit status 1 if a run asks for more pages than the
 bookings need, or if a larger salon costs more per booking than a smaller one.
 """
 
@@ -9,13 +10,16 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
+from bookend.application.deadline import Deadline
+from bookend.application.ports import CalendarTrouble, ListQuery, Page
 from bookend.application.reconciling import DAYS_AHEAD, Limits
 from tests.support.seeded import SeededWorld
 
 QUICK = (250, 2_500)
 LARGE = (*QUICK, 25_000)
-PAGE = 250
+ROWS = 250
 FEWEST_STEPS = 3
 """A list reaches over a month at most."""
 _NO_LIMIT = Limits(requests=100_000)
@@ -25,7 +29,7 @@ _SLACK = 2.0
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run. `table` are requests to the table, `keys` what its batches read."""
+    """Of one run. `table` are requests to the table."""
 
     size: int
     requests: int
@@ -46,7 +50,7 @@ def main(arguments: list[str]) -> int:
         print(f"{each.size:9}{each.requests:10}{each.pages:7}{each.table:7}{each.seconds:9.2f}{'':24}", end="")
         ratios = (each.per_thousand(each.pages), each.per_thousand(each.table), each.per_thousand(each.seconds))
         print(f"{ratios[0]:7.1f}{ratios[1]:8.1f}{ratios[2]:9.2f}")
-    problems = [each for each in (*_too_many(costs), *_not_linear(costs)) if each]
+    problems = [*_too_many(costs), *_not_linear(costs)]
     for problem in problems:
         print(f"OVER BUDGET  {problem}")
     return 1 if problems else 0
@@ -56,26 +60,36 @@ def measured(size: int) -> Cost:
     """A salon that nothing is wrong with, gone through once."""
     world = SeededWorld.grown(size, days=DAYS_AHEAD)
     world.client.requests.clear()
-    began = time.perf_counter()
+    page, theirs = world.calendar.page, 0.0
+
+    def timed(query: ListQuery, *, skip: int, deadline: Deadline) -> Page | CalendarTrouble:
+        nonlocal theirs
+        asked = time.process_time()
+        answer = page(query, skip=skip, deadline=deadline)
+        theirs += time.process_time() - asked
+        return answer
+
+    world.calendar.page = timed
+    began = time.process_time()
     report = world.once(world.full(), limits=_NO_LIMIT, seconds=3_600)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began - theirs
     if not report.done or report.findings or report.tally["ours"] != size:
         raise AssertionError(report)
     return Cost(size, report.requests, report.pages, world.client.requests.total(), seconds)
 
 
 def _too_many(costs: list[Cost]) -> list[str]:
-    """A step is made to fit into a page: half as many pages again are for its edges."""
+    """A step is made to fit into a page; a day that does not needs two, with the evening that is listed twice."""
     return [
         f"{each.size}: {each.requests} requests, {each.pages} pages"
         for each in costs
-        if each.requests != each.pages or each.pages > max(FEWEST_STEPS + 1, 1.5 * each.size / PAGE + FEWEST_STEPS)
+        if each.requests != each.pages or each.pages > 2 * each.size / ROWS + FEWEST_STEPS
     ]
 
 
 def _not_linear(costs: list[Cost]) -> list[str]:
     problems = []
-    for small, large in zip(costs, costs[1:], strict=False):
+    for small, large in pairwise(costs):
         for what in ("pages", "table", "seconds"):
             dearer = large.per_thousand(getattr(large, what)) / small.per_thousand(getattr(small, what))
             if dearer > _SLACK:

@@ -13,7 +13,7 @@ from bookend.application.alerts import job_failed
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Job, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import Hint, Irrelevant, work_on
-from bookend.application.settling import settle
+from bookend.application.settling import settle_again
 from bookend.bootstrap import Dependencies
 from bookend.observability import WEBHOOK_EVENT, count, logger, metrics
 
@@ -60,7 +60,7 @@ def _outcome(job: Job, deps: Dependencies) -> str:
             deps.inbox.finish(job.tenant, job.name, outcome="no_such_tenant", now=deps.clock.now())
         return "no_such_tenant"
     if job.kind == "settle":
-        return settle(work, job.name).value
+        return settle_again(job, work, deps.queue).value
 
     def read(body: str) -> Hint | Irrelevant:
         said = read_event(body)

@@ -372,6 +372,57 @@ def test_what_was_moved_to_another_day_in_place_is_no_lie_of_the_list() -> None:
         assert world.now_is(mine.id).slot.start == world.calendar.bookings[str(mine.segments[0].uid)].start
 
 
+def test_what_was_cancelled_and_brought_back_is_put_before_a_person() -> None:
+    """Its time may be somebody else's by now."""
+    world = small("ghost, cancelled there")
+    (seed,) = world.seeds
+    assert world.once(few_days(world)).done
+    world.calendar.change(seed.uids[0], status="accepted")
+    report = world.once(few_days(world))
+    assert [(each.drift.value, each.repair, each.booking) for each in report.findings] == [
+        ("orphan", "Flag", seed.uids[0])
+    ]
+    assert world.now_is(seed.appointments[0]).state is AppointmentState.CANCELLED
+
+
+def test_an_old_booking_that_lives_on_beside_the_one_it_was_moved_to_is_put_before_a_person() -> None:
+    world = small("start, moved")
+    old, new = world.seeds[0].uids
+    assert world.once(few_days(world)).done
+    world.calendar.change(old, status="accepted")
+    report = world.once(few_days(world))
+    assert [(each.drift.value, each.booking) for each in report.findings] == [("duplicate", old)]
+    assert world.now_is(world.seeds[0].appointments[0]).segments[0].uid == new
+
+
+def test_a_booking_labelled_as_ours_is_ours_whoever_is_its_host() -> None:
+    world = small("orphan, told not booked")
+    (uid,) = world.seeds[0].uids
+    world.calendar.change(uid, host=99)
+    assert [each.done for each in world.once(few_days(world)).findings] == ["orphan_cancelled"]
+
+
+def test_a_poll_settles_what_is_open_by_the_booking_it_has_already() -> None:
+    world = small("unsettled")
+    (seed,) = world.seeds
+    world.put(keys.booking_uid(world.tenant.id, seed.uids[0]) | to_wire({"appt": seed.appointments[0], "seg": 0}))
+    report = world.once(world.poll())
+    assert [(each.drift.value, each.done) for each in report.findings] == [("unsettled", "settled")]
+
+
+def test_what_lasts_over_midnight_is_listed_where_it_begins() -> None:
+    """Lists ask for both ends within their window: on the last day of a step the end lies outside of it."""
+    world = SeededWorld.grown(0)
+    for number in range(91):
+        start = world.clock.now().replace(hour=23, minute=45, second=0) + timedelta(days=number)
+        made = world.add("udo", start)
+        for day in made.slot.utc_days():
+            world.block(made, IntervalState.CONFIRMED, day)
+    report = world.once(world.full())
+    assert (report.done, report.findings, report.tally["contradicted"]) == (True, [], 0)
+    assert report.requests == report.pages
+
+
 # ---- What takes something away
 
 

@@ -164,7 +164,7 @@ def test_i3_the_day_and_the_hour_are_the_right_ones() -> None:
         answer = send(doors, "i3_check_availability_v17")
         assert answer.json["status"] == "alternatives"
         assert answer.json["message"].startswith(
-            "Um 10 Uhr ist leider kein Termin für Herrenhaarschnitt frei. Möglich wäre es um 9 Uhr, "
+            "Um 10 Uhr ist leider kein Termin für Herrenhaarschnitt frei. Möglich wäre es um 8 Uhr, "
         )
         for offer in answer.json["offers"]:
             start = datetime.fromisoformat(offer["start"])
@@ -194,7 +194,7 @@ def test_i3_an_offer_that_is_lost_was_lost_to_somebody() -> None:
         answer = doors.post(FUNCTIONS, body)
         assert (answer.json["status"], answer.json["reason"]) == ("slot_taken", "race_condition")
         assert answer.json["message"].startswith(
-            "Der Termin um 9 Uhr wurde gerade von einem anderen Kunden gebucht. Möchten Sie stattdessen um 8 Uhr"
+            "Der Termin um 9 Uhr wurde gerade von einem anderen Kunden gebucht. Möchten Sie stattdessen um 7 Uhr 30"
         )
 
 

@@ -234,10 +234,10 @@ class SeededWorld:
             self.calendar.bookings[there.uid] = there
         return made
 
-    def block(self, appointment: Appointment, state: IntervalState) -> None:
-        """Its time in the ledger."""
+    def block(self, appointment: Appointment, state: IntervalState, day: date | None = None) -> None:
+        """Its time in the ledger, on its first day or another one."""
         segment = appointment.segments[0]
-        (day,) = segment.slot.utc_days()
+        day = day or segment.slot.start.date()
         read = self.day(segment.staff, day)
         key = interval_key(appointment.id, 0)
         interval = Interval(key, segment.slot, state, appointment.op)

@@ -95,7 +95,6 @@ def test_a_page_is_one_request_whatever_it_says_of_others() -> None:
         (200, b"<html>", Unclear),
         (200, b"", Unclear),
         (200, success([booking()]), Unclear),
-        (200, success([booking(start=...)], pagination={"hasNextPage": False}), Unclear),
         (400, b'{"message": "x"}', Refused),
         (401, b'{"message": "x"}', KeyRejected),
         (403, b'{"message": "x"}', KeyRejected),

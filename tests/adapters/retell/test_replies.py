@@ -81,6 +81,11 @@ def _offered(asked: date, wanted: datetime | None, *slots: Slot) -> o.Offers:
     return o.Offers(HAIRCUT, asked, wanted, offers(*slots), TODAY)
 
 
+def _as_said(outcome: o.Offers) -> list[Offer]:
+    """The very time that was asked for comes first, then as the day goes."""
+    return sorted(outcome.offers, key=lambda each: (each.slot.start != outcome.at, each.slot.start))
+
+
 OUTCOMES: dict[str, o.CheckOutcome | o.BookOutcome | o.ServiceList] = {
     "free exactly": _offered(MONDAY, at(MONDAY, 10), slot(MONDAY, 10)),
     "free exactly, today": _offered(TODAY, at(TODAY, 21), slot(TODAY, 21)),
@@ -290,7 +295,8 @@ def test_i2_temporary_trouble() -> None:
 
 def test_i3_slot_taken_in_a_race() -> None:
     assert said("taken, lost a race, one left") == (
-        "Der Termin um 8 Uhr 30 wurde gerade von einem anderen Kunden gebucht. Möchten Sie stattdessen um 9 Uhr 30 kommen?"
+        "Der Termin um 8 Uhr 30 wurde gerade von einem anderen Kunden gebucht. "
+        "Möchten Sie stattdessen um 9 Uhr 30 kommen?"
     )
     reply = Speaker(TENANT).reply(OUTCOMES["taken, lost a race (I3)"])
     assert (reply["status"], reply["reason"]) == ("slot_taken", "race_condition")
@@ -298,12 +304,8 @@ def test_i3_slot_taken_in_a_race() -> None:
 
 
 def test_i3_another_day_is_said_with_weekday_and_date() -> None:
-    assert "am Montag, 27. Oktober, um 7 Uhr oder um 9 Uhr 30" in said(
-        "not then, the next day only (I3)"
-    )
-    assert "on Monday, October 27, at 7 am or at 9:30 am" in said(
-        "not then, the next day only (I3)", "en"
-    )
+    assert "am Montag, 27. Oktober, um 7 Uhr oder um 9 Uhr 30" in said("not then, the next day only (I3)")
+    assert "on Monday, October 27, at 7 am or at 9:30 am" in said("not then, the next day only (I3)", "en")
 
 
 @pytest.mark.parametrize("language", ["de", "en"])
@@ -312,7 +314,7 @@ def test_a_day_that_was_not_asked_for_is_always_named(name: str, language: str) 
     outcome = OUTCOMES[name]
     assert isinstance(outcome, o.Offers)
     reply = Speaker(TENANTS[language]).reply(outcome)
-    for offer, told in zip(sorted(outcome.offers, key=lambda each: each.slot), reply["offers"], strict=True):
+    for offer, told in zip(_as_said(outcome), reply["offers"], strict=True):
         local = offer.slot.start.astimezone(TENANT.zone)
         named = str(local.day) in told["spoken"].split(" um ")[0].split(" at ")[0]
         assert named == (local.date() != outcome.asked), told

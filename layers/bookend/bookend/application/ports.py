@@ -176,10 +176,16 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list. `more`: there is another page behind it."""
+    """A part of a list. `more`: there is another page behind it; `odd`: rows of it that nobody can read."""
 
     bookings: tuple[Booking, ...]
     more: bool
+    odd: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the list it is made of."""
+        return len(self.bookings) + self.odd
 
 
 class Tenants(Protocol):

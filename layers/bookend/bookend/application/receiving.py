@@ -12,7 +12,7 @@ from bookend.application import alerts as alert
 from bookend.application.converging import Converged, converge
 from bookend.application.ports import Clock, Inbox, Job, Queue, QueueUnavailable
 from bookend.application.settling import Background
-from bookend.domain.answers import Booking, NotThere
+from bookend.domain.answers import Booking
 
 MOST_LOOKS = 3
 """How often a read that is older than its event is looked at again before the read is believed."""
@@ -100,10 +100,8 @@ def _look(job: Job, hint: Hint, work: Background) -> str | None:
     """What was done about the booking; None: look again later."""
     seen = work.calendar.booking(hint.uid, deadline=work.deadline)
     patient = job.attempt < MOST_LOOKS
-    if isinstance(seen, NotThere):
-        return None if patient else "not_there"
     if not isinstance(seen, Booking):
-        return None
+        return None  # a 404 too: the event came from Cal.com itself, so it is a read that lags
     if hint.expected is not None and seen.status not in hint.expected:
         if patient:
             return None  # the read is older than the event: a replica lags

@@ -34,10 +34,10 @@ def reconcile_every_tenant(
     reports: list[tuple[str, Report]] = []
     overdue = [job for job in due_work.due(now=clock.now(), most=_MOST_OVERDUE) if job.kind == "settle"]
     for tenant in _least_lately_first(tenants.every(), runs):
-        work = background(tenant, deadline)
-        if work is None:
-            continue
         try:
+            work = background(tenant, deadline)
+            if work is None:
+                continue
             for run in _runs_of(work, runs, nightly=nightly):
                 if deadline.remaining() < ONE_S:
                     return reports

@@ -23,6 +23,8 @@ from bookend.application.ports import (
     Cancelled,
     Clock,
     Confirmed,
+    Job,
+    Queue,
     Released,
     Superseded,
 )
@@ -36,6 +38,10 @@ SETTLE = timedelta(seconds=180)
 """How long after its start an operation may still take effect at Cal.com: above the longest request seen (125 s)."""
 AGAIN = timedelta(seconds=30)
 """How soon something that is not settled is looked at again; its absence must have been seen twice, so far apart."""
+JOB_AGAIN = timedelta(seconds=60)
+"""How soon a job looks again; the sweeper may have been there meanwhile, which does no harm."""
+MOST_JOBS = 15
+"""How often a job comes back: until an operator has been told that it is stuck."""
 STUCK = timedelta(minutes=15)
 """After this long an operator is told that something does not end."""
 EXISTING = "existing"
@@ -115,6 +121,18 @@ def settle(work: Background, appointment_id: str) -> Settled:
             return _take_back(work, appointment)
         case _:
             return Settled.NOTHING_TO_DO
+
+
+def settle_again(job: Job, work: Background, queue: Queue) -> Settled:
+    """The same for a job, which comes back while there is something to wait for.
+
+    Raises:
+        QueueUnavailable: it waits, and the queue does not take it; then this job must come back itself.
+    """
+    ended = settle(work, job.name)
+    if ended is Settled.WAITING and job.attempt < MOST_JOBS:
+        queue.send(replace(job, attempt=job.attempt + 1), delay=JOB_AGAIN)
+    return ended
 
 
 def _find_out(work: Background, appointment: Appointment) -> Settled:

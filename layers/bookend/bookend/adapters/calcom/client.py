@@ -197,15 +197,12 @@ class CalcomCalendar:
         listed = self._list(asked, deadline)
         if not isinstance(listed, BookingList):
             return listed
-        # Whoever goes through a list concludes nothing from what is not in it, so one odd row stops nobody. Rows that
-        # are all odd are another matter, and without any the caller would not get on either.
+        # Whoever goes through a list concludes nothing from what is not in it, so an odd row stops nobody.
         bookings = tuple(each.booking() for each in listed.data if each is not None)
         odd = len(listed.data) - len(bookings)
         if odd:
             self._observe(operation="unreadable_rows", status=200, rows=odd)
-            if not bookings:
-                return Unclear("no row that can be read")
-        return Page(bookings, listed.pagination.has_next)
+        return Page(bookings, listed.pagination.has_next, odd)
 
     def headroom(self) -> int | None:
         if self._left_told is None or self._clock.monotonic() - self._left_told[0] >= _RATE_WINDOW_S:

@@ -152,7 +152,7 @@ class Speaker:
         return self._reply(
             "available" if as_asked else "alternatives",
             sentence,
-            offers=self._listed(offers, asked, today),
+            offers=self._listed(offers, asked, today, first=outcome.at),
         )
 
     def _taken(self, outcome: SlotTaken) -> Reply:
@@ -227,9 +227,12 @@ class Speaker:
             named = self._day(start)
         return join_options(spoken, self._language)
 
-    def _listed(self, offers: Sequence[Offer], asked: date, today: date) -> list[dict[str, str]]:
-        """The offers in the order they are said in."""
-        return [self._offer(each, asked, today) for each in sorted(offers, key=lambda each: each.slot.start)]
+    def _listed(
+        self, offers: Sequence[Offer], asked: date, today: date, *, first: datetime | None = None
+    ) -> list[dict[str, str]]:
+        """The offers in the order they are said in: the very time that was asked for, then as the day goes."""
+        said = sorted(offers, key=lambda each: (each.slot.start != first, each.slot.start))
+        return [self._offer(each, asked, today) for each in said]
 
     def _dated(self, instant: datetime, today: date) -> str:
         return say_slot(instant, self._tenant.zone, self._language, asked_day=None, today=today)
