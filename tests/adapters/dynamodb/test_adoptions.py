@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ from bookend.application.ports import (
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.staff_day import StaffDays
-from tests.adapters.dynamodb.place import HANS, NOW, UTE, Place, at, offer, wished
+from tests.adapters.dynamodb.place import HANS, NOW, UTE, Place, at, booked, offer, wished
 from tests.adapters.dynamodb.test_tenants import another_instance
 from tests.adapters.dynamodb.test_tenants import store as store_tenant
 
@@ -180,7 +180,7 @@ def failed(place: Place, *, text: str) -> Appointment:
     """One of ours that was given up, and owes its caller a text."""
     place.start(A1)
     place.leave_open(A1)
-    place.release(place.now_is("a1"), owes_text=True)
+    place.release(place.now_is("a1"), owes_text=True, told=Told.PENDING)
     key = keys.outbox(place.tenant, A1.op)
     row = place.store.client.get_item(TableName=place.name, Key=key)["Item"]
     place.store.client.put_item(TableName=place.name, Item=row | to_wire({"state": text}))
@@ -380,15 +380,30 @@ def test_an_end_takes_nobody_elses_guard(place: Place, adoptions: DynamoAdoption
 # What is written down
 
 
-def test_the_same_repair_at_the_same_instant_is_one_entry(place: Place, adoptions: DynamoAdoptions) -> None:
-    for _ in range(2):
-        adoptions.note(place.tenant, AUDIT, now=NOW)
-    assert len(kind(place, "AUDIT")) == 1
-    adoptions.note(place.tenant, replace(AUDIT, before={"state": "FAILED"}), now=NOW)
-    adoptions.note(place.tenant, AUDIT, now=NOW + timedelta(seconds=1))
+def test_an_orphan_is_claimed_and_written_down_before_it_is_cancelled(place: Place, adoptions: DynamoAdoptions) -> None:
+    gone, (orphan,) = failed(place, text="SENT"), booked(A1, "uid7").values()
+
+    def claim(audit: Audit = AUDIT, now: datetime = NOW) -> bool:
+        return adoptions.claim(place.tenant, gone, orphan, audit=audit, now=now)
+
+    assert claim()
+    assert claim(), "again, after a cancellation that failed"
+    assert adoptions.owner(place.tenant, "uid7") == gone.id
+    assert len(kind(place, "AUDIT")) == 1, "the same repair at the same instant is one entry"
+    assert claim(replace(AUDIT, before={"state": "FAILED"}))
+    assert claim(now=NOW + timedelta(seconds=1))
     entries = kind(place, "AUDIT")
     assert len(entries) == 3
     assert all(each["ttl"] > NOW.timestamp() + KEPT_S - 1 for each in entries)
+
+
+def test_what_somebody_has_taken_over_is_not_claimed(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = confirmed(place)
+    (booking,) = booked(before, before.segments[0].uid or "").values()
+    other = wished("a2", at("28T12:00"), who=UTE)
+    state = place.snapshot()
+    assert not adoptions.claim(place.tenant, other, booking, audit=AUDIT, now=NOW)
+    assert place.snapshot() == state
 
 
 def test_a_difference_is_put_before_a_person_once_a_month(place: Place, adoptions: DynamoAdoptions) -> None:

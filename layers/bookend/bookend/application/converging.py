@@ -125,6 +125,8 @@ def _assess_late(work: Background, appointment: Appointment, seen: Booking) -> R
     Who was told "noch offen" and has had no message yet still wants it: then it is theirs, if it is as they asked and
     its time is still free. Anybody else was told that they have none, so it must go.
     """
+    if work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id:
+        return CancelOrphan(appointment, seen)  # somebody has begun to take it back
     segment = appointment.segments[0]
     waits = appointment.told in {Told.NOTHING, Told.PENDING} and len(appointment.segments) == 1
     expected = expected_booking(work.tenant, appointment, segment)
@@ -343,7 +345,8 @@ def _cancel_orphan(work: Background, appointment: Appointment, booking: Booking)
     if not isinstance(current, Booking):
         return Converged.LATER
     audit = _audit(work, Drift.ORPHAN, "cancel_orphan", booking, before=appointment, after=None)
-    work.adoptions.note(work.tenant.id, audit, now=work.clock.now())
+    if not work.adoptions.claim(work.tenant.id, appointment, booking, audit=audit, now=work.clock.now()):
+        return Converged.LATER
     outcome = work.calendar.cancel(booking.uid, _ORPHAN_REASON, deadline=work.deadline)
     if not isinstance(outcome, Cancelled):
         return Converged.LATER

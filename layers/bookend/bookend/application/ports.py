@@ -378,10 +378,12 @@ class Appointments(Protocol):
         alert: Alert | None,
         now: datetime,
         owes_text: bool = False,
+        told: Told = Told.NOT_BOOKED,
     ) -> ReleaseOutcome:
         """After a definite no: intervals and guards go, the appointment is FAILED; `answer` is kept whole.
 
-        `owes_text`: the caller was told that it is open, so the end of the story goes into the outbox with it.
+        `owes_text`: the caller was told that it is open, so the end of the story goes into the outbox with it. `told`:
+        what the caller has in the ear; until that message is sent it is still "noch offen".
         """
         ...
 
@@ -519,8 +521,11 @@ class Adoptions(Protocol):
         """Cancelled there, so cancelled here; its uids stay as tombstones. False if the appointment moved on."""
         ...
 
-    def note(self, tenant: str, audit: Audit, *, now: datetime) -> None:
-        """Write down a repair before it is done at Cal.com."""
+    def claim(self, tenant: str, appointment: Appointment, booking: Booking, *, audit: Audit, now: datetime) -> bool:
+        """Before an orphan is cancelled: its uid is the failed appointment's, and the repair is written down.
+
+        False: it is somebody's meanwhile, and must stay.
+        """
         ...
 
     def flag(self, tenant: str, alert: Alert, *, about: str, now: datetime) -> bool:

@@ -242,6 +242,7 @@ def _release(work: Background, appointment: Appointment, why: str) -> Settled:
         now=work.clock.now(),
         # Who was told nothing may have been told "noch offen" in a breath that could not be written down.
         owes_text=appointment.told in {Told.NOTHING, Told.PENDING},
+        told=appointment.told,
     )
     return Settled.RELEASED if isinstance(outcome, Released) else Settled.WAITING
 

@@ -141,8 +141,12 @@ class DynamoAdoptions:
         ]
         return self._table.write(actions) is None
 
-    def note(self, tenant: str, audit: Audit, *, now: datetime) -> None:
-        self._table.write([self._actions.put_audit(tenant, audit, now)])
+    def claim(self, tenant: str, appointment: Appointment, booking: Booking, *, audit: Audit, now: datetime) -> bool:
+        """Position 0: it is somebody's. 1: the same is written down already, by a try before this one."""
+        segment = replace(appointment.segments[0], uid=booking.uid)
+        guard = self._actions.uid_guard(tenant, appointment, segment)
+        failed = self._table.write([guard, self._actions.put_audit(tenant, audit, now)])
+        return failed is None or 0 not in failed.items
 
     def flag(self, tenant: str, alert: Alert, *, about: str, now: datetime) -> bool:
         """The guard and the alert's record in one transaction: once until the guard is gone."""

@@ -302,6 +302,7 @@ class DynamoAppointments:
         alert: Alert | None,
         now: datetime,
         owes_text: bool = False,
+        told: Told = Told.NOT_BOOKED,
     ) -> ReleaseOutcome:
         """Position 0: no longer this operation's to end. The rest cannot fail while 0 holds."""
         actions = [
@@ -320,8 +321,7 @@ class DynamoAppointments:
                     ":COMPENSATING": "COMPENSATING",
                     ":op": appointment.op,
                     ":why": why,
-                    # The message says how it ended; until it is sent the caller still has "noch offen" in the ear.
-                    ":told": (appointment.told if owes_text else Told.NOT_BOOKED).value,
+                    ":told": told.value,
                     ":one": 1,
                 }
                 | ({} if owes_text else {":open": Told.PENDING.value})
