@@ -64,6 +64,7 @@ def _reconcile(deps: Dependencies, deadline: Deadline, *, nightly: bool) -> dict
         runs=deps.runs,
         due_work=deps.due_work,
         background=lambda tenant, share: deps.background(tenant, share, by="reconciliation"),
+        alerts=deps.alerts,
         clock=deps.clock,
         deadline=deadline,
         nightly=nightly,

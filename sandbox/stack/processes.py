@@ -161,4 +161,6 @@ def minimal_environment() -> dict[str, str]:
 
 def terminate_as_interrupt() -> None:
     """Make SIGTERM end the program as Ctrl-C does, through `with` blocks; call it from a main program only."""
+    # A shell that starts us in the background has SIGINT ignored; then neither signal would end us.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

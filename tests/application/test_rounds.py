@@ -59,6 +59,7 @@ class Rounds:
                 runs=self.world.runs,
                 due_work=self.world.due_work if self.due is None else Due(self.due),
                 background=self.background,
+                alerts=self.world.alerts,
                 clock=self.world.clock,
                 deadline=Deadline.within(seconds, self.world.clock),
                 nightly=nightly,

@@ -296,7 +296,16 @@ def test_a_404_of_what_must_go_counts_after_the_settle_time() -> None:
     case.calendar.bookings.clear()
     assert case.settle(at=SETTLE.total_seconds() - 1) is Settled.WAITING
     assert case.state == "COMPENSATING"
-    assert case.settle(at=SETTLE.total_seconds()) is Settled.RELEASED
+    assert case.settle(at=SETTLE.total_seconds() + AGAIN.total_seconds()) is Settled.RELEASED
+
+
+def test_one_404_of_what_must_go_is_not_enough_however_late() -> None:
+    case = Open(wrong(host=29))
+    case.calendar.cancel_faults.append(Unclear("HTTP 502"))
+    case.settle(at=20)
+    case.calendar.bookings.clear()
+    assert case.settle(at=SETTLE.total_seconds() + 60) is Settled.WAITING
+    assert case.settle(at=SETTLE.total_seconds() + 60 + AGAIN.total_seconds()) is Settled.RELEASED
 
 
 def test_what_was_booked_twice_and_never_heard_of_goes_with_it() -> None:

@@ -97,7 +97,7 @@ def not_there_is_believed_at_once_while_undoing(patch: Patch) -> None:
 
     def hasty(work: Any, appointment: Appointment) -> Any:
         with pytest.MonkeyPatch.context() as inside:
-            inside.setattr(settling, "SETTLE", timedelta(0))
+            inside.setattr(settling, "_is_gone", lambda *_, **__: True)
             return real_take_back(work, appointment)
 
     real_take_back = settling._take_back

@@ -302,6 +302,7 @@ class World:
             runs=self.runs,
             due_work=self.due_work,
             background=lambda _tenant, share: self.background(share.remaining(), "reconciliation"),
+            alerts=self.alerts,
             clock=self.clock,
             deadline=Deadline.within(RECONCILE_S, self.clock),
             nightly=nightly,

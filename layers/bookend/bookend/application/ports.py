@@ -608,7 +608,7 @@ class Inbox(Protocol):
         ...
 
     def body(self, tenant: str, digest: str) -> str | None:
-        """What was delivered."""
+        """What was delivered; None for what is done with, or was never there."""
         ...
 
     def finish(self, tenant: str, digest: str, *, outcome: str, now: datetime) -> None:

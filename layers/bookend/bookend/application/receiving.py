@@ -107,6 +107,8 @@ def _look(job: Job, hint: Hint, work: Background) -> str | None:
             return None  # the read is older than the event: a replica lags
         work.alerts.raise_(alert.stale_read(hint.uid, hint.trigger))
     done = converge(work, seen)
+    if hint.expected is None and done is Converged.EQUAL and job.attempt == 0:
+        return None  # the event says that something changed, and not what: a read that lags would look just like this
     return None if done is Converged.LATER else done.value
 
 

@@ -8,15 +8,16 @@ something away is counted, and beyond a small number the run stops for a person.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import Any, cast
 
 from bookend.application import alerts as alert
 from bookend.application.converging import Converged, assess, carry_out
-from bookend.application.ports import Alert, ListQuery, Page, Run, RunKind, Runs, StoreUnavailable
+from bookend.application.ports import Alert, Calendar, ListQuery, Page, Run, RunKind, Runs, StoreUnavailable
 from bookend.application.settling import Background, Settled, settle
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import TRANSIENT, Appointment, AppointmentState
@@ -141,7 +142,7 @@ def reconcile(
         at_work.keep(done=True)
     except _Stop as stop:
         at_work.report.stopped = stop.why
-        if stop.why in {Stopped.BUDGET, Stopped.CALENDAR}:
+        if stop.why is not Stopped.TWIN:
             at_work.keep_tally()
     at_work.report.tally = Counter(at_work.run.tally)
     return at_work.report
@@ -153,6 +154,28 @@ class _Stop(Exception):
     def __init__(self, why: Stopped) -> None:
         super().__init__(why.value)
         self.why = why
+
+
+class _Counted:
+    """The calendar, and `one_more` told of each request after the first."""
+
+    def __init__(self, calendar: Calendar, one_more: Callable[[], None]) -> None:
+        self._calendar = calendar
+        self._one_more = one_more
+        self._asked = False
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._calendar, name)
+        if name == "headroom":
+            return method
+
+        def asked(*arguments: Any, **more: Any) -> Any:
+            if self._asked:
+                self._one_more()
+            self._asked = True
+            return method(*arguments, **more)
+
+        return asked
 
 
 class _Work:
@@ -180,7 +203,12 @@ class _Work:
         if used_up or work.deadline.remaining() < ONE_S:
             raise _Stop(Stopped.BUDGET)
         self.report.requests += 1
-        return replace(work, deadline=work.deadline.share(ONE_S))
+        counted = _Counted(work.calendar, self._one_more)
+        return replace(work, calendar=cast("Calendar", counted), deadline=work.deadline.share(ONE_S))
+
+    def _one_more(self) -> None:
+        """A request beyond the one that was counted beforehand: a chain followed, a second look, a cancellation."""
+        self.report.requests += 1
 
     def _callers_need_the_rest(self) -> bool:
         left = self.background.calendar.headroom()
@@ -245,7 +273,7 @@ class _Work:
 
     def settle(self, overdue: Iterable[str]) -> None:
         """Bring open operations to their end."""
-        for name in overdue:
+        for name in tuple(overdue)[: max(1, self._limits.requests // 3)]:  # the rest is for what both sides differ in
             work = self.one()
             if not self._limits.apply:
                 if all(name != each.appointment for each in self.report.findings):

@@ -151,9 +151,8 @@ def _find_out(work: Background, appointment: Appointment) -> Settled:
     if live:
         return _undo(work, appointment, segment, live[0])
     gone = bool(ours)
-    now, absent = work.clock.now(), appointment.absent_since
-    seen_twice = absent is not None and now - absent >= AGAIN
-    if gone or (seen_twice and now - appointment.created_at >= SETTLE):
+    now = work.clock.now()
+    if gone or _is_gone(appointment, now=now):
         return _release(work, appointment, "cancelled_there" if gone else NEVER_ARRIVED)
     return _wait(work, appointment, absent=now)
 
@@ -215,7 +214,7 @@ def _take_back(work: Background, appointment: Appointment) -> Settled:
     """Cancel what must go, and free the time only once Cal.com has agreed to all of it.
 
     Found by metadata, not only by the uids on record: what was booked and never heard of must go too. A 404 counts only
-    after the settle time: a replica that lags says so of bookings that exist.
+    after the settle time and a second time: a replica that lags says so of bookings that exist.
     """
     ours = look_up(appointment, calendar=work.calendar, deadline=work.deadline)
     if ours is None:
@@ -226,10 +225,18 @@ def _take_back(work: Background, appointment: Appointment) -> Settled:
         if work.adoptions.owner(work.tenant.id, uid) not in {None, appointment.id}:
             continue  # somebody has it, whatever it is labelled: never taken away for us
         outcome = work.calendar.cancel(uid, CANCEL_REASON, deadline=work.deadline)
-        settled_time = work.clock.now() - appointment.created_at >= SETTLE
-        if not isinstance(outcome, Cancelled) and not (isinstance(outcome, NotThere) and settled_time):
+        if isinstance(outcome, NotThere) and not _is_gone(appointment, now=work.clock.now()):
+            return _wait(work, appointment, absent=work.clock.now())
+        if not isinstance(outcome, Cancelled | NotThere):
             return _wait(work, appointment)
     return _release(work, appointment, UNDONE)
+
+
+def _is_gone(appointment: Appointment, *, now: datetime) -> bool:
+    """Whether what is not there now may be believed: late enough, and not for the first time."""
+    absent = appointment.absent_since
+    seen_twice = absent is not None and now - absent >= AGAIN
+    return seen_twice and now - appointment.created_at >= SETTLE
 
 
 def _release(work: Background, appointment: Appointment, why: str) -> Settled:

@@ -34,7 +34,7 @@ class DynamoInbox:
 
     def body(self, tenant: str, digest: str) -> str | None:
         item = self._table.get(keys.inbox(tenant, digest))
-        return None if item is None else str(item["body"]["S"])
+        return None if item is None or "done_at" in item else str(item["body"]["S"])
 
     def finish(self, tenant: str, digest: str, *, outcome: str, now: datetime) -> None:
         self._table.write(
