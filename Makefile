@@ -15,7 +15,7 @@ run: setup ## the whole template on this machine; replays the incidents; ONCE=1 
 	@$(VENV)/python -m sandbox $(if $(filter-out 0 no false,$(ONCE)),--once) $(if $(RUNTIME),--runtime $(RUNTIME))
 
 test: setup ## every test but the battery; K=words picks some
-	@$(VENV)/python -m pytest -m 'not slow' $(if $(K),-k '$(K)') $(PYTEST)
+	@$(VENV)/python -m pytest -n auto -m 'not slow' $(if $(K),-k '$(K)') $(PYTEST)
 
 battery: setup ## the tests that take minutes: every order, every loss, every death
 	@$(VENV)/python -m pytest -m slow -n auto $(PYTEST)

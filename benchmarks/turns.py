@@ -99,7 +99,7 @@ TURNS = (
     Turn("check, any of three", Budget({SLOTS: 3}, table=6), _check_any, Offers),
     Turn("check, once more", Budget({}, table=3), _check_again, Offers),
     Turn("book, offered", Budget({CREATE: 1}, table=4), _book_offered, Booked),
-    Turn("book, not offered", Budget({SLOTS: 1, CREATE: 1}, table=6), _book_unoffered, Booked),
+    Turn("book, not offered", Budget({SLOTS: 1, CREATE: 1}, table=4), _book_unoffered, Booked),
     Turn("book, refused", Budget({SLOTS: 1, CREATE: 1}, table=5), _book_refused, SlotTaken),
     Turn("book, once more", Budget({}, table=3), _repeat, Booked),
 )

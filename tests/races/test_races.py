@@ -20,14 +20,12 @@ from functools import partial
 import httpx
 import pytest
 
-from bookend.adapters.calcom import client
-from bookend.application import offering
 from bookend.application.outcomes import Booked, BookOutcome, CheckOutcome, Offers, SlotTaken
 from bookend.domain.appointment import AppointmentState
 from bookend.domain.staff_day import IntervalState
 from sandbox.calcom import CalcomStandIn
 from tests.races.checks import Outcome, Settled, breaches, overlaps
-from tests.races.live import KEY, UNHURRIED_S, Caller, LiveSalon, at_once, calcom_world, live_salon
+from tests.races.live import KEY, Caller, LiveSalon, at_once, calcom_world, live_salon
 from tests.support.salon import example_tenant
 
 CALLERS = 50
@@ -83,10 +81,7 @@ def by_call(phones: Sequence[Caller], outcomes: Sequence[Outcome]) -> dict[str, 
     return {phone.as_call.id: outcome for phone, outcome in zip(phones, outcomes, strict=True)}
 
 
-def test_one_slot_has_one_winner(live: LiveSalon, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Fifty questions at once, from one process to a stand-in that shares its cores.
-    monkeypatch.setattr(offering, "SLOTS_S", UNHURRIED_S)
-    monkeypatch.setattr(client, "_CONNECT_S", UNHURRIED_S)
+def test_one_slot_has_one_winner(live: LiveSalon, seed: int) -> None:
     day, phones, began = live.day(), callers(live), time.monotonic()
     outcomes = at_once([book(phone, day, HAIRCUTS[0], "10:00") for phone in phones])
     report(f"one slot, seed {seed}", live, outcomes, began)

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from bookend.application.booking_answers import has_one, replay, taken
 from bookend.application.booking_commit import ask_and_commit
-from bookend.application.booking_goal import BookAppointment, Goal, read_goal, read_who
+from bookend.application.booking_goal import BookAppointment, Goal, read_goal, read_who, request_of
 from bookend.application.deadline import LEAST_FOR_WRITE_S
 from bookend.application.offering import own_holds
 from bookend.application.outcomes import BookOutcome, NeedInfo, PastTime, TemporaryTrouble
@@ -31,8 +31,9 @@ def book_appointment(command: BookAppointment, turn: Turn) -> BookOutcome:
     who = read_who(command, turn)
     if isinstance(who, NeedInfo):
         return who
-    known = turn.appointments.look(turn.tenant.id, call=turn.call.id, customer=who.id)
-    goal = read_goal(command, turn, known, who, earlier=lambda asked: _earlier(turn, asked))
+    request = request_of(command, turn, who)
+    known = turn.appointments.look(turn.tenant.id, call=turn.call.id, request=request, customer=who.id)
+    goal = read_goal(command, turn, known, who, earlier=lambda asked, seen: _earlier(turn, asked, seen))
     if not isinstance(goal, Goal):
         return goal
     if goal.slot.start <= turn.clock.now():
@@ -41,9 +42,9 @@ def book_appointment(command: BookAppointment, turn: Turn) -> BookOutcome:
     return ask_and_commit(turn, goal, started) if isinstance(started, Appointment) else started
 
 
-def _earlier(turn: Turn, goal: Goal) -> BookOutcome | None:
-    """The answer to a wish that is on record already; None for a new one."""
-    known = turn.appointments.look(turn.tenant.id, call=turn.call.id, request=goal.request(turn))
+def _earlier(turn: Turn, goal: Goal, seen: Known | None = None) -> BookOutcome | None:
+    """The answer to a wish that is on record already; None for a new one. `seen`: a look that was for it."""
+    known = seen or turn.appointments.look(turn.tenant.id, call=turn.call.id, request=goal.request(turn))
     return replay(turn, goal, known.request) if known.request is not None else None
 
 
@@ -56,10 +57,12 @@ def _start(turn: Turn, goal: Goal, known: Known) -> Appointment | BookOutcome:
     hold = goal.offer if goal.offer is not None and goal.offer.held else None
     appointment = _new_appointment(turn, goal, known)
     replaces: str | None = None
+    at_hand = goal.seen
     for _ in range(_START_TRIES):
         if not _is_live(hold, turn):
             hold = None
-            seen = _look_again(turn, goal, replaces)
+            seen = _decide(turn, goal, replaces, at_hand or _look_again(turn, goal))
+            at_hand = None
             if not isinstance(seen, Known):
                 return seen
             known = seen
@@ -100,15 +103,19 @@ def _is_live(hold: Offer | None, turn: Turn) -> bool:
     return hold is not None and turn.clock.now() < hold.expires
 
 
-def _look_again(turn: Turn, goal: Goal, replaces: str | None) -> Known | BookOutcome:
-    """The wish's record and the staff days as they are now; an outcome if either decides."""
-    known = turn.appointments.look(
+def _look_again(turn: Turn, goal: Goal) -> Known:
+    """The wish's record and the staff days as they are now."""
+    return turn.appointments.look(
         turn.tenant.id,
         call=turn.call.id,
         request=goal.request(turn),
         customer=goal.who.id,
         days={(goal.staff, day) for day in goal.slot.utc_days()},
     )
+
+
+def _decide(turn: Turn, goal: Goal, replaces: str | None, known: Known) -> Known | BookOutcome:
+    """What was seen, to START on; an outcome where that decides already."""
     if known.request is not None and known.request != replaces:
         answer = replay(turn, goal, known.request)
         if answer is not None:

@@ -70,6 +70,8 @@ class Goal:
     offer: Offer | None
     stylists: tuple[str, ...]
     who: Who
+    seen: Known | None = None
+    """What the look that found it free saw of the store: START is decided on it."""
 
     def request(self, turn: Turn) -> str:
         """The semantic key of this wish."""
@@ -101,9 +103,12 @@ def read_goal(
     known: Known,
     who: Who,
     *,
-    earlier: Callable[[Goal], BookOutcome | None],
+    earlier: Callable[[Goal, Known | None], BookOutcome | None],
 ) -> Goal | BookOutcome:
-    """What to book, or why not. `earlier` answers a wish that is on record already."""
+    """What to book, or why not. `earlier` answers a wish that is on record already, by a look that was for it, or now.
+
+    `known` was looked for by `request_of` the command.
+    """
     offer = _offer_meant(command, turn, known.record)
     if isinstance(offer, Offer):
         service = turn.tenant.service(offer.service)
@@ -112,7 +117,22 @@ def read_goal(
         return Goal(service, offer.staff, offer.slot, offer, _stylists(command, turn, service, offer), who)
     if offer is not None:
         return offer
-    return _look_up(command, turn, known.record, who, earlier=earlier)
+    return _look_up(command, turn, known, who, earlier=earlier)
+
+
+def request_of(command: BookAppointment, turn: Turn, who: Who) -> str | None:
+    """The key of a wish that needs no offer to be understood, so that it is looked for with everything else."""
+    wish = read_service(turn.tenant, command.service, command.staff)
+    if not isinstance(wish, ServiceWish) or command.offer is not None or command.date is None:
+        return None
+    wanted = read_wanted(turn.tenant, command.date, command.time, now=turn.clock.now())
+    if not isinstance(wanted, Wanted) or wanted.at is None:
+        return None
+    return _asked(wish, wanted.at, who).request(turn)
+
+
+def _asked(wish: ServiceWish, at: datetime, who: Who) -> Goal:
+    return Goal(wish.service, wish.stylists[0], Slot.of(at, wish.service.minutes), None, wish.stylists, who)
 
 
 def _offer_meant(command: BookAppointment, turn: Turn, record: CallRecord) -> Offer | BookOutcome | None:
@@ -195,33 +215,35 @@ def _stylists(command: BookAppointment, turn: Turn, service: Service, offer: Off
 def _look_up(
     command: BookAppointment,
     turn: Turn,
-    record: CallRecord,
+    known: Known,
     who: Who,
     *,
-    earlier: Callable[[Goal], BookOutcome | None],
+    earlier: Callable[[Goal, Known | None], BookOutcome | None],
 ) -> Goal | BookOutcome:
     """A time that was not offered is looked up first: only what is on sale can be booked."""
     wish = read_service(turn.tenant, command.service, command.staff)
     if not isinstance(wish, ServiceWish):
         return wish
-    wanted = _wanted(command, turn, record)
+    wanted = _wanted(command, turn, known.record)
     if not isinstance(wanted, Wanted):
         return wanted
     if wanted.at is None:
         return NeedInfo(Missing.TIME)
-    slot = Slot.of(wanted.at, wish.service.minutes)
-    asked = Goal(wish.service, wish.stylists[0], slot, None, wish.stylists, who)
-    if (answer := earlier(asked)) is not None:
+    asked = _asked(wish, wanted.at, who)
+    looked_for = asked.request(turn) == request_of(command, turn, who)
+    if (answer := earlier(asked, known if looked_for else None)) is not None:
         return answer
-    free = find_free(turn, wish.service, wish.stylists, wanted, fresh=True)
+    free = find_free(
+        turn, wish.service, wish.stylists, wanted, fresh=True, request=asked.request(turn), customer=who.id
+    )
     if isinstance(free, NoAnswer):
         return TemporaryTrouble(free.retry_after_s)
     opening = next((each for each in free.openings if each.slot.start == wanted.at), None)
     if opening is None:
-        if (answer := earlier(asked)) is not None:
+        if (answer := earlier(asked, None)) is not None:
             return answer  # the same wish, delivered twice, took it while we looked
         if not free.complete:
             return TemporaryTrouble()  # it may be free with whoever Cal.com did not tell of
         offers = keep(turn, wish.service, free, wanted)
-        return SlotTaken(slot, Reason.NOT_FREE, wish.service, offers, turn.today())
-    return Goal(wish.service, opening.staff, opening.slot, None, wish.stylists, who)
+        return SlotTaken(asked.slot, Reason.NOT_FREE, wish.service, offers, turn.today())
+    return Goal(wish.service, opening.staff, opening.slot, None, wish.stylists, who, free.seen)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bookend.application import alerts as alert
 from bookend.application.deadline import SLOTS_S
-from bookend.application.ports import CallRecord, FreeStarts, Generation, Held, StoreUnavailable
+from bookend.application.ports import CallRecord, FreeStarts, Generation, Held, Known, StoreUnavailable
 from bookend.application.turn import Turn
 from bookend.domain.answers import KeyRejected, NotSent, NotThere
 from bookend.domain.availability import HOLD, Offer, Opening, Wanted, choose, openings, search_window
@@ -46,6 +46,8 @@ class Free:
     record: CallRecord
     days: StaffDays
     news: News | None = None
+    seen: Known | None = None
+    """Everything that one look at the store found, for a booking that follows."""
 
     @property
     def complete(self) -> bool:
@@ -60,12 +62,21 @@ class NoAnswer:
     retry_after_s: float | None = None
 
 
-def find_free(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wanted, *, fresh: bool) -> Free | NoAnswer:
+def find_free(
+    turn: Turn,
+    service: Service,
+    stylists: Sequence[str],
+    wanted: Wanted,
+    *,
+    fresh: bool,
+    request: str | None = None,
+    customer: str | None = None,
+) -> Free | NoAnswer:
     """What is free for `service` around the wish: one slots request per stylist, all at the same time.
 
     A stylist whose question got no answer is left out; without any answer the whole is NoAnswer. `fresh`: Cal.com must
     say so now, as on the way to a booking; else what it said seconds ago will do, and it is asked for the rest only.
-    Our own ledger is read now in either case.
+    Our own ledger is read now in either case, and with it, where a booking is to follow, its `request` and `customer`.
     """
     window = search_window(wanted.day, zone=turn.tenant.zone, now=turn.clock.now())
     if window is None:
@@ -92,11 +103,13 @@ def find_free(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wan
     # The last slot of the window may reach into the next UTC day.
     reach = Slot(window.start, window.end + Slot.of(window.end, service.minutes).duration)
     wanted_days = {(staff, day) for staff in starts for day in reach.utc_days()}
-    known = turn.appointments.look(turn.tenant.id, call=turn.call.id, days=wanted_days)
+    known = turn.appointments.look(
+        turn.tenant.id, call=turn.call.id, request=request, customer=customer, days=wanted_days
+    )
     days = _with_days_of(turn, known.record, known.days)
     free = _open(service, starts, known.record, days, now=turn.clock.now())
     news = News(asking, window, told, generations) if generations else None
-    return Free(tuple(stylists), tuple(free), starts, known.record, days, news)
+    return Free(tuple(stylists), tuple(free), starts, known.record, days, news, replace(known, days=days))
 
 
 def _kept(
