@@ -21,13 +21,13 @@ from bookend.application.outcomes import (
     TemporaryTrouble,
 )
 from bookend.application.ports import StoreUnavailable
+from bookend.application.settling import EXISTING
 from bookend.application.turn import Turn
 from bookend.domain.appointment import Appointment, AppointmentState, Told
 from bookend.domain.availability import Offer, Wanted
 from bookend.domain.contacts import may_be_one_person
 
 TAKEN = "taken"
-EXISTING = "existing"
 NOT_SENT = "not_sent"
 _ASKED_AGAIN = "asked_again"
 _PAUSE_S = 0.2

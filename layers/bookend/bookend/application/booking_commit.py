@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
 from bookend.application import alerts as alert
-from bookend.application.booking_answers import EXISTING, NOT_SENT, TAKEN, refused
+from bookend.application.booking_answers import NOT_SENT, TAKEN, refused
 from bookend.application.booking_goal import Goal
 from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, LOOK_S, POST_S, Deadline
 from bookend.application.outcomes import Booked, BookOutcome, NotBooked, StillOpen
@@ -23,7 +24,7 @@ from bookend.application.ports import (
     StoreUnavailable,
     Superseded,
 )
-from bookend.application.settling import look_up
+from bookend.application.settling import CANCEL_REASON, EXISTING, UNDONE, expected_booking, look_up
 from bookend.application.turn import Turn
 from bookend.domain.answers import (
     Answered,
@@ -40,7 +41,6 @@ from bookend.domain.answers import (
 from bookend.domain.appointment import OPEN, Appointment, AppointmentState, Told
 from bookend.domain.drift import DEAD
 
-_CANCEL_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
 _AFTER_CANCEL_S = 0.6
 _LEAST_FOR_LOOK_S = 0.4
 _SETTLE_SOON = timedelta(seconds=45)
@@ -51,17 +51,7 @@ def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutc
     """The operation is on record as PENDING: send it, class the answer, write down what it means, say so."""
     sent_at = turn.clock.now()
     answer = _ask(turn, appointment)
-    segment = appointment.segments[0]
-    expected = Expected(
-        op=appointment.op,
-        appointment=appointment.id,
-        segment=segment.index,
-        slot=segment.slot,
-        event_type=segment.event_type,
-        host=segment.host if segment.host is not None else turn.tenant.member(segment.staff).calcom_user,
-        email=appointment.customer.email,
-        sent_at=sent_at,
-    )
+    expected = replace(expected_booking(turn.tenant, appointment, appointment.segments[0]), sent_at=sent_at)
     judgement = judge(answer, expected, now=turn.clock.now())
     if judgement.verdict is Verdict.UNKNOWN:
         answer, judgement = _look(turn, appointment, expected, answer, judgement)
@@ -159,7 +149,7 @@ def _confirm(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking,
             # We woke up too late: others have given the operation up, so its booking must not stay. Its time of its
             # own: the turn's is over by then, or nearly.
             turn.alerts.raise_(alert.woke_too_late(appointment, Answered(booking)))
-            undone = turn.calendar.cancel(booking.uid, _CANCEL_REASON, deadline=Deadline.within(CANCEL_S, turn.clock))
+            undone = turn.calendar.cancel(booking.uid, CANCEL_REASON, deadline=Deadline.within(CANCEL_S, turn.clock))
             return NotBooked() if isinstance(undone, Cancelled) else _open(turn, goal)
         case other:
             assert_never(other)
@@ -182,9 +172,9 @@ def _undo(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, wh
         if now_is is not None and _stands_on(now_is, booking):
             return Booked(now_is, turn.today())
     share = turn.deadline.share(CANCEL_S, reserve=_AFTER_CANCEL_S)
-    if not isinstance(turn.calendar.cancel(booking.uid, _CANCEL_REASON, deadline=share), Cancelled):
+    if not isinstance(turn.calendar.cancel(booking.uid, CANCEL_REASON, deadline=share), Cancelled):
         return _open(turn, goal)
-    return _release(turn, goal, appointment, Answered(booking), "wrong", None, owes_text=True)
+    return _release(turn, goal, appointment, Answered(booking), UNDONE, None, owes_text=True)
 
 
 def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answer: str) -> BookOutcome:

@@ -546,8 +546,9 @@ class RunKind(Enum):
 class Run:
     """A reconciliation and how far it has come. `started` becomes the watermark of the next poll.
 
-    `since` (POLL) or `first` and `last` (FULL, UTC days, both included) say what it goes through; `skip` rows of the
-    list, or every day before `day`, are done. `tally` counts by drift and repair; `version` guards against a twin.
+    `since` (POLL) or `first` and `last` (FULL, UTC days, both included) say what it goes through. Of a POLL `skip` rows
+    of the list are done. Of a FULL every day before `day` is done, and `skip` is how often its next step was halved
+    because it held too much for one invocation. `tally` counts by drift and repair; `version` guards against a twin.
     """
 
     kind: RunKind

@@ -34,11 +34,14 @@ DAYS_BACK, DAYS_AHEAD = 1, 90
 MOST_DESTRUCTIVE = 5
 """More than this would be no ordinary day: stop, and let a person look."""
 SHARE_DESTRUCTIVE = 0.1
-"""The same as a share of a run's window; two are always ordinary."""
+"""The same as a share of one step of a full run; two are always ordinary."""
 MOST_CONTRADICTED = 5
 """How often a list may be wrong before nothing is concluded from it any more."""
 REQUESTS = 60
-"""Requests one invocation may send; Cal.com allows 120 a minute for a key, and callers come first."""
+"""Requests one invocation may send for all tenants, give or take what the last look needs.
+
+Cal.com allows 120 a minute for a key, and callers come first.
+"""
 RESERVED_FOR_CALLS = 40
 """What is left of the minute's requests belongs to live calls from here on."""
 ONE_S = 8.0
@@ -53,7 +56,7 @@ _NIGHT = timedelta(hours=12)
 
 
 class Stopped(StrEnum):
-    """Why a run ended before its end. All but the first two want a person."""
+    """Why a run ended before its end. The last two want a person."""
 
     BUDGET = "budget"
     """Its requests or its time are used up, or callers need what is left: it goes on next time."""
@@ -128,7 +131,7 @@ def new_full(now: datetime, version: int, *, today: date, back: int = DAYS_BACK,
 def reconcile(
     work: Background, run: Run, *, runs: Runs | None, overdue: Sequence[str] = (), limits: Limits | None = None
 ) -> Report:
-    """Go on with a run for as long as requests and time last; `runs` None: keep no progress (a dry run).
+    """Go on with a run for as long as requests and time last; `runs` None: keep no progress (the command).
 
     `overdue` are appointments whose operation is open and past its lease: they are settled first.
     """

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bookend.application.alerts import job_failed
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Alerts, Clock, DueWork, Run, RunKind, Runs, StoreUnavailable, Tenants
 from bookend.application.reconciling import ONE_S, REQUESTS, Limits, Report, new_full, new_poll, reconcile
-from bookend.application.settling import Background
+from bookend.application.settling import Background, BackgroundOf
 
 _MOST_OVERDUE = 500
 _LEAST_REQUESTS = 6
 """Requests a tenant has in any round; what one leaves over is the others'. One with much to do starves nobody."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
-
-BackgroundOf = Callable[[str, Deadline], Background | None]
-"""The tenant's ports for a piece of work; None: there is no such tenant."""
 
 
 def reconcile_every_tenant(

@@ -7,6 +7,7 @@ there" believed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -102,6 +103,10 @@ class Background:
     deadline: Deadline
     by: str = "worker"
     """Who does it, for the audit entries."""
+
+
+BackgroundOf = Callable[[str, Deadline], Background | None]
+"""The tenant's ports for a piece of work; None: there is no such tenant."""
 
 
 def settle(work: Background, appointment_id: str) -> Settled:

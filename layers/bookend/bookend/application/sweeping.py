@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from bookend.application.alerts import job_failed
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Alerts, Clock, DueWork, Inbox, Job, Queue, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import REQUEUE_AFTER
-from bookend.application.settling import Background, settle
+from bookend.application.settling import BackgroundOf, settle
 
 ONE_S = 8.0
 """Seconds one appointment may take; what takes longer is looked at again in the next round."""
 MOST = 500
-
-BackgroundOf = Callable[[str, Deadline], Background | None]
-"""The tenant's ports for a piece of work; None: there is no such tenant."""
 
 
 def sweep(

@@ -1,4 +1,4 @@
-"""Every key of the table, tenant first. Nobody else writes "T#": a key cannot be made without a tenant."""
+"""Every key of the table, tenant first but for two. Nobody else writes "T#": a key cannot be made without a tenant."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def report(tenant: str, started: datetime, kind: str) -> Key:
 
 
 def every_tenant() -> Key:
-    """The ids of all tenants: the second kind of item that cannot be tenant first."""
+    """The ids of all tenants; not of one, so not tenant first."""
     return _key("TENANTS", GUARD)
 
 
@@ -102,7 +102,7 @@ def tenant_config(tenant: str) -> Key:
 
 
 def route(kind: str, value: str) -> Key:
-    """Which tenant an agent or a dialled number belongs to; the one kind of item that cannot be tenant first."""
+    """Which tenant an agent or a dialled number belongs to; asked before the tenant is known, so not tenant first."""
     return _key(f"ROUTE#{kind}#{value}", GUARD)
 
 
