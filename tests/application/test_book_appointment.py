@@ -178,6 +178,24 @@ class TestBooked:
         sound(phone)
 
 
+class TestNotOffered:
+    def test_it_takes_four_requests_to_the_table_and_knows_the_customer_again(self, salon: Salon) -> None:
+        salon.open("2025-10-29")
+        phone = salon.call()
+        assert isinstance(ten(phone, email="hans@example.org"), Booked)
+        before = salon.client.requests.total()
+        outcome = salon.call("call_2").book("2025-10-29", "11:00", name="Hans Schuster", staff="Fabian")
+        assert isinstance(outcome, Booked)
+        assert outcome.appointment.customer.email == "hans@example.org"
+        assert salon.client.requests.total() - before == 4
+
+    def test_a_wish_of_this_call_is_answered_before_cal_com_is_asked(self, salon: Salon, phone: Phone) -> None:
+        assert isinstance(ten(phone), Booked)
+        asked = len(salon.calendar.asked)
+        assert isinstance(ten(phone), Booked)
+        assert len(salon.calendar.asked) == asked
+
+
 class TestQuestionsBack:
     def test_offer_id_and_time_that_contradict(self, salon: Salon) -> None:
         phone = salon.call()

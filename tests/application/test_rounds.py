@@ -38,12 +38,15 @@ class Rounds:
     asked_for: list[str] = field(default_factory=list)
     strangers: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
+    crashing: set[str] = field(default_factory=set)
     due: list[Job] | None = None
 
     def background(self, tenant: str, deadline: Deadline) -> Background | None:
         self.asked_for.append(tenant)
         if tenant in self.strangers:
             return None
+        if tenant in self.crashing:
+            raise RuntimeError
         if tenant in self.broken:
             self.world.calendar.list_faults.append(_breaks)
         work = replace(self.world.work(), deadline=deadline)
@@ -219,3 +222,25 @@ def test_without_sweeper_and_events_what_is_open_is_found_in_the_index() -> None
     ((_, report),) = here.go()
     assert here.world.now_is(mine.id).state is AppointmentState.CONFIRMED
     assert report.tally["settled_confirmed"] == 1
+
+
+def test_what_nobody_thought_of_at_one_tenant_keeps_no_other_waiting_and_is_heard_of() -> None:
+    here = rounds(names=["friseur1", "friseur2"], crashing={"friseur1"})
+    assert kinds(here.go()) == [("friseur2", "poll")]
+    (heard,) = here.world.alerts.raised
+    assert (heard.kind, heard.facts["error"]) == ("JobFailed", "RuntimeError")
+
+
+def test_a_tenant_with_much_to_do_leaves_requests_for_the_others() -> None:
+    here = Rounds(SeededWorld.grown(100, days=5), names=["friseur1", "friseur2"])
+    for uid in list(here.world.calendar.bookings):
+        here.world.calendar.change(uid, attendees=("somebody@else.example",))
+    (first, busy), (second, _) = here.go()
+    assert (first, second) == ("friseur1", "friseur2")
+    assert busy.requests < REQUESTS * 2 // 3
+
+
+def test_open_operations_leave_requests_for_what_both_sides_differ_in() -> None:
+    here = rounds(due=[Job("settle", "friseur1", f"a{number}") for number in range(REQUESTS + 4)])
+    ((_, report),) = here.go()
+    assert (report.pages, report.stopped) == (1, None)

@@ -179,3 +179,10 @@ def test_a_store_whose_answer_was_lost_has_it_and_says_so_the_next_time(troubled
         store(troubled)
     assert store(troubled) is False
     assert due(troubled) == [Job("event", troubled.tenant, DIGEST)]
+
+
+def test_what_is_done_with_is_not_worked_on_again(place: Place) -> None:
+    store(place)
+    assert inbox(place).body(place.tenant, DIGEST) is not None
+    inbox(place).finish(place.tenant, DIGEST, outcome="adopted", now=NOW)
+    assert inbox(place).body(place.tenant, DIGEST) is None
