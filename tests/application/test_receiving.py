@@ -12,6 +12,7 @@ import pytest
 
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.application import alerts
+from bookend.application.background import Background
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Job, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import (
@@ -25,7 +26,6 @@ from bookend.application.receiving import (
     receive,
     work_on,
 )
-from bookend.application.settling import Background
 from bookend.domain.answers import Booking, Unclear
 from tests.support.salon import KeptQueue, Salon
 from tests.support.tables.faults import Fault

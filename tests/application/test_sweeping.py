@@ -13,10 +13,11 @@ from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.inbox import DynamoInbox
 from bookend.application import alerts
+from bookend.application.background import Background
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Job, StoreUnavailable
 from bookend.application.receiving import REQUEUE_AFTER
-from bookend.application.settling import SETTLE, STUCK, Background
+from bookend.application.settling import SETTLE, STUCK
 from bookend.application.sweeping import MOST, ONE_S, sweep
 from bookend.domain.answers import Unclear
 from tests.support.calendar import lost_before

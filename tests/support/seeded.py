@@ -22,10 +22,10 @@ from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.runs import DynamoRuns
+from bookend.application.background import Background
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Run, RunKind, Runs
 from bookend.application.reconciling import DAYS_AHEAD, Limits, Report, new_full, new_poll, reconcile
-from bookend.application.settling import Background
 from bookend.domain.answers import Booking, booking_metadata
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.contacts import Customer

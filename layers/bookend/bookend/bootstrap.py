@@ -28,8 +28,8 @@ from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.secrets.store import SecretStore, SecretUnusable
 from bookend.adapters.sqs.queue import SqsQueue
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
+from bookend.application.background import Background
 from bookend.application.ports import KeyUnavailable, TenantUnusable
-from bookend.application.settling import Background
 from bookend.config import Settings, is_starting_in_lambda, read_settings
 
 if TYPE_CHECKING:

@@ -23,13 +23,14 @@ from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.inbox import DynamoInbox
 from bookend.adapters.dynamodb.runs import DynamoRuns
+from bookend.application.background import Background
 from bookend.application.deadline import Deadline
 from bookend.application.outcomes import Booked, BookOutcome, StillOpen, TemporaryTrouble
 from bookend.application.ports import BookingRequest, CancelAnswer, Job, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import receive, work_on
 from bookend.application.reconciling import Report
 from bookend.application.rounds import reconcile_every_tenant
-from bookend.application.settling import Background, settle
+from bookend.application.settling import settle
 from bookend.application.sweeping import sweep
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import TRANSIENT, AppointmentState, Told

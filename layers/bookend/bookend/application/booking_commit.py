@@ -12,6 +12,7 @@ from bookend.application.booking_answers import NOT_SENT, TAKEN, refused
 from bookend.application.booking_goal import Goal
 from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, LOOK_S, POST_S, Deadline
 from bookend.application.outcomes import Booked, BookOutcome, NotBooked, StillOpen
+from bookend.application.own_bookings import expected_booking, look_up
 from bookend.application.ports import (
     Alert,
     BookingHasOwner,
@@ -24,7 +25,7 @@ from bookend.application.ports import (
     StoreUnavailable,
     Superseded,
 )
-from bookend.application.settling import CANCEL_REASON, EXISTING, UNDONE, expected_booking, look_up
+from bookend.application.settling import CANCEL_REASON, EXISTING, UNDONE
 from bookend.application.turn import Turn
 from bookend.domain.answers import (
     Answered,

@@ -12,8 +12,10 @@ from enum import StrEnum
 from typing import assert_never
 
 from bookend.application import alerts as alert
+from bookend.application.background import Background
+from bookend.application.own_bookings import expected_booking
 from bookend.application.ports import Adopted, Audit, BookingHasOwner, Cancelled, Changed, TextSent
-from bookend.application.settling import Background, Settled, expected_booking, settle
+from bookend.application.settling import Settled, settle
 from bookend.domain.answers import Answered, Booking, NotThere, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.contacts import Customer, clean_name, customer_id, normalise_phone

@@ -9,9 +9,9 @@ from datetime import timedelta
 from enum import StrEnum
 
 from bookend.application import alerts as alert
+from bookend.application.background import Background
 from bookend.application.converging import Converged, converge
 from bookend.application.ports import Clock, Inbox, Job, Queue, QueueUnavailable
-from bookend.application.settling import Background
 from bookend.domain.answers import Booking
 
 MOST_LOOKS = 3

@@ -16,9 +16,10 @@ from enum import StrEnum
 from typing import Any, cast
 
 from bookend.application import alerts as alert
+from bookend.application.background import Background
 from bookend.application.converging import Converged, assess, carry_out
 from bookend.application.ports import Alert, Calendar, ListQuery, Page, Run, RunKind, Runs, StoreUnavailable
-from bookend.application.settling import Background, Settled, settle
+from bookend.application.settling import Settled, settle
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import TRANSIENT, Appointment, AppointmentState
 from bookend.domain.drift import LIVE, Adopt, CancelOrphan, Drift, LookAgain, Nothing, Repair, agree, is_destructive

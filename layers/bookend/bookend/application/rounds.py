@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bookend.application.alerts import job_failed
+from bookend.application.background import Background, BackgroundOf
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Alerts, Clock, DueWork, Run, RunKind, Runs, StoreUnavailable, Tenants
 from bookend.application.reconciling import ONE_S, REQUESTS, Limits, Report, new_full, new_poll, reconcile
-from bookend.application.settling import Background, BackgroundOf
 
 _MOST_OVERDUE = 500
 _LEAST_REQUESTS = 6

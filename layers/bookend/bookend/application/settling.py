@@ -7,22 +7,17 @@ there" believed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
 from bookend.application import alerts as alert
-from bookend.application.deadline import Deadline
+from bookend.application.background import Background
+from bookend.application.own_bookings import expected_booking, look_up
 from bookend.application.ports import (
-    Adoptions,
-    Alerts,
-    Appointments,
     BookingHasOwner,
-    Calendar,
     Cancelled,
-    Clock,
     Confirmed,
     Job,
     Queue,
@@ -32,8 +27,6 @@ from bookend.application.ports import (
 from bookend.domain.answers import Answered, Booking, Expected, NotThere, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.drift import DEAD
-from bookend.domain.tenant import Tenant
-from bookend.domain.timeslot import Slot
 
 SETTLE = timedelta(seconds=180)
 """How long after its start an operation may still take effect at Cal.com: above the longest request seen (125 s)."""
@@ -49,7 +42,6 @@ EXISTING = "existing"
 NEVER_ARRIVED = "never_arrived"
 UNDONE = "wrong"
 CANCEL_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
-_ROOM = timedelta(days=1)
 _LONGEST_CHAIN = 10
 """How many moves of one booking are followed in a row."""
 
@@ -61,52 +53,6 @@ class Settled(StrEnum):
     RELEASED = "released"
     WAITING = "waiting"
     NOTHING_TO_DO = "nothing_to_do"
-
-
-def look_up(appointment: Appointment, *, calendar: Calendar, deadline: Deadline) -> tuple[Booking, ...] | None:
-    """Every booking at Cal.com that carries this operation's id; None if Cal.com did not answer.
-
-    Searched by the appointment's own e-mail around its slot, since Cal.com finds nothing by metadata; wider than the
-    slot, because a booking of another length or start must be found too.
-    """
-    around = Slot(appointment.slot.start - _ROOM, appointment.slot.end + _ROOM)
-    found = calendar.find(appointment.customer.email, around, deadline=deadline)
-    if not isinstance(found, tuple):
-        return None
-    return tuple(each for each in found if each.metadata.get("op_id") == appointment.op)
-
-
-def expected_booking(tenant: Tenant, appointment: Appointment, segment: BookedSegment) -> Expected:
-    """What the booking of a segment must look like to be ours."""
-    return Expected(
-        op=appointment.op,
-        appointment=appointment.id,
-        segment=segment.index,
-        slot=segment.slot,
-        event_type=segment.event_type,
-        host=segment.host if segment.host is not None else tenant.member(segment.staff).calcom_user,
-        email=appointment.customer.email,
-        sent_at=appointment.created_at,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Background:
-    """A tenant and the ports, for work that no caller waits for."""
-
-    tenant: Tenant
-    appointments: Appointments
-    adoptions: Adoptions
-    calendar: Calendar
-    alerts: Alerts
-    clock: Clock
-    deadline: Deadline
-    by: str = "worker"
-    """Who does it, for the audit entries."""
-
-
-BackgroundOf = Callable[[str, Deadline], Background | None]
-"""The tenant's ports for a piece of work; None: there is no such tenant."""
 
 
 def settle(work: Background, appointment_id: str) -> Settled:

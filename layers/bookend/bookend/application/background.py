@@ -1,0 +1,29 @@
+"""What work that no caller waits for is done with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bookend.application.deadline import Deadline
+from bookend.application.ports import Adoptions, Alerts, Appointments, Calendar, Clock
+from bookend.domain.tenant import Tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """A tenant and the ports, for work that no caller waits for."""
+
+    tenant: Tenant
+    appointments: Appointments
+    adoptions: Adoptions
+    calendar: Calendar
+    alerts: Alerts
+    clock: Clock
+    deadline: Deadline
+    by: str = "worker"
+    """Who does it, for the audit entries."""
+
+
+BackgroundOf = Callable[[str, Deadline], Background | None]
+"""The tenant's ports for a piece of work; None: there is no such tenant."""

@@ -1,0 +1,148 @@
+"""Cal.com, the calendar of record, as the use cases would like to ask it; and what is kept of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from bookend.domain.answers import Booking, CreateAnswer, KeyRejected, NotSent, NotThere, Refused, Unclear
+from bookend.domain.timeslot import Slot
+
+if TYPE_CHECKING:
+    from bookend.application.deadline import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRequest:
+    """One booking to be made at Cal.com. `language` is the attendee's, for Cal.com's own mails."""
+
+    event_type: int
+    start: datetime
+    name: str
+    email: str
+    phone: str | None
+    zone: str
+    language: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FreeStarts:
+    """The instants Cal.com lists as bookable, as they were at `read_at`."""
+
+    starts: tuple[datetime, ...]
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Cal.com says it is cancelled."""
+
+
+CalendarTrouble = Unclear | NotSent | KeyRejected | NotThere | Refused
+
+
+CancelAnswer = Cancelled | CalendarTrouble
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """Which bookings: those changed at or after an instant, or those that begin and end within a window."""
+
+    changed_since: datetime | None = None
+    window: Slot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list. `more`: there is another page behind it; `odd`: rows of it that nobody can read."""
+
+    bookings: tuple[Booking, ...]
+    more: bool
+    odd: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the list it is made of."""
+        return len(self.bookings) + self.odd
+
+
+class Calendar(Protocol):
+    """Cal.com, the calendar of record."""
+
+    def free_starts(
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline
+    ) -> Mapping[str, FreeStarts | CalendarTrouble]:
+        """Per stylist, the free starts within `window`; all are asked at the same time, once each."""
+        ...
+
+    def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
+        """Send one booking, once. Nothing is repeated here: only the caller of this knows what a repeat would mean."""
+        ...
+
+    def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
+        """Cancel one booking, always with a reason."""
+        ...
+
+    def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
+        """One booking as Cal.com shows it now; its reads may lag behind its writes."""
+        ...
+
+    def find(self, email: str, window: Slot, *, deadline: Deadline) -> tuple[Booking, ...] | CalendarTrouble:
+        """Every booking of an attendee within `window`, in any state, all pages."""
+        ...
+
+    def page(self, query: ListQuery, *, skip: int, deadline: Deadline) -> Page | CalendarTrouble:
+        """Up to 250 bookings, in any state, by creation: one that is made meanwhile comes last and shifts nothing."""
+        ...
+
+    def headroom(self) -> int | None:
+        """How many requests our key has left in the running minute, as Cal.com last said; None: it has not said."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How often what is kept of a stylist's free starts had been declared void; None: nothing was ever kept.
+
+    `outlived` are event types whose kept answer is too old to be used: they go when the next one is stored.
+    """
+
+    number: int | None
+    outlived: tuple[int, ...] = ()
+
+
+class SlotCache(Protocol):
+    """Answers of Cal.com that are a few seconds old at most (`SLOTS_KEPT`), for checks alone.
+
+    Both methods raise StoreUnavailable, which is never a reason not to answer: Cal.com can be asked instead.
+    """
+
+    def within(self, deadline: Deadline) -> SlotCache:
+        """The same, for one turn."""
+        ...
+
+    def read(
+        self, tenant: str, event_types: Mapping[str, int], window: Slot, *, now: datetime
+    ) -> tuple[Mapping[str, FreeStarts], Mapping[str, Generation]]:
+        """By stylist: what may still be used for `window`, and the generation to store a new answer on. One request.
+
+        To be called before Cal.com is asked; that order is what keeps an answer from outliving a booking.
+        """
+        ...
+
+    def store(
+        self,
+        tenant: str,
+        staff: str,
+        event_type: int,
+        window: Slot,
+        answer: FreeStarts,
+        *,
+        generation: Generation,
+        now: datetime,
+    ) -> None:
+        """Keep an answer for others, unless the stylist's were declared void since `generation` was read."""
+        ...
