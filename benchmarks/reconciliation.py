@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bookend.application.deadline import Deadline
+from bookend.application.invocation import Limits
 from bookend.application.ports import CalendarTrouble, ListQuery, Page
-from bookend.application.reconciling import DAYS_AHEAD, Limits
+from bookend.application.reconciling import DAYS_AHEAD
 from tests.support.seeded import SeededWorld
 
 QUICK = (250, 2_500)

@@ -12,11 +12,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from bookend import bootstrap
+from bookend.application.circuit import probe_due, state_of
 from bookend.application.deadline import Deadline
 from bookend.application.rounds import reconcile_every_tenant
 from bookend.application.sweeping import sweep
 from bookend.bootstrap import Dependencies
-from bookend.observability import SWEPT, count, logger, metrics, reconciled
+from bookend.observability import SWEPT, circuit_probed, count, logger, metrics, reconciled
 
 SWEEP_S = 50.0
 """Seconds one round of the sweeper may take: the next one comes after a minute."""
@@ -43,7 +44,15 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
             raise UnknownTask(str(other)[:40])
 
 
+def _probe(deps: Dependencies, deadline: Deadline) -> None:
+    for each in probe_due(
+        deps.circuit, lambda: deps.calcom, alerts=deps.alerts, clock=deps.clock, ids=deps.ids, deadline=deadline
+    ):
+        circuit_probed(each.kind.value, state_of(each.breaker), each.trouble)
+
+
 def _sweep(deps: Dependencies, deadline: Deadline) -> dict[str, int]:
+    _probe(deps, deadline)
     ends = sweep(
         due_work=deps.due_work,
         inbox=deps.inbox,

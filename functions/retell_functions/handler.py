@@ -16,13 +16,17 @@ from bookend import bootstrap
 from bookend.adapters import web
 from bookend.adapters.bounded import BoundedCalendar, BoundedQueue
 from bookend.adapters.retell import replies, wire
+from bookend.adapters.retell.change_replies import ChangeSpeaker
 from bookend.adapters.retell.door import admitted
 from bookend.application.book_appointment import book_appointment
+from bookend.application.change_appointment import change_appointment
 from bookend.application.check_availability import check_availability
 from bookend.application.deadline import READ_TURN_S, WRITE_TURN_S, Deadline
+from bookend.application.find_appointments import find_appointments
 from bookend.application.list_services import list_services
 from bookend.application.ports import KeyUnavailable, StoreUnavailable
 from bookend.application.turn import Call, Turn
+from bookend.domain.appointment import ChangeKind
 from bookend.domain.contacts import normalise_phone
 from bookend.observability import FUNCTION_CALL, FUNCTION_CALL_MS, count, logger, metrics
 
@@ -57,7 +61,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return web.answer(400, wire.NOT_AN_ENVELOPE)
     logger.append_keys(call_id=request.call.call_id, function=request.name)
     function = wire.function_name(request.name)
-    deadline = write if function == "book_appointment" else read
+    deadline = write if function in wire.WRITES else read
     return _answer(_reply(request, function, deps, deadline), function, began, deps)
 
 
@@ -81,7 +85,7 @@ def _reply(
         return replies.no_tenant_known()
     if tenant is None:
         return replies.unknown_tenant()
-    speaker = replies.Speaker(tenant)
+    speaker = ChangeSpeaker(tenant)
     caller = normalise_phone(request.call.customer_number, country_code=tenant.country_code)
     call = Call(tenant, request.call.call_id, caller)
 
@@ -89,6 +93,7 @@ def _reply(
         return Turn(
             call=call,
             appointments=deps.appointments.within(deadline),
+            changes=deps.changes.within(deadline),
             calendar=BoundedCalendar(deps.calendar, deps.calendar_bounds),
             slots=deps.slots.within(deadline),
             queue=BoundedQueue(deps.queue, deadline, deps.bounds),
@@ -104,6 +109,14 @@ def _reply(
                 return speaker.reply(check_availability(wire.check_command(request.args), turn()))
             case "book_appointment":
                 return speaker.reply(book_appointment(wire.book_command(request.args), turn()))
+            case "find_appointments":
+                return speaker.found(find_appointments(turn()))
+            case "reschedule_appointment":
+                command = wire.change_command(ChangeKind.MOVE, request.args)
+                return speaker.changed(ChangeKind.MOVE, change_appointment(command, turn()))
+            case "cancel_appointment":
+                command = wire.change_command(ChangeKind.CANCEL, request.args)
+                return speaker.changed(ChangeKind.CANCEL, change_appointment(command, turn()))
             case "list_services":
                 return speaker.reply(list_services(call))
             case None:

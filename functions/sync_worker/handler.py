@@ -10,15 +10,12 @@ from bookend import bootstrap
 from bookend.adapters.calcom.events import counted_as, read_event
 from bookend.adapters.sqs.queue import NotAJob, read_job
 from bookend.application.alerts import job_failed
-from bookend.application.deadline import Deadline
+from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.ports import Job, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import Hint, Irrelevant, work_on
 from bookend.application.settling import settle_again
 from bookend.bootstrap import Dependencies
 from bookend.observability import WEBHOOK_EVENT, count, logger, metrics
-
-ONE_S = 8.0
-"""Seconds one job may take."""
 
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)

@@ -53,9 +53,11 @@ class UnsteadyCalendar:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def free_starts(self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline) -> Any:
+    def free_starts(
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
+    ) -> Any:
         return self._through(
-            lambda: self.inner.free_starts(event_types, window, deadline=deadline),
+            lambda: self.inner.free_starts(event_types, window, deadline=deadline, moving=moving),
             lambda trouble: dict.fromkeys(event_types, trouble),
         )
 

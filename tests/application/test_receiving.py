@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
+from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.application import alerts
 from bookend.application.background import Background
 from bookend.application.deadline import Deadline
@@ -109,6 +110,7 @@ class Desk:
             tenant=salon.tenant,
             appointments=salon.appointments,
             adoptions=DynamoAdoptions(salon.table),
+            changes=DynamoChanges(salon.table),
             calendar=salon.calendar,
             alerts=salon.alerts,
             clock=salon.clock,

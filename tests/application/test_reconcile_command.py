@@ -8,7 +8,7 @@ import pytest
 
 from bookend import bootstrap, cli
 from bookend.application import alerts
-from bookend.application.reconciling import MOST_DESTRUCTIVE
+from bookend.application.invocation import MOST_DESTRUCTIVE
 from bookend.domain.answers import KeyRejected
 from bookend.domain.appointment import AppointmentState
 from tests.support.calendar import FakeCalendar

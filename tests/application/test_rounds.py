@@ -11,8 +11,10 @@ from typing import Any
 from bookend.adapters.tenants.document import read_tenant
 from bookend.application.background import Background
 from bookend.application.deadline import Deadline
+from bookend.application.findings import Report, Stopped
+from bookend.application.invocation import REQUESTS
 from bookend.application.ports import Job, Run, RunKind, StoreUnavailable
-from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, REQUESTS, Report, Stopped
+from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK
 from bookend.application.rounds import reconcile_every_tenant
 from bookend.domain.appointment import AppointmentState
 from tests.support.salon import EXAMPLE

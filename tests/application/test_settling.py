@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
+from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.application import alerts
 from bookend.application.background import Background
 from bookend.application.deadline import Deadline
 from bookend.application.outcomes import StillOpen
 from bookend.application.ports import BookingRequest, StoreUnavailable
 from bookend.application.settling import AGAIN, SETTLE, STUCK, Settled, settle
-from bookend.domain.answers import Answered, Booking, CreateAnswer, NotSent, NotThere, Unclear
+from bookend.domain.answers import Answered, Booking, CreateAnswer, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.timeslot import Slot
 from tests.support.calendar import FakeCalendar
 from tests.support.salon import Salon
@@ -29,7 +30,8 @@ from tests.support.tables.faults import Fault
 DAY = "2025-10-28"
 TEN = datetime(2025, 10, 28, 9, 0, tzinfo=UTC)
 """10:00 in Berlin."""
-HOST = 28
+LONGER = TEN + timedelta(minutes=45)
+"""When it would end if Cal.com made something else of it."""
 LOST = Unclear("ReadTimeout")
 
 
@@ -69,6 +71,7 @@ class Open:
             tenant=salon.tenant,
             appointments=salon.appointments,
             adoptions=DynamoAdoptions(salon.table),
+            changes=DynamoChanges(salon.table),
             calendar=self.calendar,
             alerts=salon.alerts,
             clock=salon.clock,
@@ -173,7 +176,7 @@ def test_what_is_not_there_to_be_settled_is_nothing_to_do() -> None:
 
 
 def test_what_others_moved_before_we_knew_of_it_stays_the_customers() -> None:
-    """Confirmed as it was asked for; where it stands now is for the event of the move, or the next run, to follow."""
+    """Confirmed as it was asked for, and followed to where it stands."""
 
     def moved(calendar: FakeCalendar, request: BookingRequest) -> None:
         calendar.move(calendar.insert(request).uid, TEN + timedelta(hours=3))
@@ -249,7 +252,6 @@ def test_somebody_elses_booking_of_the_same_customer_is_none_of_ours() -> None:
 WRONG: list[dict[str, Any]] = [
     {"start": TEN + timedelta(hours=1), "end": TEN + timedelta(minutes=90)},
     {"end": TEN + timedelta(minutes=45)},
-    {"host": 29},
     {"event_type": 3672815},
     {"status": "pending"},
     {"created_at": TEN - timedelta(days=30)},
@@ -279,7 +281,7 @@ def test_of_two_bookings_the_right_one_is_confirmed() -> None:
 @pytest.mark.parametrize("trouble", [Unclear("HTTP 502"), NotSent("ConnectError"), NotThere("HTTP 404")])
 def test_an_undo_waits_for_cal_coms_yes(trouble: Any) -> None:
     """Until then the time stays blocked and nobody is told anything; a 404 so soon may be a replica that lags."""
-    case = Open(wrong(host=29))
+    case = Open(wrong(end=LONGER))
     case.calendar.cancel_faults.extend([trouble, trouble])
     for at in (20, 60):
         assert case.settle(at=at) is Settled.WAITING
@@ -291,7 +293,7 @@ def test_an_undo_waits_for_cal_coms_yes(trouble: Any) -> None:
 
 
 def test_a_404_of_what_must_go_counts_after_the_settle_time() -> None:
-    case = Open(wrong(host=29))
+    case = Open(wrong(end=LONGER))
     case.calendar.cancel_faults.append(Unclear("HTTP 502"))
     case.settle(at=20)
     case.calendar.bookings.clear()
@@ -301,7 +303,7 @@ def test_a_404_of_what_must_go_counts_after_the_settle_time() -> None:
 
 
 def test_one_404_of_what_must_go_is_not_enough_however_late() -> None:
-    case = Open(wrong(host=29))
+    case = Open(wrong(end=LONGER))
     case.calendar.cancel_faults.append(Unclear("HTTP 502"))
     case.settle(at=20)
     case.calendar.bookings.clear()
@@ -312,7 +314,7 @@ def test_one_404_of_what_must_go_is_not_enough_however_late() -> None:
 def test_what_was_booked_twice_and_never_heard_of_goes_with_it() -> None:
     def twice(calendar: FakeCalendar, request: BookingRequest) -> None:
         for _ in range(2):
-            calendar.change(calendar.insert(request).uid, host=29)
+            calendar.change(calendar.insert(request).uid, end=LONGER)
 
     case = Open(twice)
     assert case.settle(at=45) is Settled.RELEASED
@@ -347,7 +349,7 @@ def test_after_a_quarter_of_an_hour_somebody_is_told() -> None:
 
 
 def test_an_undo_that_does_not_end_is_told_of_too() -> None:
-    case = Open(wrong(host=29))
+    case = Open(wrong(end=LONGER))
     case.calendar.cancel_faults.extend([Unclear("HTTP 502")] * 9)
     case.settle(at=20)
     case.salon.alerts.raised.clear()
@@ -398,7 +400,7 @@ def test_who_releases_loses_to_who_confirmed_meanwhile() -> None:
     assert (case.state, case.texts, case.blocked) == ("CONFIRMED", ["booked"], True)
 
 
-@pytest.mark.parametrize("did", [booked, wrong(host=29), lambda *_: None], ids=["booked", "wrong", "nothing"])
+@pytest.mark.parametrize("did", [booked, wrong(end=LONGER), lambda *_: None], ids=["booked", "wrong", "nothing"])
 @pytest.mark.parametrize("fault", [Fault.NOT_SENT, Fault.LOST_ANSWER])
 @pytest.mark.parametrize("skip", range(3))
 def test_whatever_write_fails_the_next_rounds_bring_the_same_end(did: Any, fault: Fault, skip: int) -> None:
@@ -430,3 +432,157 @@ def test_a_request_that_is_carried_out_after_the_release_does_not_bring_the_appo
     assert isinstance(answer, Answered)
     assert case.settle(at=320) is Settled.NOTHING_TO_DO
     assert case.state == "FAILED"
+
+
+# What the salon has made of it meanwhile
+
+
+def _row_of(case: Open) -> tuple[str, str, datetime]:
+    """Stylist, uid and start of the appointment's one segment."""
+    now_is = case.salon.appointments.appointment(case.salon.tenant.id, case.name)
+    assert now_is is not None
+    (segment,) = now_is.segments
+    return segment.staff, segment.uid or "", segment.slot.start
+
+
+EDITS: dict[str, dict[str, Any]] = {
+    "another stylist": {"host": 29},
+    "another attendee": {"attendees": ("neu@web.example",)},
+    "a host we do not know": {"host": 99},
+    "another stylist and attendee": {"host": 29, "attendees": ("neu@web.example", "zwei@web.example")},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("after", [0.0, 60.0], ids=["at once", "a minute later"])
+def test_what_the_salon_edits_before_we_knew_of_it_is_never_taken_away(edit: str, after: float) -> None:
+    case = Open(booked)
+    (uid,) = case.calendar.bookings
+    case.salon.clock.advance(after)
+    email = case.calendar.bookings[uid].attendees
+    case.calendar.change(uid, **EDITS[edit])
+    if case.calendar.bookings[uid].attendees != email:
+        # It is found by the address we sent, which Cal.com keeps among the guests.
+        case.calendar.change(uid, attendees=(*EDITS[edit]["attendees"], *email))
+    assert case.settle(at=90) is Settled.CONFIRMED
+    assert (case.state, case.texts, case.blocked) == ("CONFIRMED", ["booked"], EDITS[edit].get("host") != 29)
+    assert [each.uid for each in case.calendar.accepted()] == [uid]
+    assert "cancel" not in case.calendar.asked
+    assert _row_of(case) == ("emma" if EDITS[edit].get("host") == 29 else "fabian", uid, TEN)
+
+
+def test_a_host_nobody_knows_is_put_before_a_person() -> None:
+    case = Open(wrong(host=99))
+    assert case.settle(at=45) is Settled.CONFIRMED
+    assert case.kinds == [alerts.DRIFT_FOUND]
+    assert case.salon.alerts.raised[0].facts["drift"] == "unknown_host"
+
+
+def test_what_the_salon_made_longer_is_followed_and_what_cal_com_made_longer_is_undone() -> None:
+    """Who has done it is told by when: nobody edits within seconds."""
+    ends = {}
+    for after in (0.0, 30.0):
+        case = Open(booked)
+        (uid,) = case.calendar.bookings
+        case.salon.clock.advance(after)
+        case.calendar.change(uid, end=LONGER)
+        case.settle(at=60)
+        ends[after] = case.state, [each.end for each in case.calendar.accepted()]
+    assert ends == {0.0: ("FAILED", []), 30.0: ("CONFIRMED", [LONGER])}
+
+
+def test_a_move_that_goes_in_a_circle_is_put_before_a_person_and_the_time_stays_blocked() -> None:
+    def circle(calendar: FakeCalendar, request: BookingRequest) -> None:
+        first = calendar.insert(request)
+        second = calendar.move(first.uid, TEN + timedelta(hours=1))
+        calendar.change(second.uid, status="cancelled", called_off=False, rescheduled_to=first.uid)
+
+    case = Open(circle)
+    assert [case.settle(at=at) for at in (45, 90, 400)] == [Settled.WAITING] * 3
+    assert (case.state, case.blocked) == ("PENDING", True)
+    assert [each.facts.get("drift") for each in case.salon.alerts.raised] == ["chain"]
+
+
+def test_half_of_a_move_is_no_cancellation() -> None:
+    """The old booking is shown as cancelled; where it was moved to shows half a minute later, days away."""
+
+    def half(calendar: FakeCalendar, request: BookingRequest) -> None:
+        first = calendar.insert(request)
+        second = calendar.move(first.uid, TEN + timedelta(days=5))
+        calendar.bookings[first.uid] = replace(calendar.bookings[first.uid], rescheduled_to=None)
+        calendar.hidden[second.uid] = calendar.clock.now() + timedelta(seconds=25)
+
+    case = Open(half)
+    assert case.settle(at=20) is Settled.WAITING
+    assert case.settle(at=50) is Settled.CONFIRMED
+    assert _row_of(case)[2] == TEN + timedelta(days=5)
+    assert case.texts == ["booked"]
+
+
+def test_a_cancellation_that_names_nobody_is_believed_half_a_minute_later() -> None:
+    case = Open(wrong(status="cancelled", called_off=False))
+    assert case.settle(at=20) is Settled.WAITING
+    assert case.settle(at=50) is Settled.RELEASED
+    assert (case.state, case.why, case.texts) == ("FAILED", "cancelled_there", ["not_booked"])
+
+
+def test_what_somebody_has_taken_over_while_it_was_being_undone_stays_and_is_told_of() -> None:
+    case = Open(wrong(end=LONGER))
+    case.calendar.cancel_faults.append(Unclear("HTTP 502"))
+    assert case.settle(at=20) is Settled.WAITING
+    (uid,) = case.calendar.bookings
+    case.salon.clock.advance(30)
+    case.calendar.change(uid, start=TEN + timedelta(hours=2), end=LONGER + timedelta(hours=2))
+    case.salon.alerts.raised.clear()
+    assert case.settle(at=90) is Settled.RELEASED
+    assert [each.uid for each in case.calendar.accepted()] == [uid]
+    assert [each.facts.get("drift") for each in case.salon.alerts.raised] == ["taken_over"]
+
+
+# What Cal.com will not cancel any more
+
+ENDED = Refused(Refusal.NOT_ALLOWED, "HTTP 400 Cannot cancel a booking that has already ended")
+
+
+def test_what_is_over_and_cannot_be_cancelled_ends_and_a_person_is_told_once() -> None:
+    case = Open(wrong(end=LONGER))
+    case.calendar.cancel_faults.extend([ENDED] * 9)
+    case.settle(at=20)
+    assert (case.state, case.blocked) == ("COMPENSATING", True)
+    over = (LONGER - case.made).total_seconds()
+    assert case.settle(at=over - 1) is Settled.WAITING, "a refusal is no end while somebody may still come"
+    case.salon.alerts.raised.clear()
+    assert case.settle(at=over) is Settled.RELEASED
+    assert (case.state, case.why, case.blocked) == ("FAILED", "over", False)
+    assert [each.facts.get("drift") for each in case.salon.alerts.raised] == ["refused"]
+    assert case.settle() is Settled.NOTHING_TO_DO
+
+
+def test_what_does_not_end_is_told_of_once_a_day() -> None:
+    case = Open(booked)
+    case.calendar.find = lambda *_, **__: Unclear("HTTP 502")  # type: ignore[method-assign]
+    for at in range(900, 5 * 3600, 300):
+        case.settle(at=at)
+    assert case.kinds == [alerts.STUCK]
+    case.settle(at=30 * 3600)
+    assert case.kinds == [alerts.STUCK] * 2
+
+
+# What is written down
+
+
+@pytest.mark.parametrize(
+    ("did", "repairs"),
+    [(booked, ["confirm"]), (lambda *_: None, ["release"]), (wrong(end=LONGER), ["undo", "release"])],
+    ids=["booked", "nothing", "wrong"],
+)
+def test_what_is_settled_in_the_background_leaves_an_entry_of_before_and_after(did: Any, repairs: list[str]) -> None:
+    case = Open(did)
+    case.settle(at=200)
+    case.settle(at=260)
+    entries = {each["repair"]["S"]: each for each in case.salon.items("AUDIT")}
+    assert sorted(entries) == sorted(repairs)
+    states = [(each["before"]["M"]["state"]["S"], each["after"]["M"]["state"]["S"]) for each in entries.values()]
+    assert {before for before, _ in states} <= {"PENDING", "COMPENSATING"}
+    assert case.state in {after for _, after in states}
+    assert {each["by"]["S"] for each in entries.values()} == {"worker"}

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
+from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.inbox import DynamoInbox
 from bookend.application import alerts
 from bookend.application.background import Background
-from bookend.application.deadline import Deadline
+from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.ports import Job, StoreUnavailable
 from bookend.application.receiving import REQUEUE_AFTER
 from bookend.application.settling import SETTLE, STUCK
-from bookend.application.sweeping import MOST, ONE_S, sweep
+from bookend.application.sweeping import MOST, sweep
 from bookend.domain.answers import Unclear
 from tests.support.calendar import lost_before
 from tests.support.salon import Salon
@@ -68,7 +69,8 @@ class Round:
         return Background(
             tenant=found,
             appointments=salon.appointments.within(deadline),
-            adoptions=DynamoAdoptions(salon.table).within(deadline),
+            adoptions=DynamoAdoptions(salon.table.within(deadline)),
+            changes=DynamoChanges(salon.table.within(deadline)),
             calendar=salon.calendar,
             alerts=salon.alerts,
             clock=salon.clock,

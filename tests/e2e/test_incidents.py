@@ -147,7 +147,7 @@ def never_repairs_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sees_no_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
     """What others book is taken in as if nothing were there."""
-    monkeypatch.setattr(running_module("bookend.application.converging"), "_conflicts", lambda *_: False)
+    monkeypatch.setattr(running_module("bookend.application.converging"), "overlaps", lambda *_: False)
 
 
 def forgets_what_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,16 +192,19 @@ class Unsteady:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def free_starts(self, event_types: Any, window: Any, *, deadline: Deadline) -> Any:
+    def free_starts(self, event_types: Any, window: Any, *, deadline: Deadline, moving: str | None = None) -> Any:
         lost = dict.fromkeys(event_types, Unclear("ReadTimeout"))
         return self._answer(
-            lambda: self._inner.free_starts(event_types, window, deadline=deadline), deadline, lost, reads=True
+            lambda: self._inner.free_starts(event_types, window, deadline=deadline, moving=moving),
+            deadline,
+            lost,
+            reads=True,
         )
 
     def book(self, request: BookingRequest, *, deadline: Deadline) -> Any:
         return self._answer(lambda: self._inner.book(request, deadline=deadline), deadline, Unclear("ReadTimeout"))
 
-    def find(self, email: str, window: Any, *, deadline: Deadline) -> Any:
+    def find(self, email: str, window: Any, *, deadline: Deadline, moving: str | None = None) -> Any:
         return self._answer(
             lambda: self._inner.find(email, window, deadline=deadline), deadline, Unclear("ReadTimeout"), reads=True
         )

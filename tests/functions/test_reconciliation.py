@@ -8,7 +8,7 @@ import pytest
 
 from bookend import observability
 from bookend.application import alerts
-from bookend.application.reconciling import REQUESTS
+from bookend.application.invocation import REQUESTS
 from bookend.domain.appointment import AppointmentState
 from tests.support.http import Doors, LambdaContext, door
 from tests.support.seeded import CANARIES, SEEDS, SeededWorld

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from bookend.adapters.dynamodb.keys import DUE_INDEX
+from bookend.adapters.dynamodb.keys import CUSTOMER_INDEX, DUE_INDEX
 from bookend.observability import NAMESPACE
 from tests.infrastructure.reached import parts_reached, variables_needed
 from tests.infrastructure.stack import ROOT, Stack, actions, as_list
@@ -46,6 +46,9 @@ ITEMS: dict[str, dict[str, str]] = {
     "SyncWorkerFunction": _EVERY_PART_OF_A_TRANSACTION,
     "ReconciliationFunction": _EVERY_PART_OF_A_TRANSACTION,
 }
+
+ASKS_FOR_CUSTOMERS = {"RetellFunctionsFunction"}
+"""Who looks for a customer's appointments: only whoever speaks to one."""
 
 CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
@@ -119,6 +122,8 @@ def _by_the_code(stack: Stack, function: str) -> Iterable[tuple[str, Any]]:
         yield "sqs:SendMessage", {"Fn::GetAtt": [QUEUE, "Arn"]}
     if "due_work" in parts:
         yield "dynamodb:Query", {"Fn::Sub": f"${{{TABLE}.Arn}}/index/{DUE_INDEX}"}
+    if function in ASKS_FOR_CUSTOMERS:
+        yield "dynamodb:Query", {"Fn::Sub": f"${{{TABLE}.Arn}}/index/{CUSTOMER_INDEX}"}
     for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values():
         if function in json.dumps(mapping["FunctionName"]):
             yield from ((action, mapping["EventSourceArn"]) for action in CONSUMES)

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from bookend.application import alerts
 from bookend.application.book_appointment import LEASE
+from bookend.application.deadline import ONE_S
 from functions.reconciliation.handler import SWEEP_S
-from functions.sync_worker.handler import ONE_S
 from tests.infrastructure.reached import tasks_known
 from tests.infrastructure.rules_of_rights import handler_of
 from tests.infrastructure.stack import Json, Stack

@@ -82,9 +82,11 @@ class Unhurried(CalcomCalendar):
     """Cal.com with all the time it needs, whatever the turn's share for it is."""
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
-        return super().free_starts(event_types, window, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
+        return super().free_starts(
+            event_types, window, deadline=Deadline.within(UNHURRIED_S, deadline.clock), moving=moving
+        )
 
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
         return super().book(request, deadline=Deadline.within(UNHURRIED_S, deadline.clock))

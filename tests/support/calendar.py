@@ -29,6 +29,7 @@ from bookend.domain.timeslot import Slot
 BUSY = Refused(Refusal.HOST_BUSY, 'HTTP 400 {"error": "User either already has booking at this time"}')
 ListFault = Callable[["FakeCalendar", ListQuery, int], Page | CalendarTrouble]
 Fault = Callable[["FakeCalendar", BookingRequest], CreateAnswer]
+MoveFault = Callable[["FakeCalendar", str, datetime], CreateAnswer]
 
 
 @dataclass
@@ -48,6 +49,7 @@ class FakeCalendar:
     starts: dict[int, list[datetime]] = field(default_factory=dict)
     faults: deque[Fault] = field(default_factory=deque)
     slot_faults: deque[CalendarTrouble] = field(default_factory=deque)
+    move_faults: deque[MoveFault] = field(default_factory=deque)
     cancel_faults: deque[CancelAnswer] = field(default_factory=deque)
     list_faults: deque[ListFault] = field(default_factory=deque)
     page_size: int = 250
@@ -59,7 +61,7 @@ class FakeCalendar:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(13_000_001))
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         found: dict[str, FreeStarts | CalendarTrouble] = {}
         for staff, event_type in event_types.items():
@@ -71,7 +73,8 @@ class FakeCalendar:
             free = [
                 start
                 for start in self.starts.get(event_type, [])
-                if window.start <= start < window.end and not self.in_the_way(kind.host, Slot.of(start, kind.minutes))
+                if window.start <= start < window.end
+                and not self.in_the_way(kind.host, Slot.of(start, kind.minutes), but=moving)
             ]
             found[staff] = FreeStarts(tuple(free), self.clock.now())
         return found
@@ -138,17 +141,45 @@ class FakeCalendar:
         return new
 
     def change(self, uid: str, **changes: Any) -> Booking:
-        """The salon changes a booking in place: another host, another end, another state."""
+        """The salon changes a booking in place: another host, another end, another state; it gives a reason."""
+        if changes.get("status") == "cancelled":
+            changes = {"called_off": True} | changes
         self.bookings[uid] = replace(self.bookings[uid], updated_at=self.clock.now(), **changes)
         return self.bookings[uid]
 
-    def in_the_way(self, host: int, slot: Slot) -> bool:
-        """Whether the host has an accepted booking that overlaps."""
-        return any(each.host == host and Slot(each.start, each.end).overlaps(slot) for each in self.accepted())
+    def in_the_way(self, host: int, slot: Slot, *, but: str | None = None) -> bool:
+        """Whether the host has an accepted booking that overlaps, other than the one that is moved."""
+        return any(
+            each.host == host and each.uid != but and Slot(each.start, each.end).overlaps(slot)
+            for each in self.accepted()
+        )
 
     def accepted(self) -> list[Booking]:
         """Live bookings."""
         return [each for each in self.bookings.values() if each.status == "accepted"]
+
+    def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
+        if not deadline.remaining():
+            return NotSent("no time left to send it")
+        self.asked.append("reschedule")
+        if self.move_faults:
+            return self.move_faults.popleft()(self, uid, start)
+        return self.make_move(uid, start)
+
+    def make_move(self, uid: str, start: datetime) -> CreateAnswer:
+        """Move as Cal.com does when nothing goes wrong: to the event type's length, whatever the booking's was."""
+        old = self.shown().get(uid)
+        if old is None:
+            return NotThere("HTTP 404")
+        old = self.bookings[uid]
+        if old.status != "accepted":
+            return Refused(Refusal.GONE, "HTTP 400 it has been cancelled")
+        kind = self.event_types[old.event_type or 0]
+        if self.in_the_way(old.host or 0, Slot.of(start, kind.minutes), but=uid):
+            return BUSY
+        moved = self.move(uid, start)
+        self.bookings[moved.uid] = replace(moved, end=start + timedelta(minutes=kind.minutes))
+        return Answered(self.bookings[moved.uid])
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         if not deadline.remaining():
@@ -158,7 +189,8 @@ class FakeCalendar:
             return self.cancel_faults.popleft()
         if uid not in self.shown():
             return NotThere("HTTP 404")
-        self.bookings[uid] = replace(self.bookings[uid], status="cancelled", updated_at=self.clock.now())
+        now = self.clock.now()
+        self.bookings[uid] = replace(self.bookings[uid], status="cancelled", called_off=True, updated_at=now)
         return Cancelled()
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:

@@ -19,6 +19,7 @@ from typing import Any
 
 from bookend.adapters.dynamodb import items
 from bookend.application.outcomes import (
+    AgainstPolicy,
     Booked,
     BookOutcome,
     CheckOutcome,
@@ -279,7 +280,7 @@ def _one_outbox_row(world: World) -> Iterator[str]:
         if each.source != OURS:
             continue
         if each.state is AppointmentState.CONFIRMED:
-            sound = rows == ["booked"]
+            sound = rows in (["booked"], ["moved"])  # moved before anybody sent "booked"
         else:
             sound = rows in ([], ["not_booked"]) if each.state is AppointmentState.FAILED else each.state not in OPEN
             sound = sound or not rows
@@ -325,7 +326,7 @@ def _borne_out(world: World, heard: Heard, *, told_may_lag: bool) -> Iterable[st
             texted = [each for each in known if each.state is AppointmentState.CONFIRMED and each.id in world.outbox]
             if not noted and not texted:
                 yield f"I5 told open, nobody owes a text: {[(each.id, each.state, each.told) for each in known]}"
-        case Offers(offers=offers):
+        case Offers(offers=offers) | AgainstPolicy(offers=offers):
             yield from _kept(world, offers)
 
 

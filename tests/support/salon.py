@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
+from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.slots import DynamoSlotCache
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.retell.replies import Reply, Speaker
@@ -120,6 +121,7 @@ class Salon:
         self.calendar = self.calendar or FakeCalendar(self.clock, kinds)
         self.table = Table(self.client, self.table_name, clock=self.clock)
         self.appointments = DynamoAppointments(self.table)
+        self.changes = DynamoChanges(self.table)
         self.slots = DynamoSlotCache(self.table)
 
     def open(
@@ -159,6 +161,7 @@ class Phone:
         return Turn(
             call=self.as_call,
             appointments=salon.appointments.within(deadline),
+            changes=salon.changes.within(deadline),
             calendar=salon.calendar,
             slots=salon.slots.within(deadline),
             queue=salon.queue,

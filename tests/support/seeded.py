@@ -19,13 +19,16 @@ from typing import Any
 
 from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
+from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.application.background import Background
 from bookend.application.deadline import Deadline
+from bookend.application.findings import Report
+from bookend.application.invocation import Limits
 from bookend.application.ports import Run, RunKind, Runs
-from bookend.application.reconciling import DAYS_AHEAD, Limits, Report, new_full, new_poll, reconcile
+from bookend.application.reconciling import DAYS_AHEAD, new_full, new_poll, reconcile
 from bookend.domain.answers import Booking, booking_metadata
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.contacts import Customer
@@ -209,7 +212,8 @@ class SeededWorld:
         if text is not None:
             values = {"kind": "not_booked", "appt": made.id, "told": told.value, "state": text, "at": "x", "ttl": 1}
             self.put(keys.outbox(self.tenant.id, made.op) | to_wire(values))
-        late = self.booking_of(made, uid=f"late{number}", id=20_000_000 + number, updated_at=self.clock.now())
+        now = self.clock.now()
+        late = self.booking_of(made, uid=f"late{number}", id=20_000_000 + number, created_at=now, updated_at=now)
         self.calendar.bookings[late.uid] = late
         return made, late
 
@@ -252,7 +256,8 @@ class SeededWorld:
         return Background(
             tenant=self.tenant,
             appointments=self.salon.appointments.within(deadline),
-            adoptions=self.adoptions.within(deadline),
+            adoptions=DynamoAdoptions(self.salon.table.within(deadline)),
+            changes=DynamoChanges(self.salon.table.within(deadline)),
             calendar=self.calendar,
             alerts=alerts or self.alerts,
             clock=self.clock,
@@ -262,14 +267,14 @@ class SeededWorld:
 
     def full(self, ahead: int = DAYS_AHEAD) -> Run:
         """The unfinished full run, or a new one."""
-        kept, _, version = self.runs.current(self.tenant.id, RunKind.FULL)
+        before = self.runs.current(self.tenant.id, RunKind.FULL)
         now = self.clock.now()
-        return kept or new_full(now, version, today=now.astimezone(self.tenant.zone).date(), ahead=ahead)
+        return before.run or new_full(now, before, today=now.astimezone(self.tenant.zone).date(), ahead=ahead)
 
     def poll(self) -> Run:
         """The unfinished poll, or a new one."""
-        kept, watermark, version = self.runs.current(self.tenant.id, RunKind.POLL)
-        return kept or new_poll(self.clock.now(), watermark, version)
+        before = self.runs.current(self.tenant.id, RunKind.POLL)
+        return before.run or new_poll(self.clock.now(), before)
 
     def once(self, run: Run, *, limits: Limits | None = None, runs: Runs | None = None, **how: Any) -> Report:
         """One invocation, progress kept unless dry."""

@@ -19,6 +19,8 @@ from bookend import observability
 from bookend.adapters.bounded import Bounds, Late, Threads
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
+from bookend.adapters.dynamodb.changes import DynamoChanges
+from bookend.adapters.dynamodb.circuit import CircuitCopy, DynamoCircuit
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.inbox import DynamoInbox
 from bookend.adapters.dynamodb.runs import DynamoRuns
@@ -29,6 +31,7 @@ from bookend.adapters.secrets.store import SecretStore, SecretUnusable
 from bookend.adapters.sqs.queue import SqsQueue
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
 from bookend.application.background import Background
+from bookend.application.circuit import GuardedCalendar
 from bookend.application.ports import KeyUnavailable, TenantUnusable
 from bookend.config import Settings, is_starting_in_lambda, read_settings
 
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
         Alerts,
         Appointments,
         Calendar,
+        Changes,
+        Circuit,
         Clock,
         DueWork,
         Ids,
@@ -133,6 +138,10 @@ class Dependencies:
         return DynamoAppointments(self.table)
 
     @cached_property
+    def changes(self) -> Changes:
+        return DynamoChanges(self.table)
+
+    @cached_property
     def slots(self) -> SlotCache:
         return DynamoSlotCache(self.table)
 
@@ -154,6 +163,7 @@ class Dependencies:
             tenant=tenant,
             appointments=DynamoAppointments(table),
             adoptions=DynamoAdoptions(table),
+            changes=DynamoChanges(table),
             calendar=self.calendar,
             alerts=self.alerts,
             clock=self.clock,
@@ -182,6 +192,22 @@ class Dependencies:
 
     @cached_property
     def calendar(self) -> Calendar:
+        """Cal.com, left alone while its breaker is open."""
+        return GuardedCalendar(self.calcom, self.circuit, alerts=self.alerts, clock=self.clock)
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        """The breakers; from now on they come along with what is read from the table."""
+        self.table.bring_along(self._circuit_copy)
+        return DynamoCircuit(self.table, self._circuit_copy, ids=self.ids, on_trouble=observability.circuit_not_noted)
+
+    @cached_property
+    def _circuit_copy(self) -> CircuitCopy:
+        return CircuitCopy(_named(self.settings.calcom_base_url, "Cal.com's address"), clock=self.clock)
+
+    @cached_property
+    def calcom(self) -> Calendar:
+        """Cal.com itself, breaker or not: for probes."""
         from bookend.adapters.calcom.client import CalcomCalendar  # noqa: PLC0415 - httpx only where Cal.com is asked
 
         arn = _named(self.settings.calcom_secret_arn, "Cal.com's key")

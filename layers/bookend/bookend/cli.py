@@ -9,12 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bookend import bootstrap
+from bookend import bootstrap, cli_breaker
 from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
 from bookend.application.deadline import Deadline
-from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, MOST_DESTRUCTIVE, Limits, Report, new_full, reconcile
+from bookend.application.findings import Finding, Report
+from bookend.application.invocation import MOST_DESTRUCTIVE, Limits
+from bookend.application.ports import Progress, StoreUnavailable
+from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, new_full, reconcile
 from bookend.config import Settings
 from bookend.domain.tenant import Tenant
 
@@ -64,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         help="stop before more than so many cancellations (default %(default)s)",
     )
     reconcile.set_defaults(run=_reconcile)
+    cli_breaker.add_to(groups)
     return parser
 
 
@@ -114,7 +118,7 @@ def _reconcile(options: argparse.Namespace) -> int:
         return _refuse(f"there is no tenant {options.tenant}")
     now = deps.clock.now()
     today = now.astimezone(work.tenant.zone).date()
-    run = new_full(now, 0, today=today, back=options.back, ahead=options.ahead)
+    run = new_full(now, Progress(), today=today, back=options.back, ahead=options.ahead)
     limits = Limits(
         apply=options.apply, requests=_SHELL_REQUESTS, most_destructive=options.most_destructive, patient=True
     )

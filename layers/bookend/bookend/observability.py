@@ -19,7 +19,7 @@ from bookend.application import alerts
 from bookend.application.ports import Alert
 
 if TYPE_CHECKING:
-    from bookend.application.reconciling import Report
+    from bookend.application.findings import Report
 
 NAMESPACE = "Bookend"
 SIGNATURE_REJECTED = "SignatureRejected"
@@ -52,6 +52,7 @@ _MADE_BY_US = re.compile(
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
     r"|differs in [a-z, ]{1,80}|its op_id is not ours|its metadata is lost|found later, not as asked"
     r"|uid or id of another appointment"
+    r"|HTTP [0-9]{3}|no connection"
     r"|no clear answer|key rejected|not sent|not there|refused after an unknown outcome of the same operation"
 )
 """Facts that are what they look like: those of this form that somebody else writes say nothing of people."""
@@ -153,6 +154,16 @@ def tenant_unusable(tenant: str) -> None:
     """A stored document does not read as a tenant."""
     logger.error("tenant unusable", extra={"tenant": tenant})
     count(TENANT_UNUSABLE)
+
+
+def circuit_not_noted(reason: str) -> None:
+    """A breaker could not be read or written, for a reason nobody expected; `reason` is the name of an error."""
+    logger.error("circuit not noted", extra={"reason": reason})
+
+
+def circuit_probed(kind: str, breaker: Mapping[str, Any], trouble: str | None) -> None:
+    """Cal.com was tried while a breaker was open; `trouble` is our word, None: it has answered."""
+    logger.warning("circuit probed", extra={"kind": kind, "trouble": trouble, **breaker})
 
 
 def secret_is_stale() -> None:

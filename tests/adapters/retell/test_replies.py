@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -24,6 +25,7 @@ from bookend.application import outcomes as o
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment
 from bookend.domain.availability import Offer
 from bookend.domain.contacts import Customer
+from bookend.domain.policy import BeyondHorizon, BookRefusal, NumberWithheld, TooManyOpen, TooSoon
 from bookend.domain.saying import Language
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
@@ -81,6 +83,10 @@ def _offered(asked: date, wanted: datetime | None, *slots: Slot) -> o.Offers:
     return o.Offers(HAIRCUT, asked, wanted, offers(*slots), TODAY)
 
 
+def _refused(refusal: BookRefusal, asked: date, wanted: datetime | None, *slots: Slot) -> o.AgainstPolicy:
+    return o.AgainstPolicy(refusal, asked, wanted, HAIRCUT, offers(*slots), TODAY)
+
+
 def _as_said(outcome: o.Offers) -> list[Offer]:
     """The very time that was asked for comes first, then as the day goes."""
     return sorted(outcome.offers, key=lambda each: (each.slot.start != outcome.at, each.slot.start))
@@ -130,6 +136,17 @@ OUTCOMES: dict[str, o.CheckOutcome | o.BookOutcome | o.ServiceList] = {
         for rule in o.Rule
         for left in (offers(slot(MONDAY, 9), slot(MONDAY + timedelta(1), 9)), NONE)
     },
+    "too soon, today": _refused(TooSoon(at(SUNDAY, 20, 18)), TODAY, None, slot(MONDAY, 9), slot(MONDAY, 9, 30)),
+    "too soon, tomorrow": _refused(TooSoon(at(MONDAY, 0)), SUNDAY, None, slot(MONDAY, 9)),
+    "too soon, a day": _refused(TooSoon(at(MONDAY + timedelta(1), 9)), MONDAY, None, slot(MONDAY + timedelta(1), 9)),
+    "too soon, a time": _refused(TooSoon(at(SUNDAY, 20, 18)), SUNDAY, at(SUNDAY, 10), slot(SUNDAY, 20, 30)),
+    "too soon, nothing else": _refused(TooSoon(at(MONDAY, 10)), SUNDAY, at(SUNDAY, 10)),
+    "beyond the horizon": _refused(BeyondHorizon(date(2025, 12, 24)), date(2025, 12, 25), None),
+    "beyond the horizon, a time": _refused(BeyondHorizon(date(2025, 12, 24)), date(2026, 1, 5), NEXT_YEAR.start),
+    "beyond the horizon, over the year": _refused(BeyondHorizon(date(2026, 1, 4)), date(2026, 1, 5), None),
+    "one open": _refused(TooManyOpen(1), MONDAY, at(MONDAY, 9)),
+    "too many open": _refused(TooManyOpen(3), MONDAY, at(MONDAY, 9)),
+    "number withheld": _refused(NumberWithheld(), MONDAY, None),
     "not booked": o.NotBooked(),
     "still open": o.StillOpen(EIGHT_THIRTY, TODAY),
     "has one": o.HasOne(EIGHT_THIRTY, TODAY),
@@ -168,7 +185,14 @@ TENANTS: dict[str, Tenant] = {
     "de, no callback": replace(TENANT, callback={}),
     "en, no callback": replace(TENANT, language=Language.EN, callback={}),
 }
-WITH_CALLBACK = {"not booked", "not bookable by phone", "services, none"}
+WITH_CALLBACK = {
+    "one open",
+    "too many open",
+    "number withheld",
+    "not booked",
+    "not bookable by phone",
+    "services, none",
+}
 
 
 def table() -> Iterator[tuple[str, str, Reply]]:
@@ -210,6 +234,8 @@ def test_the_table_has_every_outcome() -> None:
     rules = {each.rule for each in OUTCOMES.values() if isinstance(each, o.Forbidden)}
     reasons = {each.reason for each in OUTCOMES.values() if isinstance(each, o.SlotTaken)}
     assert (asked, rules, reasons) == (set(o.Missing), set(o.Rule), set(o.Reason))
+    refusals = {type(each.refusal) for each in OUTCOMES.values() if isinstance(each, o.AgainstPolicy)}
+    assert refusals == set(get_args(BookRefusal))
 
 
 def test_every_sentence_of_the_catalogue_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +307,52 @@ def test_spoken_txt_holds_every_sentence() -> None:
     if os.environ.get("APPROVE"):
         SPOKEN.write_text(text, encoding="utf-8")
     assert SPOKEN.read_text(encoding="utf-8") == text
+
+
+# The salon's rules
+
+
+def test_a_refusal_by_the_salons_rules_says_why_and_what_is_possible() -> None:
+    assert said("too soon, a time") == (
+        "Am Sonntag, 26. Oktober, um 10 Uhr kann ich leider keinen Termin mehr buchen: Das ist zu kurzfristig. Buchen "
+        "kann ich frühestens am Sonntag, 26. Oktober, um 20 Uhr 20. Möchten Sie stattdessen um 20 Uhr 30 kommen?"
+    )
+    assert "bis Mittwoch, 24. Dezember, buchen. Soll ich nach einer anderen Zeit schauen?" in said("beyond the horizon")
+    for name in ("one open", "too many open", "number withheld"):
+        assert said(name).endswith(TENANT.callback[Language.DE])
+    assert "Mit angezeigter Nummer wäre es möglich." in said("number withheld")
+    assert "Mehr als 3 Termine" in said("too many open")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("too soon, a time", "too_soon"),
+        ("beyond the horizon", "too_far"),
+        ("one open", "too_many_open"),
+        ("too many open", "too_many_open"),
+        ("number withheld", "number_withheld"),
+    ],
+)
+def test_the_reason_is_a_documented_word_too(name: str, reason: str) -> None:
+    reply = Speaker(TENANT).reply(OUTCOMES[name])
+    assert (reply["status"], reply["reason"]) == ("policy", reason)
+    (row,) = (line for line in VOICE.read_text(encoding="utf-8").splitlines() if line.startswith("| `policy` |"))
+    assert f"`{reason}`" in row
+
+
+@pytest.mark.parametrize(
+    ("earliest", "heard"),
+    [
+        (at(SUNDAY, 10), "um 10 Uhr."),
+        (at(SUNDAY, 10) + timedelta(microseconds=1), "um 10 Uhr 5."),
+        (at(SUNDAY, 10, 17), "um 10 Uhr 20."),
+        (at(SUNDAY, 23, 59), "am Montag, 27. Oktober, um 0 Uhr."),
+    ],
+)
+def test_the_earliest_time_that_is_said_is_one_that_may_be_booked(earliest: datetime, heard: str) -> None:
+    reply = Speaker(TENANT).reply(_refused(TooSoon(earliest), SUNDAY, None))
+    assert f"{heard} Soll ich" in reply["message"]
 
 
 # What the incidents ask for, word by word

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 import pytest
 
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
+from bookend.domain.policy import Policy, PolicySettings, policy_of
 from tests.support.salon import EXAMPLE
 
 Change = Callable[[dict[str, Any]], Any]
@@ -70,7 +72,7 @@ BUSY = "a busy segment needs minutes and, for each stylist who does it, an event
 
 RULES: list[tuple[Change, str]] = [
     # what must be there, and as what
-    *((without(name), f"{name}: Field required") for name in CONTENT if name not in {"callback", "agents"}),
+    *((without(name), f"{name}: Field required") for name in CONTENT if name not in {"callback", "agents", "policy"}),
     (without("staff", 0, "calcom_user"), "staff.0.calcom_user: Field required"),
     (without("services", 0, "name"), "services.0.name: Field required"),
     (put("name", value=""), "name: String should have at least 1 character"),
@@ -183,6 +185,38 @@ RULES: list[tuple[Change, str]] = [
         put("services", 2, "synonyms", value=["Maennerhaarschnitt"]),
         "document: 'maennerhaarschnitt' names the services beratung and herrenhaarschnitt: a caller could mean either",
     ),
+    # policies
+    (put("policy", value={"book_notice_minutes": -1}), "policy.book_notice_minutes: Input should be greater than or"),
+    (put("policy", value={"book_notice_minutes": "90"}), "policy.book_notice_minutes: Input should be a valid integer"),
+    (put("policy", value={"book_notice_minutes": None}), "policy.book_notice_minutes: Input should be a valid integer"),
+    (put("policy", value={"move_until_minutes": 1.5}), "policy.move_until_minutes: Input should be a valid integer"),
+    (put("policy", value={"cancel_until_minutes": 525_601}), "policy.cancel_until_minutes: Input should be less than"),
+    (
+        put("policy", value={"book_horizon_days": 401}),
+        "policy.book_horizon_days: Input should be less than or equal to",
+    ),
+    (put("policy", value={"most_moves": -1}), "policy.most_moves: Input should be greater than or equal to 0"),
+    (put("policy", value={"most_open": 0}), "policy.most_open: Input should be greater than or equal to 1"),
+    (put("policy", value={"withheld_may_book": "no"}), "policy.withheld_may_book: Input should be a valid boolean"),
+    (put("policy", value=None), "policy: Input should be an object"),
+    (put("branches", 0, "policy", value={"most_open": True}), "branches.0.policy.most_open: Input should be a valid"),
+    (put("staff", 2, "policy", value={"most_open": 0}), "staff.2.policy.most_open: Input should be greater than or"),
+    (
+        put("services", 0, "policies", value={"fabian": {"most_moves": -1}}),
+        "services.0.policies.fabian.most_moves: Input should be greater than or equal to 0",
+    ),
+    (
+        put("services", 1, "policies", value={"udo": {}}),
+        "document: service 'damenhaarschnitt': 'udo' has a policy for it and does not do it",
+    ),
+    (
+        put("services", 1, "policies", value={"nora": {}}),
+        "document: service 'damenhaarschnitt': 'nora' has a policy for it and does not do it",
+    ),
+    (
+        put("policy", value={"book_notice_minutes": 2 * 24 * 60, "book_horizon_days": 1}),
+        "document: service 'beratung': the policies leave no time in which 'fabian' may be booked",
+    ),
 ]
 
 
@@ -199,10 +233,20 @@ def test_each_rule_names_the_place_and_what_to_write(change: Change, problem: st
         (("staff", 2), "staff.2.zonee"),
         (("services", 0), "services.0.zonee"),
         (("services", 3, "segments", 1), "services.3.segments.1.zonee"),
+        (("policy",), "policy.zonee"),
+        (("branches", 0, "policy"), "branches.0.policy.zonee"),
+        (("staff", 0, "policy"), "staff.0.policy.zonee"),
+        (("services", 0, "policies", "fabian"), "services.0.policies.fabian.zonee"),
     ],
 )
 def test_unknown_keys_are_mistakes_everywhere(path: tuple[Any, ...], place: str) -> None:
-    assert problems(put(*path, "zonee", value="Europe/Berlin")) == [f"{place}: Extra inputs are not permitted"]
+    def misspelt(document: dict[str, Any]) -> None:
+        place: Any = document
+        for step in path:
+            place = place.setdefault(step, {}) if isinstance(place, dict) else place[step]
+        place["zonee"] = "Europe/Berlin"
+
+    assert problems(misspelt) == [f"{place}: Extra inputs are not permitted"]
 
 
 def test_several_problems_are_all_told_at_once() -> None:
@@ -256,3 +300,64 @@ def test_an_umlaut_that_is_written_out_names_the_same_service() -> None:
     document = copy.deepcopy(CONTENT)
     document["services"][0]["synonyms"] += ["Maennerhaarschnitt"]
     assert read_tenant(json.dumps(document)).services[0].synonyms[-1] == "Maennerhaarschnitt"
+
+
+class TestPolicies:
+    """What is left out says nothing, and null says that there is no limit."""
+
+    EVERYTHING: ClassVar[dict[str, Any]] = {
+        "book_notice_minutes": 90,
+        "book_horizon_days": 60,
+        "move_until_minutes": 1440,
+        "cancel_until_minutes": 2880,
+        "most_moves": 2,
+        "most_open": 3,
+        "withheld_may_book": False,
+    }
+    SETTINGS = PolicySettings(
+        book_notice=timedelta(minutes=90),
+        book_horizon_days=60,
+        move_until=timedelta(days=1),
+        cancel_until=timedelta(days=2),
+        most_moves=2,
+        most_open=3,
+        withheld_may_book=False,
+    )
+
+    def test_may_stand_at_every_level(self) -> None:
+        document = copy.deepcopy(CONTENT)
+        for place in (document, document["branches"][0], document["staff"][0]):
+            place["policy"] = self.EVERYTHING
+        document["services"][0]["policies"] = {"fabian": self.EVERYTHING}
+        tenant = read_tenant(json.dumps(document))
+        levels = (tenant, tenant.branches[0], tenant.staff[0])
+        assert [each.policy for each in levels] == [self.SETTINGS] * 3
+        assert tenant.services[0].policies == {"fabian": self.SETTINGS}
+        assert tenant.branches[1].policy == PolicySettings()
+
+    def test_the_example_spells_out_what_holds_without_any(self) -> None:
+        tenant = read_tenant(json.dumps(CONTENT))
+        assert set(CONTENT["policy"]) == set(self.EVERYTHING)
+        assert policy_of(tenant, service="beratung", staff="fabian") == Policy(zone=tenant.zone)
+
+    @pytest.mark.parametrize("change", [without("policy"), put("policy", value={})])
+    def test_need_not_stand_anywhere(self, change: Change) -> None:
+        document = copy.deepcopy(CONTENT)
+        change(document)
+        tenant = read_tenant(json.dumps(document))
+        assert tenant.policy == PolicySettings()
+        assert policy_of(tenant, service="beratung", staff="fabian") == Policy(zone=tenant.zone)
+
+    def test_null_is_no_limit_and_hides_what_is_less_specific(self) -> None:
+        document = copy.deepcopy(CONTENT) | {"policy": self.EVERYTHING}
+        document["staff"][0]["policy"] = {"most_open": None, "book_horizon_days": None, "most_moves": None}
+        tenant = read_tenant(json.dumps(document))
+        policy = policy_of(tenant, service="beratung", staff="fabian")
+        assert (policy.most_open, policy.book_horizon_days, policy.most_moves) == (None, None, None)
+        assert policy.book_notice == timedelta(minutes=90)
+
+    def test_of_several_levels_may_leave_a_time_that_none_would_alone(self) -> None:
+        document = copy.deepcopy(CONTENT) | {"policy": {"book_notice_minutes": 2880, "book_horizon_days": 1}}
+        for stylist in document["staff"]:
+            stylist["policy"] = {"book_horizon_days": 2}
+        assert read_tenant(json.dumps(document)).id == "friseur1"

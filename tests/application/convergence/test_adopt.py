@@ -276,10 +276,10 @@ def test_the_scenes_are_what_they_say() -> None:
         "ours_moved": ["follow"],
         "ours_moved_to_another_stylist": ["follow"],
         "ours_cancelled": ["end"],
-        "confirmed_by_its_own_event": [],
-        "wrong_and_found_by_its_event": [],
+        "confirmed_by_its_own_event": ["confirm"],
+        "wrong_and_found_by_its_event": ["release", "undo"],
         "an_orphan": [],
-        "a_late_one_that_somebody_waits_for": ["adopt"],
+        "a_late_one_that_somebody_waits_for": ["adopt", "release"],
         "a_second_live_one": ["follow"],
     }
     assert len(_undisturbed(a_booking_over_one_of_ours)["conflicts"]) == 1

@@ -166,7 +166,7 @@ def moved_meanwhile_is_taken_for_wrong(patch: Patch) -> None:
 
 
 def an_overlap_is_taken_in_as_if_it_were_none(patch: Patch) -> None:
-    patch.setattr(converging, "_conflicts", lambda *_args: False)
+    patch.setattr(converging, "overlaps", lambda *_args: False)
 
 
 def a_move_leaves_its_old_time_behind(patch: Patch) -> None:

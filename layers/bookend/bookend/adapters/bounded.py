@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from bookend.application.deadline import Deadline
@@ -116,13 +116,19 @@ class BoundedCalendar:
         self._bounds = bounds
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
-        told = self._by(deadline, lambda: self._calendar.free_starts(event_types, window, deadline=deadline))
+        def ask() -> Mapping[str, FreeStarts | CalendarTrouble]:
+            return self._calendar.free_starts(event_types, window, deadline=deadline, moving=moving)
+
+        told = self._by(deadline, ask)
         return dict.fromkeys(event_types, told) if isinstance(told, Unclear) else told
 
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
         return self._by(deadline, lambda: self._calendar.book(request, deadline=deadline))
+
+    def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
+        return self._by(deadline, lambda: self._calendar.reschedule(uid, start, reason, deadline=deadline))
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         return self._by(deadline, lambda: self._calendar.cancel(uid, reason, deadline=deadline))

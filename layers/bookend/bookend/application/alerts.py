@@ -5,6 +5,7 @@ from __future__ import annotations
 from bookend.application.ports import Alert
 from bookend.domain.answers import Answered, Booking, CreateAnswer, KeyRejected, NotThere
 from bookend.domain.appointment import Appointment
+from bookend.domain.circuit import Breaker, CircuitKind
 from bookend.domain.drift import Drift
 from bookend.domain.timeslot import instant_text
 
@@ -31,15 +32,21 @@ DRIFT_FOUND = "DriftFound"
 JOB_FAILED = "JobFailed"
 """Something nobody expected, in one piece of work; the others went on without it."""
 BLAST_LIMIT = "BlastLimitReached"
-"""A run would have taken more away than a day ever does: it stopped, and a person must look."""
+"""A run would have taken more away than a day ever does: that is left undone, and a person must look."""
 LIST_CONTRADICTED = "ListContradicted"
 """Cal.com's list and its single bookings contradict each other: nothing is concluded from that list."""
+RECONCILIATION_STUCK = "ReconciliationStuck"
+"""A run has come no further for half an hour."""
 WOKE_TOO_LATE = "WokeTooLate"
 """An operation that had been given up got its booking after all."""
+
+CIRCUIT_OPENED = "CircuitOpened"
+"""Cal.com did not answer several times in a row, and is left alone for a while (domain/circuit.py)."""
 
 KINDS = frozenset(
     {FOREIGN_BOOKING, WRONG_BOOKING, OUTCOME_UNKNOWN, KEY_REJECTED, REQUEST_REFUSED, STUCK, WOKE_TOO_LATE}
     | {CONFLICT_ADOPTED, ORPHAN_CANCELLED, STALE_READ, DRIFT_FOUND, BLAST_LIMIT, LIST_CONTRADICTED, JOB_FAILED}
+    | {CIRCUIT_OPENED, RECONCILIATION_STUCK}
 )
 """Every kind; each is a metric of the same name, and those that page have an alarm in the template."""
 
@@ -113,6 +120,12 @@ def job_failed(kind: str, name: str, error: Exception) -> Alert:
     return Alert(JOB_FAILED, {"job": kind, "job_name": name, "error": type(error).__name__})
 
 
+def circuit_opened(kind: CircuitKind, breaker: Breaker) -> Alert:
+    """Which breaker, after how many failures, and our word for the last one."""
+    why = breaker.last.why if breaker.last is not None else ""
+    return Alert(CIRCUIT_OPENED, {"kind": kind.value, "failures": str(breaker.failures), "why": why})
+
+
 def blast_limit(planned: int, most: int, run: str) -> Alert:
     """How many things would have been taken away."""
     return Alert(BLAST_LIMIT, {"planned": str(planned), "most": str(most), "run": run})
@@ -121,6 +134,16 @@ def blast_limit(planned: int, most: int, run: str) -> Alert:
 def list_contradicted(times: int, run: str) -> Alert:
     """How often a look at a booking itself said otherwise."""
     return Alert(LIST_CONTRADICTED, {"times": str(times), "run": run})
+
+
+def reconciliation_stuck(run: str, invocations: int) -> Alert:
+    """How many invocations in a row brought the run no further."""
+    return Alert(RECONCILIATION_STUCK, {"run": run, "invocations": str(invocations)})
+
+
+def unreadable(uid: str, appointment: Appointment) -> Alert:
+    """A booking of ours that Cal.com does not show for days, or that it says was changed in the future."""
+    return Alert(DRIFT_FOUND, _ours(appointment) | {"booking_uid": uid, "drift": Drift.UNREADABLE.value})
 
 
 def ghost_here(appointment: Appointment) -> Alert:

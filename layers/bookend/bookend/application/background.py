@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bookend.application.deadline import Deadline
-from bookend.application.ports import Adoptions, Alerts, Appointments, Calendar, Clock
+from bookend.application.ports import Adoptions, Alerts, Appointments, Calendar, Changes, Clock
 from bookend.domain.tenant import Tenant
 
 
@@ -17,6 +17,7 @@ class Background:
     tenant: Tenant
     appointments: Appointments
     adoptions: Adoptions
+    changes: Changes
     calendar: Calendar
     alerts: Alerts
     clock: Clock

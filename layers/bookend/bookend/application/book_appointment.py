@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
-from bookend.application.booking_answers import has_one, replay, taken
+from bookend.application.booking_answers import has_one, not_allowed, replay, taken
 from bookend.application.booking_commit import ask_and_commit
 from bookend.application.booking_goal import BookAppointment, Goal, read_goal, read_who, request_of
 from bookend.application.deadline import LEAST_FOR_WRITE_S
 from bookend.application.offering import own_holds
 from bookend.application.outcomes import BookOutcome, NeedInfo, PastTime, TemporaryTrouble
 from bookend.application.ports import AskedBefore, CustomerHasOne, Known, Started, StartLost
+from bookend.application.salon_rules import offer_refused
 from bookend.application.turn import Turn
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment
 from bookend.domain.availability import Offer
@@ -38,6 +39,9 @@ def book_appointment(command: BookAppointment, turn: Turn) -> BookOutcome:
         return goal
     if goal.slot.start <= turn.clock.now():
         return PastTime(turn.today())
+    refusal = offer_refused(turn, goal.service, goal.offer) if goal.offer is not None else None
+    if refusal is not None:  # a time that was not offered has just come from the engine, which knows the rules
+        return _earlier(turn, goal) or not_allowed(turn, goal, refusal)
     started = _start(turn, goal, known)
     return ask_and_commit(turn, goal, started) if isinstance(started, Appointment) else started
 

@@ -7,8 +7,9 @@ from typing import assert_never
 
 from bookend.application.booking_goal import Goal
 from bookend.application.deadline import COMMIT_RESERVE_S
-from bookend.application.offering import NoAnswer, find_free, keep
+from bookend.application.offering import Free, keep
 from bookend.application.outcomes import (
+    AgainstPolicy,
     Booked,
     BookOutcome,
     Forbidden,
@@ -21,11 +22,13 @@ from bookend.application.outcomes import (
     TemporaryTrouble,
 )
 from bookend.application.ports import StoreUnavailable
+from bookend.application.salon_rules import against_policy, find_bookable
 from bookend.application.settling import EXISTING
 from bookend.application.turn import Turn
 from bookend.domain.appointment import Appointment, AppointmentState, Told
-from bookend.domain.availability import Offer, Wanted
+from bookend.domain.availability import Offer
 from bookend.domain.contacts import may_be_one_person
+from bookend.domain.policy import BookRefusal, TimeRefusal
 
 TAKEN = "taken"
 NOT_SENT = "not_sent"
@@ -53,14 +56,20 @@ def taken(turn: Turn, goal: Goal, *, raced: bool) -> SlotTaken:
     return SlotTaken(goal.slot, reason, goal.service, alternatives(turn, goal), turn.today())
 
 
+def not_allowed(turn: Turn, goal: Goal, refusal: BookRefusal) -> AgainstPolicy:
+    """The salon's rules forbid it, and what they allow instead where another time helps."""
+    offers = alternatives(turn, goal) if isinstance(refusal, TimeRefusal) else ()
+    return against_policy(turn, goal.service, goal.wanted(turn), refusal, offers)
+
+
 def alternatives(turn: Turn, goal: Goal) -> tuple[Offer, ...]:
     """What there is instead, kept for the caller; nothing where there is no time left to look or to keep."""
     if turn.deadline.remaining() < _ALTERNATIVES_LEAST_S:
         return ()
-    wanted = Wanted(goal.slot.start.astimezone(turn.tenant.zone).date(), goal.slot.start)
+    wanted = goal.wanted(turn)
     try:
-        free = find_free(turn, goal.service, goal.stylists, wanted, fresh=True)
-        if isinstance(free, NoAnswer):
+        free = find_bookable(turn, goal.service, goal.stylists, wanted, fresh=True)
+        if not isinstance(free, Free):
             return ()
         return keep(turn, goal.service, free, wanted, without=frozenset({goal.slot.start}))
     except StoreUnavailable:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from bookend.application.offering import NoAnswer, find_free, keep
+from bookend.application.offering import Free, NoAnswer, keep
 from bookend.application.outcomes import BookOutcome, Missing, NeedInfo, NotBooked, Reason, SlotTaken, TemporaryTrouble
 from bookend.application.ports import CallRecord, Known
+from bookend.application.salon_rules import against_policy, find_bookable, out_of_time
 from bookend.application.turn import Turn
 from bookend.application.wishes import ServiceWish, read_service, read_wanted
 from bookend.domain.availability import Offer, Wanted
@@ -72,6 +73,10 @@ class Goal:
     who: Who
     seen: Known | None = None
     """What the look that found it free saw of the store: START is decided on it."""
+
+    def wanted(self, turn: Turn) -> Wanted:
+        """The same as a wish for a time."""
+        return Wanted(self.slot.start.astimezone(turn.tenant.zone).date(), self.slot.start)
 
     def request(self, turn: Turn) -> str:
         """The semantic key of this wish."""
@@ -233,15 +238,20 @@ def _look_up(
     looked_for = asked.request(turn) == request_of(command, turn, who)
     if (answer := earlier(asked, known if looked_for else None)) is not None:
         return answer
-    free = find_free(
+    free = find_bookable(
         turn, wish.service, wish.stylists, wanted, fresh=True, request=asked.request(turn), customer=who.id
     )
     if isinstance(free, NoAnswer):
         return TemporaryTrouble(free.retry_after_s)
+    if not isinstance(free, Free):
+        # The same wish, delivered twice, may be what makes it one too many.
+        return earlier(asked, None) or against_policy(turn, wish.service, wanted, free, ())
     opening = next((each for each in free.openings if each.slot.start == wanted.at), None)
     if opening is None:
         if (answer := earlier(asked, None)) is not None:
             return answer  # the same wish, delivered twice, took it while we looked
+        if (refusal := out_of_time(turn, wish.service, free, wanted)) is not None:
+            return against_policy(turn, wish.service, wanted, refusal, keep(turn, wish.service, free, wanted))
         if not free.complete:
             return TemporaryTrouble()  # it may be free with whoever Cal.com did not tell of
         offers = keep(turn, wish.service, free, wanted)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
-from bookend.application.offering import NoAnswer, find_free, keep, remember
+from bookend.application.offering import Free, NoAnswer, keep, remember
 from bookend.application.outcomes import CheckOutcome, NothingFree, Offers, TemporaryTrouble
+from bookend.application.salon_rules import against_policy, find_bookable, last_looked_at, out_of_time
 from bookend.application.turn import Turn
 from bookend.application.wishes import ServiceWish, read_service, read_wanted
-from bookend.domain.availability import DAYS_AHEAD, Wanted
+from bookend.domain.availability import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,15 @@ def check_availability(command: CheckAvailability, turn: Turn) -> CheckOutcome:
     wanted = read_wanted(turn.tenant, command.date, command.time, now=turn.clock.now())
     if not isinstance(wanted, Wanted):
         return wanted
-    free = find_free(turn, wish.service, wish.stylists, wanted, fresh=False)
+    free = find_bookable(turn, wish.service, wish.stylists, wanted, fresh=False)
     if isinstance(free, NoAnswer):
         return TemporaryTrouble(free.retry_after_s)
+    if not isinstance(free, Free):
+        return against_policy(turn, wish.service, wanted, free, ())
     offers = keep(turn, wish.service, free, wanted)
     remember(turn, free)
+    if (refusal := out_of_time(turn, wish.service, free, wanted)) is not None:
+        return against_policy(turn, wish.service, wanted, refusal, offers)
     if not free.complete and not any(each.slot.start == wanted.at for each in offers):
         # "Not free" would be a guess: Cal.com did not tell of every stylist that was asked for.
         return (
@@ -46,5 +50,5 @@ def check_availability(command: CheckAvailability, turn: Turn) -> CheckOutcome:
             else TemporaryTrouble()
         )
     if not offers:
-        return NothingFree(wish.service, wanted.day, wanted.day + timedelta(days=DAYS_AHEAD - 1), turn.today())
+        return NothingFree(wish.service, wanted.day, last_looked_at(turn, wish.service, free, wanted), turn.today())
     return Offers(wish.service, wanted.day, wanted.at, offers, turn.today())

@@ -13,13 +13,15 @@ from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
-from bookend.application.own_bookings import expected_booking
-from bookend.application.ports import Adopted, Audit, BookingHasOwner, Cancelled, Changed, TextSent
+from bookend.application.following import TRIES, audit_of, follow, overlaps, put_before_a_person
+from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, is_labelled, successor
+from bookend.application.ports import Adopted, BookingHasOwner, Cancelled, CustomerHasOne, TextSent
 from bookend.application.settling import Settled, settle
 from bookend.domain.answers import Answered, Booking, NotThere, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.contacts import Customer, clean_name, customer_id, normalise_phone
 from bookend.domain.drift import (
+    CANCELLED_THERE,
     DEAD,
     LIVE,
     Adopt,
@@ -32,14 +34,13 @@ from bookend.domain.drift import (
     Nothing,
     Repair,
     Settle,
+    change_of,
     has_attendee,
+    is_half_of_a_move,
+    is_touched,
 )
-from bookend.domain.staff_day import IntervalState, StaffDays
-from bookend.domain.timeslot import Slot, instant_text
+from bookend.domain.timeslot import Slot
 
-LONGEST_CHAIN = 10
-"""How many moves of one booking are followed in a row."""
-_TRIES = 6
 _ORPHAN_REASON = "Automatisch storniert: zu dieser Buchung gibt es keinen Termin."
 
 
@@ -69,12 +70,11 @@ def assess(work: Background, seen: Booking) -> Repair:
         case AppointmentState.MOVING | AppointmentState.CANCELLING:
             return LookAgain("an operation holds the appointment")
         case AppointmentState.CONFIRMED:
-            return _assess_confirmed(work, appointment, seen, steps=LONGEST_CHAIN)
+            return _assess_confirmed(work, appointment, seen)
         case AppointmentState.FAILED:
             return _assess_late(work, appointment, seen) if seen.status == LIVE else Nothing()
         case AppointmentState.CANCELLED:
-            # Somebody brought back what was cancelled. It may be theirs by now: a person decides.
-            return Flag(seen, Drift.ORPHAN, appointment) if seen.status == LIVE else Nothing()
+            return _assess_after_the_end(work, appointment, seen) if seen.status == LIVE else Nothing()
         case other:
             assert_never(other)
 
@@ -96,7 +96,7 @@ def _appointment_of(work: Background, seen: Booking) -> Appointment | None:
     if not labelled:
         return _of_an_earlier_link(work, seen)
     appointment = work.appointments.appointment(tenant, labelled)
-    return appointment if appointment is not None and appointment.op == seen.metadata.get("op_id") else None
+    return appointment if appointment is not None and is_labelled(seen, appointment) else None
 
 
 def _of_an_earlier_link(work: Background, seen: Booking) -> Appointment | None:
@@ -124,70 +124,92 @@ def _assess_foreign(work: Background, seen: Booking) -> Repair:
 def _assess_late(work: Background, appointment: Appointment, seen: Booking) -> Repair:
     """A booking of ours that came after its operation was given up.
 
-    Who was told "noch offen" and has had no message yet still wants it: then it is theirs, if it is as they asked and
-    its time is still free. Anybody else was told that they have none, so it must go.
+    Who was told "noch offen" and has had no message yet still wants it: then it is theirs, if its time is still free
+    and they have not booked another meanwhile. Anybody else was told that they have none, so it must go. But only a
+    booking that is exactly as we sent it goes: what somebody has moved, changed or copied is theirs, and stays.
     """
-    if work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id:
-        return CancelOrphan(appointment, seen)  # somebody has begun to take it back
     segment = appointment.segments[0]
-    waits = appointment.told in {Told.NOTHING, Told.PENDING} and len(appointment.segments) == 1
     expected = expected_booking(work.tenant, appointment, segment)
-    if waits and judge(Answered(seen), expected, now=work.clock.now()).verdict is Verdict.OK:
+    as_sent = judge(Answered(seen), expected, now=work.clock.now()).verdict is Verdict.OK and not is_touched(seen)
+    if work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id:
+        # Somebody has begun to take it back, for being wrong maybe.
+        return CancelOrphan(appointment, seen) if as_sent or not is_touched(seen) else _taken_over(seen, appointment)
+    waits = appointment.told in {Told.NOTHING, Told.PENDING} and len(appointment.segments) == 1
+    if not as_sent:
+        staff = work.tenant.staff_of_host(seen.host)
+        if staff is None:
+            return _taken_over(seen, appointment)
+        service = work.tenant.service_of_event_type(seen.event_type)
+        theirs = appointment if waits and has_attendee(seen, appointment) else None
+        return Adopt(seen, staff, service, revives=theirs, drift=Drift.TAKEN_OVER)
+    if waits and not work.adoptions.overlapping(work.tenant.id, appointment.customer.id, segment.slot):
         days = work.appointments.staff_days(work.tenant.id, {(segment.staff, day) for day in segment.slot.utc_days()})
-        if not _conflicts(appointment, days, segment.staff, segment.slot, work):
+        if not overlaps(work, appointment, days, segment.staff, segment.slot):
             return Adopt(seen, segment.staff, appointment.service, revives=appointment)
     return CancelOrphan(appointment, seen)
 
 
-def _assess_confirmed(work: Background, appointment: Appointment, seen: Booking, *, steps: int) -> Repair:
+def _taken_over(seen: Booking, appointment: Appointment) -> Flag:
+    return Flag(seen, Drift.TAKEN_OVER, appointment)
+
+
+def _assess_after_the_end(work: Background, appointment: Appointment, seen: Booking) -> Repair:
+    """A live booking of an appointment that is cancelled.
+
+    Where it was cancelled at Cal.com and this one was moved or copied from it, only half of that was seen: it goes on.
+    One that we cancelled, or the very booking brought back, may be somebody else's by now: a person decides.
+    """
+    owner = work.adoptions.owner(work.tenant.id, seen.uid)
+    staff = work.tenant.staff_of_host(seen.host)
+    if owner is not None or staff is None or appointment.why != CANCELLED_THERE:
+        return Flag(seen, Drift.ORPHAN, appointment)
+    return Adopt(seen, staff, appointment.service, restores=appointment, drift=Drift.GHOST_HERE)
+
+
+def _assess_confirmed(work: Background, appointment: Appointment, seen: Booking) -> Repair:
     own = next((segment for segment in appointment.segments if segment.uid == seen.uid), None)
     if own is None:
-        return _assess_relative(work, appointment, seen, steps=steps)
+        return _assess_relative(work, appointment, seen)
     if seen.status in DEAD:
-        if seen.rescheduled_to is None:
-            return End(appointment, seen)
-        return _assess_successor(work, appointment, own, seen, steps=steps)
+        return _assess_dead(work, appointment, own, seen)
     if seen.status != LIVE:
         return Flag(seen, Drift.STATUS, appointment)
-    return _assess_change(work, appointment, own, seen)
+    return change_of(appointment, own, seen, work.tenant)
 
 
-def _assess_change(work: Background, appointment: Appointment, own: BookedSegment, seen: Booking) -> Repair:
-    staff = work.tenant.staff_of_host(seen.host)
-    if staff is None:
-        return Flag(seen, Drift.UNKNOWN_HOST, appointment)
-    if staff != own.staff:
-        return Follow(appointment, own, seen, staff, Drift.HOST)
-    if seen.start != own.slot.start:
-        return Follow(appointment, own, seen, staff, Drift.START)
-    if seen.end != own.slot.end:
-        return Follow(appointment, own, seen, staff, Drift.END)
-    if seen.uid != own.uid:
-        return Follow(appointment, own, seen, staff, Drift.NONE)
-    if not has_attendee(seen, appointment):
-        return Flag(seen, Drift.ATTENDEE, appointment)
-    return Nothing()
+def _assess_dead(work: Background, appointment: Appointment, own: BookedSegment, seen: Booking) -> Repair:
+    """Gone from there: moved, then the chain of uids is followed to its end; or cancelled.
 
-
-def _assess_successor(
-    work: Background, appointment: Appointment, own: BookedSegment, seen: Booking, *, steps: int
-) -> Repair:
-    """Moved there: follow the chain of uids to its end."""
-    left = seen
-    while seen.status in DEAD and seen.rescheduled_to is not None and steps > 0:
-        steps -= 1
-        successor = work.calendar.booking(seen.rescheduled_to, deadline=work.deadline)
-        if not isinstance(successor, Booking):
+    Where it names nobody it was moved to, and nobody who cancelled it, the other half of a move is looked for, and
+    looked for again before the end is believed.
+    """
+    now_is, passed = seen, {seen.uid}
+    while now_is.status in DEAD:
+        left, after = now_is, now_is.rescheduled_to
+        if after is None:
+            if left.called_off or left.status != "cancelled":
+                return End(appointment, left)
+            now = work.clock.now()
+            found = successor(appointment, left, calendar=work.calendar, now=now, deadline=work.deadline)
+            if found is None:
+                return LookAgain("whether it was moved cannot be read")
+            if not found:
+                half = is_half_of_a_move(left, now=now)
+                return LookAgain("it may be half of a move") if half else End(appointment, left)
+            after = found[0].uid
+        if after in passed or len(passed) > LONGEST_CHAIN:
+            return Flag(seen, Drift.CHAIN, appointment)
+        passed.add(after)
+        read = work.calendar.booking(after, deadline=work.deadline)
+        if not isinstance(read, Booking):
             return LookAgain("the successor cannot be read")
-        seen = successor
-    if seen.status in DEAD:
-        return End(appointment, seen) if seen.rescheduled_to is None else LookAgain("the chain of moves is too long")
-    if work.adoptions.owner(work.tenant.id, seen.uid) not in {None, appointment.id}:
-        return End(appointment, left)  # two that took it in at once: where it stands now is the other one's
-    return _assess_change(work, appointment, own, seen)
+        now_is = read
+        if now_is.status not in DEAD and work.adoptions.owner(work.tenant.id, after) not in {None, appointment.id}:
+            return End(appointment, left)  # two that took it in at once: where it stands now is the other one's
+    return change_of(appointment, own, now_is, work.tenant)
 
 
-def _assess_relative(work: Background, appointment: Appointment, seen: Booking, *, steps: int) -> Repair:
+def _assess_relative(work: Background, appointment: Appointment, seen: Booking) -> Repair:
     """A booking of the appointment's that is not the one it stands on: an older link, a newer one, or one too many.
 
     A dead one, too, may be all that is ever told: moved, and cancelled before anybody looked.
@@ -201,11 +223,10 @@ def _assess_relative(work: Background, appointment: Appointment, seen: Booking, 
         if not isinstance(current, Booking):
             # Cal.com's reads lag: a 404 of what we know of is no proof that it is gone.
             return LookAgain("the booking it stands on cannot be read")
-        if current.status in DEAD and current.rescheduled_to is not None:
-            return _assess_successor(work, appointment, own, current, steps=steps)
+        if current.status in DEAD and current.rescheduled_to is None and seen.status == LIVE:
+            return change_of(appointment, own, seen, work.tenant)
         if current.status in DEAD:
-            live = seen.status == LIVE
-            return _assess_change(work, appointment, own, seen) if live else End(appointment, current)
+            return _assess_dead(work, appointment, own, current)
     return Flag(seen, Drift.DUPLICATE, appointment) if seen.status == LIVE else Nothing()
 
 
@@ -222,19 +243,16 @@ def carry_out(work: Background, repair: Repair) -> Converged:
         case Adopt():
             return _adopt(work, repair)
         case Follow():
-            return _follow(work, repair)
+            return Converged.FOLLOWED if follow(work, repair) else Converged.LATER
         case End(appointment, booking):
-            audit = _audit(work, repair.drift, "end", booking, before=appointment, after=None)
+            audit = audit_of(work, repair.drift, "end", booking, before=appointment, after=None)
             now = work.clock.now()
             changed = work.adoptions.end(work.tenant.id, appointment, booking=booking, audit=audit, now=now)
             return Converged.ENDED if changed else Converged.LATER
         case CancelOrphan(appointment, booking):
             return _cancel_orphan(work, appointment, booking)
-        case Flag(booking, drift, appointment):
-            raised = alert.drift_found(booking, drift, appointment)
-            about = f"{drift.value}-{booking.uid}"
-            if work.adoptions.flag(work.tenant.id, raised, about=about, now=work.clock.now()):
-                work.alerts.raise_(raised)
+        case Flag():
+            put_before_a_person(work, repair)
             return Converged.FLAGGED
         case other:
             assert_never(other)
@@ -253,6 +271,7 @@ def converge(work: Background, seen: Booking) -> Converged:
 def _adopt(work: Background, repair: Adopt) -> Converged:
     now = work.clock.now()
     booking, staff, late = repair.booking, repair.staff, repair.revives
+    before = late or repair.restores
     slot = Slot(booking.start, booking.end)
     appointment = Appointment(
         # One name for one booking: two that adopt it at once write the same item, and one of them loses.
@@ -262,20 +281,20 @@ def _adopt(work: Background, repair: Adopt) -> Converged:
         version=1,
         service=repair.service,
         segments=(BookedSegment(0, staff, slot, booking.event_type or 0, booking.uid, booking.id, booking.host),),
-        customer=late.customer if late is not None else _customer_of(work, booking),
-        call=late.call if late is not None else "",
-        source=late.source if late is not None else "calcom",
+        customer=before.customer if before is not None else _customer_of(work, booking),
+        call=before.call if before is not None else "",
+        source=before.source if before is not None else "calcom",
         created_at=now,
         request="",
-        told=late.told if late is not None else Told.NOTHING,
+        told=before.told if before is not None else Told.NOTHING,
         verified_at=now,
     )
-    audit = _audit(work, repair.drift, "adopt", booking, before=late, after=appointment)
-    for _ in range(_TRIES):
+    audit = audit_of(work, repair.drift, "adopt", booking, before=before, after=appointment)
+    for _ in range(TRIES):
         days = work.appointments.staff_days(work.tenant.id, {(staff, day) for day in slot.utc_days()})
-        conflict = _conflicts(appointment, days, staff, slot, work)
+        conflict = overlaps(work, appointment, days, staff, slot)
         if conflict and late is not None:
-            return _cancel_orphan(work, late, booking)
+            return _not_revived(work, repair, late)
         raised = alert.conflict_adopted(appointment) if conflict else None
         outcome = work.adoptions.adopt(
             work.tenant.id,
@@ -286,57 +305,28 @@ def _adopt(work: Background, repair: Adopt) -> Converged:
             alert=raised,
             audit=audit,
             revives=late,
+            restores=repair.restores,
             now=now,
         )
         if isinstance(outcome, Adopted):
             if raised is not None:
                 work.alerts.raise_(raised)
+            if repair.drift is Drift.TAKEN_OVER:
+                put_before_a_person(work, Flag(booking, repair.drift, appointment))
             return Converged.ADOPTED
-        if isinstance(outcome, TextSent) and late is not None:
-            return _cancel_orphan(work, late, booking)  # they have just been told that they have none
+        if isinstance(outcome, TextSent | CustomerHasOne) and late is not None:
+            # They have just been told that they have none, or have booked another.
+            return _not_revived(work, repair, late)
         if isinstance(outcome, BookingHasOwner):
             return Converged.LATER  # somebody else took it in meanwhile: what it is now is decided anew
     return Converged.LATER
 
 
-def _follow(work: Background, repair: Follow) -> Converged:
-    appointment, segment, booking, staff = repair.appointment, repair.segment, repair.booking, repair.staff
-    slot = Slot(booking.start, booking.end)
-    moved = replace(
-        segment,
-        staff=staff,
-        slot=slot,
-        event_type=booking.event_type or segment.event_type,
-        uid=booking.uid,
-        booking_id=booking.id,
-        host=booking.host,
-    )
-    segments = tuple(moved if each.index == segment.index else each for each in appointment.segments)
-    after = replace(appointment, segments=segments)
-    audit = _audit(work, repair.drift, "follow", booking, before=appointment, after=after)
-    for _ in range(_TRIES):
-        touched = {(each.staff, day) for each in (*appointment.segments, *segments) for day in each.slot.utc_days()}
-        days = work.appointments.staff_days(work.tenant.id, touched)
-        conflict = _conflicts(appointment, days, staff, slot, work)
-        raised = alert.conflict_adopted(after) if conflict else None
-        outcome = work.adoptions.follow(
-            work.tenant.id,
-            appointment,
-            after,
-            booking=booking,
-            days=days,
-            conflict=conflict,
-            alert=raised,
-            audit=audit,
-            now=work.clock.now(),
-        )
-        if outcome is Changed.DONE:
-            if raised is not None:
-                work.alerts.raise_(raised)
-            return Converged.FOLLOWED
-        if outcome is Changed.APPOINTMENT_MOVED_ON:
-            return Converged.LATER
-    return Converged.LATER
+def _not_revived(work: Background, repair: Adopt, late: Appointment) -> Converged:
+    """Not the caller's any more: cancelled as it was sent; but what somebody has taken over is theirs alone."""
+    if repair.drift is Drift.TAKEN_OVER:
+        return _adopt(work, replace(repair, revives=None))
+    return _cancel_orphan(work, late, repair.booking)
 
 
 def _cancel_orphan(work: Background, appointment: Appointment, booking: Booking) -> Converged:
@@ -346,7 +336,7 @@ def _cancel_orphan(work: Background, appointment: Appointment, booking: Booking)
         return Converged.EQUAL
     if not isinstance(current, Booking):
         return Converged.LATER
-    audit = _audit(work, Drift.ORPHAN, "cancel_orphan", booking, before=appointment, after=None)
+    audit = audit_of(work, Drift.ORPHAN, "cancel_orphan", booking, before=appointment, after=None)
     if not work.adoptions.claim(work.tenant.id, appointment, booking, audit=audit, now=work.clock.now()):
         return Converged.LATER
     outcome = work.calendar.cancel(booking.uid, _ORPHAN_REASON, deadline=work.deadline)
@@ -354,48 +344,6 @@ def _cancel_orphan(work: Background, appointment: Appointment, booking: Booking)
         return Converged.LATER
     work.alerts.raise_(alert.orphan_cancelled(appointment, booking))
     return Converged.ORPHAN_CANCELLED
-
-
-def _audit(
-    work: Background,
-    drift: Drift,
-    repair: str,
-    booking: Booking,
-    *,
-    before: Appointment | None,
-    after: Appointment | None,
-) -> Audit:
-    known = after or before
-    return Audit(
-        drift=drift.value,
-        repair=repair,
-        booking=booking.uid,
-        appointment=known.id if known is not None else "",
-        before=_facts(before),
-        after=_facts(after),
-        by=work.by,
-    )
-
-
-def _facts(appointment: Appointment | None) -> dict[str, str]:
-    """Where the appointment stands, without anybody in it."""
-    if appointment is None:
-        return {}
-    segments = "; ".join(
-        f"{each.staff} {instant_text(each.slot.start)}/{instant_text(each.slot.end)} {each.uid or '-'}"
-        for each in appointment.segments
-    )
-    return {"appointment": appointment.id, "state": appointment.state.value, "segments": segments}
-
-
-def _conflicts(appointment: Appointment, days: StaffDays, staff: str, slot: Slot, work: Background) -> bool:
-    """Whether an appointment of somebody else is in the way. A mere hold is not: its offer is lost, that is all."""
-    own = f"{appointment.id}/"
-    return any(
-        each.state is not IntervalState.HELD and not each.key.startswith(own)
-        for day in slot.utc_days()
-        for each in days.day(staff, day).in_the_way_of(slot, now=work.clock.now())
-    )
 
 
 def _customer_of(work: Background, booking: Booking) -> Customer:

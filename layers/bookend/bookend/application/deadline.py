@@ -22,6 +22,8 @@ COMMIT_RESERVE_S = 1.0
 """Seconds kept back from Cal.com so that its answer can still be written down."""
 LEAST_FOR_WRITE_S = 2.0
 """Seconds that must be left before a booking is sent; later it would only make zombies."""
+ONE_S = 8.0
+"""Seconds that one piece of work may take which no caller waits for: a job, an appointment, a look of a run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bookend.application import alerts as alert
 from bookend.application.deadline import SLOTS_S
 from bookend.application.ports import CallRecord, FreeStarts, Generation, Held, Known, StoreUnavailable
 from bookend.application.turn import Turn
 from bookend.domain.answers import KeyRejected, NotSent, NotThere
+from bookend.domain.appointment import Appointment
 from bookend.domain.availability import HOLD, Offer, Opening, Wanted, choose, openings, search_window
+from bookend.domain.policy import Policy, last_day, policy_of, time_refused
 from bookend.domain.staff_day import StaffDays, interval_key
 from bookend.domain.tenant import Service
 from bookend.domain.timeslot import Slot
@@ -46,6 +48,8 @@ class Free:
     record: CallRecord
     days: StaffDays
     news: News | None = None
+    moving: str | None = None
+    """The appointment that is to be moved there: where it stands is not in its way."""
     seen: Known | None = None
     """Everything that one look at the store found, for a booking that follows."""
 
@@ -71,6 +75,7 @@ def find_free(
     fresh: bool,
     request: str | None = None,
     customer: str | None = None,
+    moving: Appointment | None = None,
 ) -> Free | NoAnswer:
     """What is free for `service` around the wish: one slots request per stylist, all at the same time.
 
@@ -78,7 +83,7 @@ def find_free(
     say so now, as on the way to a booking; else what it said seconds ago will do, and it is asked for the rest only.
     Our own ledger is read now in either case, and with it, where a booking is to follow, its `request` and `customer`.
     """
-    window = search_window(wanted.day, zone=turn.tenant.zone, now=turn.clock.now())
+    window = _window(turn, service, stylists, wanted)
     if window is None:
         return Free(tuple(stylists), (), {}, CallRecord(turn.call.id), StaffDays())
     event_types = {staff: service.segments[0].event_types[staff] for staff in stylists}
@@ -86,7 +91,12 @@ def find_free(
     kept, generations = ({}, {}) if fresh else _kept(turn, event_types, window)
     asking = {staff: event_type for staff, event_type in event_types.items() if staff not in kept}
     answers = (
-        turn.calendar.free_starts(asking, window, deadline=turn.deadline.share(SLOTS_S, reserve=_AFTER_SLOTS_S))
+        turn.calendar.free_starts(
+            asking,
+            window,
+            deadline=turn.deadline.share(SLOTS_S, reserve=_AFTER_SLOTS_S),
+            moving=moving.segments[0].uid if moving is not None else None,
+        )
         if asking
         else {}
     )
@@ -107,9 +117,22 @@ def find_free(
         turn.tenant.id, call=turn.call.id, request=request, customer=customer, days=wanted_days
     )
     days = _with_days_of(turn, known.record, known.days)
-    free = _open(service, starts, known.record, days, now=turn.clock.now())
+    moved = moving.id if moving is not None else None
+    free = _open(turn, service, starts, known.record, days, now=turn.clock.now(), moving=moved)
     news = News(asking, window, told, generations) if generations else None
-    return Free(tuple(stylists), tuple(free), starts, known.record, days, news, replace(known, days=days))
+    return Free(tuple(stylists), tuple(free), starts, known.record, days, news, moved, replace(known, days=days))
+
+
+def _window(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wanted) -> Slot | None:
+    """What to look at: from the day asked for, or the first that the salon's rules allow; None: they allow nothing."""
+    now, zone = turn.clock.now(), turn.tenant.zone
+    policies = [policy_of(turn.tenant, service=service.id, staff=staff) for staff in stylists]
+    earliest = now + min((policy.book_notice for policy in policies), default=timedelta(0))
+    first = max(wanted.day, earliest.astimezone(zone).date())
+    lasts = [last_day(policy, now=now) for policy in policies]
+    if all(last is not None and last < first for last in lasts) and lasts:
+        return None
+    return search_window(first, zone=zone, now=now)
 
 
 def _kept(
@@ -157,9 +180,25 @@ def own_holds(record: CallRecord) -> frozenset[str]:
 
 
 def _open(
-    service: Service, starts: Mapping[str, Sequence[datetime]], record: CallRecord, days: StaffDays, *, now: datetime
+    turn: Turn,
+    service: Service,
+    starts: Mapping[str, Sequence[datetime]],
+    record: CallRecord,
+    days: StaffDays,
+    *,
+    now: datetime,
+    moving: str | None,
 ) -> list[Opening]:
-    return openings(starts, minutes=service.minutes, days=days, now=now, ignoring=own_holds(record))
+    """What is free and may be booked: the salon's rules are asked with the very instant that an offer is dated with."""
+    allowed = {
+        staff: _in_time(policy_of(turn.tenant, service=service.id, staff=staff), service, all_, now=now)
+        for staff, all_ in starts.items()
+    }
+    return openings(allowed, minutes=service.minutes, days=days, now=now, ignoring=own_holds(record), moving=moving)
+
+
+def _in_time(policy: Policy, service: Service, starts: Sequence[datetime], *, now: datetime) -> list[datetime]:
+    return [each for each in starts if time_refused(policy, now=now, slot=Slot.of(each, service.minutes)) is None]
 
 
 def _with_days_of(turn: Turn, record: CallRecord, days: StaffDays) -> StaffDays:
@@ -190,7 +229,9 @@ def keep(
     offers: tuple[Offer, ...] = ()
     for _ in range(_HOLD_TRIES):
         now = turn.clock.now()
-        chosen = choose(_open(service, starts, record, days, now=now), wanted, zone=turn.tenant.zone)
+        chosen = choose(
+            _open(turn, service, starts, record, days, now=now, moving=free.moving), wanted, zone=turn.tenant.zone
+        )
         op = turn.ids.new()
         offers = tuple(
             Offer(turn.ids.new(), op, service.id, each.staff, each.slot, now, now + HOLD, asked_for=free.stylists)

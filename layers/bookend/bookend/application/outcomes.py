@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from bookend.domain.appointment import Appointment
 from bookend.domain.availability import Offer
+from bookend.domain.policy import BookRefusal
 from bookend.domain.tenant import Service
 from bookend.domain.timeslot import Slot
 
@@ -61,6 +62,10 @@ class Missing(StrEnum):
     NAME = "name"
     EMAIL = "email"
     WHICH_OFFER = "offer"
+    OWN_NAME = "own_name"
+    """The name on an appointment that is to be changed, not of a new one."""
+    OWN_DATE = "own_date"
+    NEW_TIME = "new_time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,21 @@ class Forbidden:
 
 
 @dataclass(frozen=True, slots=True)
+class AgainstPolicy:
+    """Not offered or not booked, because the salon's own rules refuse it; `offers` are what they allow.
+
+    `asked` is the day they wished for, `at` the very time, if one was said.
+    """
+
+    refusal: BookRefusal
+    asked: date
+    at: datetime | None
+    service: Service
+    offers: tuple[Offer, ...]
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
 class NotBooked:
     """Not booked, for a reason that is ours to mend (a wrong event type, a rejected key): an operator is told."""
 
@@ -182,11 +202,12 @@ class HasOne:
     today: date
 
 
-CheckOutcome = Offers | NothingFree | NeedInfo | TimeTrouble | NotBookableHere | TemporaryTrouble
+CheckOutcome = Offers | NothingFree | AgainstPolicy | NeedInfo | TimeTrouble | NotBookableHere | TemporaryTrouble
 BookOutcome = (
     Booked
     | SlotTaken
     | Forbidden
+    | AgainstPolicy
     | NotBooked
     | StillOpen
     | HasOne

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Calendar
 from bookend.domain.answers import Booking, Expected
 from bookend.domain.appointment import Appointment, BookedSegment
+from bookend.domain.drift import DEAD
+from bookend.domain.move_answers import ExpectedMove
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
 
+LONGEST_CHAIN = 10
+"""How many moves of one booking are followed in a row."""
 _ROOM = timedelta(days=1)
+_AHEAD = timedelta(days=366)
 
 
 def look_up(appointment: Appointment, *, calendar: Calendar, deadline: Deadline) -> tuple[Booking, ...] | None:
@@ -25,6 +30,50 @@ def look_up(appointment: Appointment, *, calendar: Calendar, deadline: Deadline)
     if not isinstance(found, tuple):
         return None
     return tuple(each for each in found if each.metadata.get("op_id") == appointment.op)
+
+
+def successor(
+    appointment: Appointment, dead: Booking, *, calendar: Calendar, now: datetime, deadline: Deadline
+) -> tuple[Booking, ...] | None:
+    """What a booking that is shown cancelled was moved or copied to, though it does not say so: one booking, or none.
+
+    None: Cal.com did not answer. A whole year is searched, since a move may go anywhere.
+    """
+    email = dead.attendees[0] if dead.attendees else appointment.customer.email
+    window = Slot(min(dead.start, now) - _ROOM, max(dead.start, now) + _AHEAD)
+    found = calendar.find(email, window, deadline=deadline)
+    if not isinstance(found, tuple):
+        return None
+    others = [each for each in found if each.uid != dead.uid]
+    moved = [each for each in others if each.rescheduled_from == dead.uid]
+    copied = [each for each in others if each.status not in DEAD and is_labelled(each, appointment)]
+    return tuple((moved or copied)[:1])
+
+
+def is_labelled(booking: Booking, appointment: Appointment) -> bool:
+    """Whether it says of itself that it is a booking of this appointment's."""
+    labels = booking.metadata.get("appointment"), booking.metadata.get("op_id")
+    return labels == (appointment.id, appointment.op)
+
+
+def expected_move(tenant: Tenant, appointment: Appointment) -> ExpectedMove:
+    """What the booking of a moved appointment must look like.
+
+    Raises:
+        ValueError: it is not being moved.
+    """
+    change, segment = appointment.change, appointment.segments[0]
+    if change is None or not change.segments or segment.uid is None:
+        msg = "it is not being moved"
+        raise ValueError(msg)
+    return ExpectedMove(
+        old_uid=segment.uid,
+        slot=change.segments[0].slot,
+        event_type=segment.event_type,
+        host=segment.host if segment.host is not None else tenant.member(segment.staff).calcom_user,
+        email=appointment.customer.email,
+        sent_at=change.since,
+    )
 
 
 def expected_booking(tenant: Tenant, appointment: Appointment, segment: BookedSegment) -> Expected:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bookend.application.alerts import job_failed
 from bookend.application.background import Background, BackgroundOf
-from bookend.application.deadline import Deadline
-from bookend.application.ports import Alerts, Clock, DueWork, Run, RunKind, Runs, StoreUnavailable, Tenants
-from bookend.application.reconciling import ONE_S, REQUESTS, Limits, Report, new_full, new_poll, reconcile
+from bookend.application.deadline import ONE_S, Deadline
+from bookend.application.findings import Report
+from bookend.application.invocation import REQUESTS, Limits
+from bookend.application.ports import Alerts, Clock, DueWork, Progress, Run, RunKind, Runs, StoreUnavailable, Tenants
+from bookend.application.reconciling import new_full, new_poll, reconcile
 
+NIGHT_MISSED = timedelta(hours=26)
+"""So long after the begin of the last full run the next one begins without its schedule: a day, and a change of clocks.
+
+A salon that never had one begins at once.
+"""
 _MOST_OVERDUE = 500
 _LEAST_REQUESTS = 6
 """Requests a tenant has in any round; what one leaves over is the others'. One with much to do starves nobody."""
@@ -43,11 +50,13 @@ def reconcile_every_tenant(
             work = background(tenant, deadline)
             if work is None:
                 continue
-            for run in _runs_of(work, runs):
+            begun = _runs_of(work, runs)
+            for at, run in enumerate(begun):
                 left = REQUESTS - sum(report.requests for _, report in reports)
                 if deadline.remaining() < ONE_S or left <= 0:
                     return reports  # one key serves all tenants, and callers need it too
-                share = max(_LEAST_REQUESTS, left // (len(waiting) - number))
+                others = len(waiting) - number - 1 + len(begun) - at - 1
+                share = max(_LEAST_REQUESTS, left // (1 + others))
                 open_ones = [job.name for job in overdue if job.tenant == tenant] if run.kind is RunKind.POLL else []
                 reports.append(
                     (tenant, reconcile(work, run, runs=runs, overdue=open_ones, limits=Limits(requests=share)))
@@ -60,19 +69,27 @@ def reconcile_every_tenant(
 
 
 def _least_lately_first(tenants: Sequence[str], runs: Runs) -> list[str]:
-    return sorted(tenants, key=lambda each: runs.current(each, RunKind.POLL)[1] or _NEVER)
+    return sorted(tenants, key=lambda each: runs.current(each, RunKind.POLL).watermark or _NEVER)
 
 
 def _begin(tenant: str, work: Background | None, runs: Runs) -> None:
     """Write down that a full run is to be done, before anything can stop this round; one that is under way goes on."""
-    full, _, version = runs.current(tenant, RunKind.FULL)
-    if work is not None and full is None:
-        now = work.clock.now()
-        runs.keep(tenant, new_full(now, version, today=now.astimezone(work.tenant.zone).date()), done=False, now=now)
+    before = runs.current(tenant, RunKind.FULL)
+    if work is not None and before.run is None:
+        runs.keep(tenant, _full_of(work, before), done=False, now=work.clock.now())
+
+
+def _full_of(work: Background, before: Progress) -> Run:
+    now = work.clock.now()
+    return new_full(now, before, today=now.astimezone(work.tenant.zone).date())
 
 
 def _runs_of(work: Background, runs: Runs) -> Sequence[Run]:
-    poll, watermark, version = runs.current(work.tenant.id, RunKind.POLL)
-    full, _, _ = runs.current(work.tenant.id, RunKind.FULL)
-    begun = [poll or new_poll(work.clock.now(), watermark, version)]
-    return [*begun, full] if full is not None else begun
+    """A poll, and the full run that is under way, or that the night has missed."""
+    polled, full = (runs.current(work.tenant.id, kind) for kind in (RunKind.POLL, RunKind.FULL))
+    now = work.clock.now()
+    begun = [polled.run or new_poll(now, polled)]
+    if full.run is not None:
+        return [*begun, full.run]
+    missed = full.watermark is None or now - full.watermark > NIGHT_MISSED
+    return [*begun, _full_of(work, full)] if missed else begun

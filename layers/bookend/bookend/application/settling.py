@@ -14,7 +14,8 @@ from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
-from bookend.application.own_bookings import expected_booking, look_up
+from bookend.application.following import audit_of, follow, put_before_a_person
+from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, look_up, successor
 from bookend.application.ports import (
     BookingHasOwner,
     Cancelled,
@@ -24,9 +25,21 @@ from bookend.application.ports import (
     Released,
     Superseded,
 )
-from bookend.domain.answers import Answered, Booking, Expected, NotThere, Verdict, judge
+from bookend.domain.answers import Answered, Booking, Expected, NotThere, Refused, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
-from bookend.domain.drift import DEAD
+from bookend.domain.drift import (
+    CANCELLED_THERE,
+    DEAD,
+    LIVE,
+    Drift,
+    Flag,
+    Follow,
+    change_of,
+    is_edited,
+    is_half_of_a_move,
+    is_ours,
+    is_touched,
+)
 
 SETTLE = timedelta(seconds=180)
 """How long after its start an operation may still take effect at Cal.com: above the longest request seen (125 s)."""
@@ -37,13 +50,13 @@ JOB_AGAIN = timedelta(seconds=60)
 MOST_JOBS = 15
 """How often a job comes back: until an operator has been told that it is stuck."""
 STUCK = timedelta(minutes=15)
-"""After this long an operator is told that something does not end."""
+"""After this long an operator is told that something does not end, and once a day from then on."""
 EXISTING = "existing"
 NEVER_ARRIVED = "never_arrived"
 UNDONE = "wrong"
+LET_STAND = "over"
+"""What had to go is over, and Cal.com does not cancel what is over."""
 CANCEL_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
-_LONGEST_CHAIN = 10
-"""How many moves of one booking are followed in a row."""
 
 
 class Settled(StrEnum):
@@ -96,44 +109,84 @@ def _find_out(work: Background, appointment: Appointment) -> Settled:
     for booking in live:
         if judge(Answered(booking), expected, now=work.clock.now()).verdict is Verdict.OK:
             return _confirm(work, appointment, segment, booking)
+    edited = next((each for each in live if is_edited(each, expected, now=work.clock.now())), None)
+    if edited is not None and edited.rescheduled_from is None:
+        return _confirm_and_follow(work, appointment, segment, edited, now_is=edited)
     moved = [each for each in ours if each.rescheduled_from is not None or each.rescheduled_to is not None]
     if moved:
         return _moved_meanwhile(work, appointment, segment, moved, expected)
     if live:
         return _undo(work, appointment, segment, live[0])
-    gone = bool(ours)
+    if ours:
+        return _moved_meanwhile(work, appointment, segment, list(ours), expected)
     now = work.clock.now()
-    if gone or _is_gone(appointment, now=now):
-        return _release(work, appointment, "cancelled_there" if gone else NEVER_ARRIVED)
+    if _is_gone(appointment, now=now):
+        return _release(work, appointment, NEVER_ARRIVED)
     return _wait(work, appointment, absent=now)
 
 
 def _moved_meanwhile(
     work: Background, appointment: Appointment, segment: BookedSegment, moved: list[Booking], expected: Expected
 ) -> Settled:
-    """Others moved it before we knew of it: it is the customer's all the same. Confirmed as it was, it is followed."""
+    """Others moved or cancelled it before we knew of it. Moved, it is the customer's all the same: confirmed as it was
+    asked for, and followed to where it stands.
+    """
     root = next((each for each in moved if each.rescheduled_from is None), None)
     if root is None:
         return _wait(work, appointment)  # where it came from is not shown yet
-    now_is = root
-    for _ in range(_LONGEST_CHAIN):
-        if now_is.rescheduled_to is None:
-            break
-        successor = work.calendar.booking(now_is.rescheduled_to, deadline=work.deadline)
-        if not isinstance(successor, Booking):
+    now_is, passed = root, {root.uid}
+    while now_is.status in DEAD:
+        after = now_is.rescheduled_to
+        if after is None:
+            found = () if now_is.called_off else _successor(work, appointment, now_is)
+            if found is None or (not found and is_half_of_a_move(now_is, now=work.clock.now())):
+                return _wait(work, appointment)
+            if not found:
+                return _release(work, appointment, CANCELLED_THERE)
+            after = found[0].uid
+        if after in passed or len(passed) > LONGEST_CHAIN:
+            put_before_a_person(work, Flag(root, Drift.CHAIN, appointment))
             return _wait(work, appointment)
-        now_is = successor
-    if now_is.status != "accepted":
-        return _release(work, appointment, "cancelled_there")
-    as_it_was = replace(root, status="accepted")
-    if judge(Answered(as_it_was), expected, now=work.clock.now()).verdict is Verdict.OK:
-        return _confirm(work, appointment, segment, as_it_was)
-    return _undo(work, appointment, segment, now_is)
+        passed.add(after)
+        read = work.calendar.booking(after, deadline=work.deadline)
+        if not isinstance(read, Booking):
+            return _wait(work, appointment)
+        now_is = read
+    if now_is.status == LIVE and is_ours(root, expected, now=work.clock.now()):
+        return _confirm_and_follow(work, appointment, segment, root, now_is=now_is)
+    return _wait(work, appointment)  # theirs to confirm yet, or labelled by somebody else: never taken away for us
+
+
+def _successor(work: Background, appointment: Appointment, dead: Booking) -> tuple[Booking, ...] | None:
+    return successor(appointment, dead, calendar=work.calendar, now=work.clock.now(), deadline=work.deadline)
+
+
+def _confirm_and_follow(
+    work: Background, appointment: Appointment, segment: BookedSegment, made: Booking, *, now_is: Booking
+) -> Settled:
+    """Ours, and somebody's by now: what we asked for is confirmed, then what they made of it is taken over."""
+    ended = _confirm(work, appointment, segment, made)
+    confirmed = work.appointments.appointment(work.tenant.id, appointment.id) if ended is Settled.CONFIRMED else None
+    if confirmed is None or confirmed.state is not AppointmentState.CONFIRMED:
+        return ended
+    change = change_of(confirmed, confirmed.segments[0], now_is, work.tenant)
+    if isinstance(change, Follow):
+        follow(work, change)  # whoever was faster has done it, or the next look does
+    elif isinstance(change, Flag):
+        put_before_a_person(work, change)
+    return ended
 
 
 def _confirm(work: Background, appointment: Appointment, segment: BookedSegment, booking: Booking) -> Settled:
+    booked = replace(segment, uid=booking.uid, booking_id=booking.id)
+    after = replace(appointment, state=AppointmentState.CONFIRMED, segments=(booked,))
     outcome = work.appointments.confirm(
-        work.tenant.id, appointment, {segment.index: booking}, told=appointment.told, now=work.clock.now()
+        work.tenant.id,
+        appointment,
+        {segment.index: booking},
+        told=appointment.told,
+        now=work.clock.now(),
+        audit=audit_of(work, Drift.UNSETTLED, "confirm", booking, before=appointment, after=after),
     )
     match outcome:
         case Confirmed():
@@ -149,7 +202,20 @@ def _confirm(work: Background, appointment: Appointment, segment: BookedSegment,
 def _undo(work: Background, appointment: Appointment, segment: BookedSegment, booking: Booking) -> Settled:
     raised = alert.wrong_booking(appointment, "found later, not as asked", Answered(booking))
     marked = work.appointments.must_undo(
-        work.tenant.id, appointment, {segment.index: booking}, why=UNDONE, alert=raised, now=work.clock.now()
+        work.tenant.id,
+        appointment,
+        {segment.index: booking},
+        why=UNDONE,
+        alert=raised,
+        now=work.clock.now(),
+        audit=audit_of(
+            work,
+            Drift.UNSETTLED,
+            "undo",
+            booking,
+            before=appointment,
+            after=replace(appointment, state=AppointmentState.COMPENSATING),
+        ),
     )
     if isinstance(marked, BookingHasOwner):
         work.alerts.raise_(alert.foreign_booking(appointment, Answered(booking), owner=marked.appointment))
@@ -165,22 +231,35 @@ def _take_back(work: Background, appointment: Appointment) -> Settled:
     """Cancel what must go, and free the time only once Cal.com has agreed to all of it.
 
     Found by metadata, not only by the uids on record: what was booked and never heard of must go too. A 404 counts only
-    after the settle time and a second time: a replica that lags says so of bookings that exist.
+    after the settle time and a second time: a replica that lags says so of bookings that exist. What somebody has
+    moved or changed since, and what is over so that Cal.com cancels it no more, stands, and is put before a person.
     """
     ours = look_up(appointment, calendar=work.calendar, deadline=work.deadline)
     if ours is None:
         return _wait(work, appointment)
     known = {segment.uid for segment in appointment.segments if segment.uid is not None}
+    seen = {each.uid: each for each in ours}
     live = {each.uid for each in ours if each.status not in DEAD}
-    for uid in sorted(live | (known - {each.uid for each in ours})):
+    expected = expected_booking(work.tenant, appointment, appointment.segments[0])
+    why = UNDONE
+    for uid in sorted(live | (known - seen.keys())):
         if work.adoptions.owner(work.tenant.id, uid) not in {None, appointment.id}:
             continue  # somebody has it, whatever it is labelled: never taken away for us
+        if uid in seen and is_touched(seen[uid]) and is_ours(seen[uid], expected, now=work.clock.now()):
+            put_before_a_person(work, Flag(seen[uid], Drift.TAKEN_OVER, appointment))
+            continue
         outcome = work.calendar.cancel(uid, CANCEL_REASON, deadline=work.deadline)
+        if isinstance(outcome, Refused):
+            left = seen.get(uid) or work.calendar.booking(uid, deadline=work.deadline)
+            if isinstance(left, Booking) and left.end <= work.clock.now():
+                put_before_a_person(work, Flag(left, Drift.REFUSED, appointment))
+                why = LET_STAND
+                continue
         if isinstance(outcome, NotThere) and not _is_gone(appointment, now=work.clock.now()):
             return _wait(work, appointment, absent=work.clock.now())
         if not isinstance(outcome, Cancelled | NotThere):
             return _wait(work, appointment)
-    return _release(work, appointment, UNDONE)
+    return _release(work, appointment, why)
 
 
 def _is_gone(appointment: Appointment, *, now: datetime) -> bool:
@@ -201,13 +280,23 @@ def _release(work: Background, appointment: Appointment, why: str) -> Settled:
         # Who was told nothing may have been told "noch offen" in a breath that could not be written down.
         owes_text=appointment.told in {Told.NOTHING, Told.PENDING},
         told=appointment.told,
+        audit=audit_of(
+            work,
+            Drift.UNSETTLED,
+            "release",
+            None,
+            before=appointment,
+            after=replace(appointment, state=AppointmentState.FAILED),
+        ),
     )
     return Settled.RELEASED if isinstance(outcome, Released) else Settled.WAITING
 
 
 def _wait(work: Background, appointment: Appointment, *, absent: datetime | None = None) -> Settled:
     now = work.clock.now()
-    if now - appointment.created_at >= STUCK:
-        work.alerts.raise_(alert.stuck(appointment))
     work.appointments.postpone(work.tenant.id, appointment, until=now + AGAIN, absent=absent)
+    if now - appointment.created_at >= STUCK:
+        raised = alert.stuck(appointment)
+        if work.adoptions.flag(work.tenant.id, raised, about=f"stuck-{appointment.id}-{now:%Y-%m-%d}", now=now):
+            work.alerts.raise_(raised)
     return Settled.WAITING

@@ -8,13 +8,11 @@ from itertools import zip_longest
 
 from bookend.application.alerts import job_failed
 from bookend.application.background import BackgroundOf
-from bookend.application.deadline import Deadline
+from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.ports import Alerts, Clock, DueWork, Inbox, Job, Queue, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import REQUEUE_AFTER
 from bookend.application.settling import settle
 
-ONE_S = 8.0
-"""Seconds one appointment may take; what takes longer is looked at again in the next round."""
 MOST = 500
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from bookend.application.deadline import Deadline
-from bookend.application.ports import Alerts, Appointments, Calendar, Clock, Ids, Queue, SlotCache
+from bookend.application.ports import Alerts, Appointments, Calendar, Changes, Clock, Ids, Queue, SlotCache
 from bookend.domain.tenant import Tenant
 
 
@@ -28,6 +28,7 @@ class Turn:
 
     call: Call
     appointments: Appointments
+    changes: Changes
     calendar: Calendar
     slots: SlotCache
     queue: Queue

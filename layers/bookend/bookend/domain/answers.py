@@ -38,6 +38,8 @@ class Booking:
     rescheduled_to: str | None = None
     attendee_name: str | None = None
     attendee_phone: str | None = None
+    called_off: bool = False
+    """Cancelled with a reason, or by somebody it names: a move leaves neither on the booking it cancels."""
 
 
 class Refusal(StrEnum):
@@ -52,6 +54,10 @@ class Refusal(StrEnum):
     """Too soon, or further ahead than is sold."""
     LIMIT = "limit"
     """A booking limit of the event type or of the attendee."""
+    GONE = "gone"
+    """The booking that was to be moved is cancelled, or was moved already."""
+    NOT_ALLOWED = "not_allowed"
+    """A rule of the calendar forbids this booking to be moved or cancelled: too late, ended, or never."""
     INVALID = "invalid"
     """Something we sent; the whole answer is kept for the operator."""
 
@@ -73,17 +79,25 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """It may have happened: a time-out after sending, a 5xx, HTML from the edge, a 2xx without a booking."""
+    """It may have happened: a time-out after sending, a 5xx, HTML from the edge, a 2xx without a booking.
+
+    `answered`: Cal.com is well and has answered; only what it says of this one booking or list cannot be used.
+    """
 
     detail: str
+    answered: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """It cannot have happened: no connection, or rate limited. `retry_after_s` where the answer says so."""
+    """It cannot have happened: no connection, or rate limited. `retry_after_s` where the answer says so.
+
+    `unreachable`: there is no way to Cal.com. Otherwise it was a reason of ours: no time left, no key.
+    """
 
     detail: str
     retry_after_s: float | None = None
+    unreachable: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

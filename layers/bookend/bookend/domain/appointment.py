@@ -87,6 +87,60 @@ class Told(StrEnum):
     PENDING = "pending"
 
 
+class ChangeKind(StrEnum):
+    """What a caller wants of an appointment they have."""
+
+    MOVE = "move"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A move or cancellation that is under way; the appointment is MOVING or CANCELLING for as long.
+
+    `segments` are where it shall stand (none for a cancellation). `since` is when it was written down, `sent_at` when
+    Cal.com may last have been asked: None as long as it surely was not. `told`: whether the caller was told that it is
+    open, and so is owed a message. `keep_until`: the caller agreed that it is tried again until then. `absent_since` is
+    the first look, after the last request, that did not find it done.
+    """
+
+    op: str
+    kind: ChangeKind
+    call: str
+    since: datetime
+    segments: tuple[BookedSegment, ...] = ()
+    sent_at: datetime | None = None
+    told: Told = Told.NOTHING
+    keep_until: datetime | None = None
+    absent_since: datetime | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """Where the appointment shall stand.
+
+        Raises:
+            IndexError: it is a cancellation.
+        """
+        return Slot(self.segments[0].slot.start, self.segments[-1].slot.end)
+
+
+class ChangeEnd(StrEnum):
+    """How a change ended."""
+
+    DONE = "done"
+    NOT_DONE = "not_done"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEnded:
+    """The last change of an appointment that came to its end, for whoever asks for it again. `why`: our word for it."""
+
+    op: str
+    kind: ChangeKind
+    end: ChangeEnd
+    why: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Appointment:
     """One appointment. `op` is the operation that last changed it, `version` grows with every change.
@@ -113,6 +167,11 @@ class Appointment:
     verified_at: datetime | None = None
     absent_since: datetime | None = None
     calendar_updated_at: datetime | None = None
+    change: Change | None = None
+    """Exactly while it is MOVING or CANCELLING."""
+    last_change: ChangeEnded | None = None
+    moves: int = 0
+    """How often its customer has moved it; what the salon moves does not count."""
 
     @property
     def slot(self) -> Slot:

@@ -86,11 +86,12 @@ def openings(
     days: StaffDays,
     now: datetime,
     ignoring: Collection[str] = frozenset(),
+    moving: str | None = None,
 ) -> list[Opening]:
     """Every start Cal.com lists that our own ledger leaves free, one per instant, earliest first.
 
     Where several stylists are free, the one with the least on that day serves; equal ones in the order of `starts`,
-    which is the configuration's. `ignoring` names the caller's own holds. A start whose day was not read is left out.
+    which is the configuration's. `ignoring` names the caller's own holds, `moving` the appointment that is to be moved there. A start whose day was not read is left out.
     """
     rank = {staff: position for position, staff in enumerate(starts)}
     best: dict[datetime, tuple[int, int, Opening]] = {}
@@ -99,7 +100,7 @@ def openings(
             slot = Slot.of(instant, minutes)
             if slot.start < now or not days.covers(staff, slot):
                 continue
-            if not days.is_free(staff, slot, now=now, ignoring=ignoring):
+            if not days.is_free(staff, slot, now=now, ignoring=ignoring, moving=moving):
                 continue
             candidate = (days.busy_count(staff, slot), rank[staff], Opening(staff, slot))
             best[slot.start] = min(best.get(slot.start, candidate), candidate, key=lambda each: each[:2])

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bookend.domain.answers import Booking
+from bookend.domain.answers import Booking, Expected, is_fresh
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment
 from bookend.domain.tenant import Tenant
 
 LIVE = "accepted"
 DEAD = frozenset({"cancelled", "rejected"})
 """Cal.com's own words for the states of a booking (contracts: calcom 2)."""
+CANCELLED_THERE = "cancelled_there"
+"""Why an appointment ended: it was cancelled at Cal.com, not by its caller."""
+HALF_SHOWN = timedelta(seconds=30)
+"""For so long after a change one read may show half of a move: the old booking cancelled, and no successor yet."""
+EDITED = timedelta(seconds=10)
+"""A booking whose last change is later than its creation by this much was changed by somebody."""
 
 
 class Drift(StrEnum):
@@ -37,6 +44,14 @@ class Drift(StrEnum):
     """A second live booking that claims an appointment which has one."""
     UNKNOWN_HOST = "unknown_host"
     """A booking of somebody who is no stylist of ours."""
+    UNREADABLE = "unreadable"
+    """A booking of ours that Cal.com does not show for days, or that it says was changed in the future."""
+    CHAIN = "chain"
+    """Moved in a circle, or so often that where it stands now was not found."""
+    TAKEN_OVER = "taken_over"
+    """A booking of an operation that failed, which somebody has made their own since: moved, changed or copied."""
+    REFUSED = "refused"
+    """Must go, and Cal.com will not cancel it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,8 @@ class Adopt:
     service: str
     revives: Appointment | None = None
     """The failed appointment whose booking came late, while its caller still waits to hear how it ended."""
+    restores: Appointment | None = None
+    """The appointment that ended as cancelled there; this is where its booking was moved, or copied, to."""
     drift: Drift = Drift.FOREIGN
 
 
@@ -139,6 +156,62 @@ def agree(booking: Booking, appointment: Appointment | None, tenant: Tenant) -> 
             return dead
         case _:
             return False
+
+
+def change_of(appointment: Appointment, own: BookedSegment, seen: Booking, tenant: Tenant) -> Repair:
+    """What follows from how a live booking of the appointment's differs from the segment it stands for."""
+    staff = tenant.staff_of_host(seen.host)
+    if staff is None:
+        return Flag(seen, Drift.UNKNOWN_HOST, appointment)
+    if staff != own.staff:
+        return Follow(appointment, own, seen, staff, Drift.HOST)
+    if seen.start != own.slot.start:
+        return Follow(appointment, own, seen, staff, Drift.START)
+    if seen.end != own.slot.end:
+        return Follow(appointment, own, seen, staff, Drift.END)
+    if seen.uid != own.uid:
+        return Follow(appointment, own, seen, staff, Drift.NONE)
+    if not has_attendee(seen, appointment):
+        return Flag(seen, Drift.ATTENDEE, appointment)
+    return Nothing()
+
+
+def is_half_of_a_move(dead: Booking, *, now: datetime) -> bool:
+    """Whether a booking that is shown cancelled, and as moved nowhere, may have been moved all the same.
+
+    Cal.com cancels the old booking and makes the new one at once, and names the new one by a second read, which may
+    lag. It takes no rejected booking along, and no reason; who cancels leaves one, or a name.
+    """
+    if dead.status != "cancelled" or dead.called_off or dead.updated_at is None:
+        return False
+    return now - dead.updated_at < HALF_SHOWN
+
+
+def is_touched(booking: Booking) -> bool:
+    """Whether somebody moved or changed the booking after it was made."""
+    moved = booking.rescheduled_from is not None or booking.rescheduled_to is not None
+    made, changed = booking.created_at, booking.updated_at
+    return moved or (made is not None and changed is not None and changed - made >= EDITED)
+
+
+def is_ours(booking: Booking, expected: Expected, *, now: datetime) -> bool:
+    """Whether the booking was made by this operation, whatever became of it: by what we wrote into it, and by when."""
+    labels = (booking.metadata.get("op_id"), booking.metadata.get("appointment"), booking.metadata.get("segment"))
+    ours = (expected.op, expected.appointment, str(expected.segment))
+    return labels == ours and is_fresh(booking, sent_at=expected.sent_at, now=now)
+
+
+def is_edited(booking: Booking, expected: Expected, *, now: datetime) -> bool:
+    """Whether a live booking is ours, and what differs is somebody's doing: it is theirs to decide, never undone.
+
+    Changed after it was made, or other in nothing but who does it and who comes, which Cal.com never changes itself.
+    """
+    as_asked = (booking.start, booking.end, booking.event_type) == (
+        expected.slot.start,
+        expected.slot.end,
+        expected.event_type,
+    )
+    return booking.status == LIVE and is_ours(booking, expected, now=now) and (is_touched(booking) or as_asked)
 
 
 def has_attendee(booking: Booking, appointment: Appointment) -> bool:

@@ -58,6 +58,11 @@ def interval_key(appointment: str, segment: int) -> str:
     return f"{appointment}/{segment}"
 
 
+def target_key(appointment: str, segment: int) -> str:
+    """The name of the interval that a move takes for a segment, beside the one where it still stands."""
+    return f"{appointment}/{segment}+"
+
+
 @dataclass(frozen=True, slots=True)
 class StaffDay:
     """One stylist's UTC day. `version` is 0 for a day nothing was ever written to."""
@@ -68,12 +73,13 @@ class StaffDay:
     intervals: Mapping[str, Interval] = field(default_factory=dict)
 
     def in_the_way_of(
-        self, slot: Slot, *, now: datetime, ignoring: Collection[str] = frozenset()
+        self, slot: Slot, *, now: datetime, ignoring: Collection[str] = frozenset(), moving: str | None = None
     ) -> tuple[Interval, ...]:
         """The intervals that keep `slot` from being taken at `now`.
 
         `ignoring` are keys of the caller's own holds: they are in nobody's way but others'. A key that has become more
-        than a hold is never ignored, or the caller's second booking would overlap their first.
+        than a hold is never ignored, or the caller's second booking would overlap their first. `moving` is the
+        appointment that is to be moved there: it leaves where it stands, so that is not in its way.
         """
         return tuple(
             each
@@ -81,6 +87,7 @@ class StaffDay:
             if each.slot.overlaps(slot)
             and each.blocks_at(now)
             and not (each.key in ignoring and each.state is IntervalState.HELD)
+            and not (moving is not None and each.key.startswith(f"{moving}/"))
         )
 
     def rewritten(
@@ -137,13 +144,44 @@ class StaffDays:
         """Whether every UTC day the slot touches was read."""
         return all((staff, day) in self.days for day in slot.utc_days())
 
-    def is_free(self, staff: str, slot: Slot, *, now: datetime, ignoring: Collection[str] = frozenset()) -> bool:
-        """Whether `staff` has nothing in the way of `slot` in any UTC day that it touches."""
-        return not any(self.day(staff, day).in_the_way_of(slot, now=now, ignoring=ignoring) for day in slot.utc_days())
+    def is_free(
+        self,
+        staff: str,
+        slot: Slot,
+        *,
+        now: datetime,
+        ignoring: Collection[str] = frozenset(),
+        moving: str | None = None,
+    ) -> bool:
+        """Whether `staff` has nothing in the way of `slot` in any UTC day that it touches (see `in_the_way_of`)."""
+        return not any(
+            self.day(staff, day).in_the_way_of(slot, now=now, ignoring=ignoring, moving=moving)
+            for day in slot.utc_days()
+        )
 
     def busy_count(self, staff: str, slot: Slot) -> int:
         """How many intervals the stylist has on the days of the slot; used to share work fairly."""
         return sum(len(self.day(staff, day).intervals) for day in slot.utc_days())
+
+    def without_stale_conflicts(self) -> StaffDays:
+        """The same picture, in which a flagged interval that overlaps no other appointment's any more is not flagged.
+
+        One that touches a day not at hand stays as it is: nothing is known of what it overlaps there.
+        """
+        return self.updated(
+            replace(day, intervals={key: self._judged(day.staff, each) for key, each in day.intervals.items()})
+            for day in self.days.values()
+        )
+
+    def _judged(self, staff: str, interval: Interval) -> Interval:
+        if not interval.conflict or not self.covers(staff, interval.slot):
+            return interval
+        overlapped = any(
+            each.key != interval.key and each.state is not IntervalState.HELD and each.slot.overlaps(interval.slot)
+            for day in interval.slot.utc_days()
+            for each in self.day(staff, day).intervals.values()
+        )
+        return interval if overlapped else replace(interval, conflict=False)
 
     def updated(self, changed: Iterable[StaffDay]) -> StaffDays:
         """The same picture with some days seen anew."""

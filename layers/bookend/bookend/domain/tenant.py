@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from bookend.domain.policy import PolicySettings
 from bookend.domain.saying import Language
 
 _T = TypeVar("_T")
@@ -36,12 +37,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a caller can book. Plain services have one busy segment; composite ones several parts."""
+    """What a caller can book. Plain services have one busy segment; composite ones several parts.
+
+    `policies`: the rules that a stylist has for this service alone.
+    """
 
     id: str
     name: str
     segments: tuple[Segment, ...]
     synonyms: tuple[str, ...] = ()
+    policies: Mapping[str, PolicySettings] = field(default_factory=dict)
 
     @property
     def minutes(self) -> int:
@@ -69,6 +74,7 @@ class Staff:
     branch: str
     calcom_user: int
     synonyms: tuple[str, ...] = ()
+    policy: PolicySettings = field(default_factory=PolicySettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class Branch:
     name: str
     phone_numbers: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
+    policy: PolicySettings = field(default_factory=PolicySettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,7 @@ class Tenant:
     callback: Mapping[Language, str] = field(default_factory=dict)
     agents: tuple[str, ...] = ()
     phone_numbers: tuple[str, ...] = ()
+    policy: PolicySettings = field(default_factory=PolicySettings)
 
     def member(self, staff: str) -> Staff:
         """The stylist with this id.

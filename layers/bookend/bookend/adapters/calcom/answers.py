@@ -38,6 +38,12 @@ _REFUSALS: tuple[tuple[str, Refusal], ...] = (
         "Attendee with this email can't book because the maximum number of active bookings has been reached",
         Refusal.LIMIT,
     ),
+    # contracts: calcom 2.1, 2.2; calcom-observed 1
+    ("Can't reschedule booking with uid=", Refusal.GONE),
+    ("cancelled_bookings_cannot_be_rescheduled", Refusal.GONE),
+    ("Rescheduling is not allowed within the minimum notice period", Refusal.NOT_ALLOWED),
+    ("This event type does not allow cancellations", Refusal.NOT_ALLOWED),
+    ("Cannot cancel a booking that has already ended", Refusal.NOT_ALLOWED),
     # A blocked attendee is a 403, and says nothing against our key.
     ("Cannot use this email to create the booking", Refusal.INVALID),
     ("Attendee email has been blocked", Refusal.INVALID),
@@ -88,6 +94,11 @@ def error_text(response: httpx.Response) -> str | None:
         return ErrorWire.model_validate(body).text()
     except (ValueError, RecursionError):
         return None
+
+
+def unreadable(response: httpx.Response) -> Unclear:
+    """A success of Cal.com's API that is not what was asked for; of anybody else's, no answer of Cal.com's at all."""
+    return Unclear(kept(response), answered=error_text(response) is not None)
 
 
 def kept(response: httpx.Response) -> str:

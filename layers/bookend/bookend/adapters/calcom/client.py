@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar, cast
@@ -14,7 +15,7 @@ from typing import Any, TypeVar, cast
 import httpx
 from pydantic import ValidationError
 
-from bookend.adapters.calcom.answers import count_in, error_text, kept, read_create, read_refusal
+from bookend.adapters.calcom.answers import count_in, error_text, kept, read_create, read_refusal, unreadable
 from bookend.adapters.calcom.transport import CONNECTIONS, DeadlineTransport
 from bookend.adapters.calcom.wire import BookingEnvelope, BookingList, SlotsEnvelope, is_uid
 from bookend.application.deadline import Deadline
@@ -57,6 +58,7 @@ _NEVER_LEFT = (
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,  # a key with a line break in it: refused before a byte is written
 )
+_UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 
 _Failed = TypeVar("_Failed", NotSent, Unclear)
 
@@ -90,12 +92,12 @@ class CalcomCalendar:
         self._threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="calcom")
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         if len(event_types) == 1:
-            return {staff: self._slots(et, window, deadline) for staff, et in event_types.items()}
+            return {staff: self._slots(et, window, deadline, moving) for staff, et in event_types.items()}
         asked = {
-            staff: self._threads.submit(self._slots, event_type, window, deadline)
+            staff: self._threads.submit(self._slots, event_type, window, deadline, moving)
             for staff, event_type in event_types.items()
         }
         return {staff: future.result() for staff, future in asked.items()}
@@ -132,6 +134,24 @@ class CalcomCalendar:
             )
         return answer
 
+    def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
+        if not is_uid(uid):
+            return _NO_UID
+        body = {"start": instant_text(start), "reschedulingReason": reason}
+        response = self._send("reschedule", "POST", f"/v2/bookings/{uid}/reschedule", deadline, body=body)
+        if not isinstance(response, httpx.Response):
+            return response
+        answer = read_create(response)
+        moved = answer.booking if isinstance(answer, Answered) else None
+        self._observe(
+            operation="rescheduled",
+            status=response.status_code,
+            uid=moved.uid if moved is not None else uid,
+            id=moved.id if moved is not None else None,
+            api_version=BOOKINGS_VERSION,
+        )
+        return answer
+
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         if not is_uid(uid):
             return _NO_UID
@@ -151,7 +171,7 @@ class CalcomCalendar:
         if response.status_code == 400 and any(each in text for each in _ALREADY_CANCELLED):
             seen = self.booking(uid, deadline=deadline)
             gone = isinstance(seen, Booking) and seen.status == "cancelled" and seen.rescheduled_to is None
-            return Cancelled() if gone else Unclear(kept(response))
+            return Cancelled() if gone else Unclear(kept(response), answered=True)
         return read_refusal(response)
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
@@ -165,7 +185,7 @@ class CalcomCalendar:
         try:
             return BookingEnvelope.model_validate_json(response.content).data.booking()
         except ValidationError:
-            return Unclear(kept(response))
+            return unreadable(response)
 
     def find(self, email: str, window: Slot, *, deadline: Deadline) -> tuple[Booking, ...] | CalendarTrouble:
         # Only this sort neither loses nor repeats rows from page to page (calcom-observed 3, 2.4).
@@ -182,11 +202,11 @@ class CalcomCalendar:
             if not isinstance(listed, BookingList):
                 return listed
             if None in listed.data:
-                return Unclear("a row that cannot be read")  # it may be the very one that is looked for
+                return Unclear("a row that cannot be read", answered=True)  # it may be the very one that is looked for
             found |= {each.uid: each.booking() for each in listed.data if each is not None}
             if not listed.pagination.has_next:
                 return tuple(found.values())
-        return Unclear("more pages than there can be")
+        return Unclear("more pages than there can be", answered=True)
 
     def page(self, query: ListQuery, *, skip: int, deadline: Deadline) -> Page | CalendarTrouble:
         asked: dict[str, Any] = {"sortCreated": "asc", "take": _PAGE, "skip": skip}
@@ -218,15 +238,19 @@ class CalcomCalendar:
         try:
             return BookingList.model_validate_json(response.content)
         except ValidationError:
-            return Unclear(kept(response))
+            return unreadable(response)
 
-    def _slots(self, event_type: int, window: Slot, deadline: Deadline) -> FreeStarts | CalendarTrouble:
+    def _slots(
+        self, event_type: int, window: Slot, deadline: Deadline, moving: str | None
+    ) -> FreeStarts | CalendarTrouble:
         query = {
             "eventTypeId": event_type,
             "start": instant_text(window.start),
             "end": _not_midnight(window.end),
             "timeZone": "UTC",
         }
+        if moving is not None and is_uid(moving):
+            query["bookingUidToReschedule"] = moving
         read_at = self._clock.now()
         response = self._send("slots", "GET", "/v2/slots", deadline, query=query, version=SLOTS_VERSION)
         if not isinstance(response, httpx.Response):
@@ -236,7 +260,7 @@ class CalcomCalendar:
         try:
             starts = SlotsEnvelope.model_validate_json(response.content).starts()
         except ValidationError:
-            return Unclear(kept(response))
+            return unreadable(response)
         return FreeStarts(tuple(each for each in starts if window.start <= each < window.end), read_at)
 
     def _send(
@@ -274,7 +298,8 @@ class CalcomCalendar:
             with self._bounded(deadline):
                 response = self._receive(request, key)
         except _NEVER_LEFT as error:
-            return self._failed(NotSent, operation, began, error)
+            never_left = self._failed(NotSent, operation, began, error)
+            return replace(never_left, unreachable=isinstance(error, _UNREACHABLE))
         except Exception as error:  # noqa: BLE001 - whatever it is, the request may have taken effect
             return self._failed(Unclear, operation, began, error)
         left_told = count_in(response, "x-ratelimit-remaining-default", -1)

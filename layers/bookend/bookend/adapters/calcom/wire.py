@@ -68,6 +68,8 @@ class BookingWire(_Lenient):
     metadata: dict[str, Any] | None = None
     rescheduled_from: Uid | None = Field(default=None, alias="rescheduledFromUid")
     rescheduled_to: Uid | None = Field(default=None, alias="rescheduledToUid")
+    cancellation_reason: Any = Field(default=None, alias="cancellationReason")
+    cancelled_by: Any = Field(default=None, alias="cancelledByEmail")
 
     @model_validator(mode="after")
     def _lasts(self) -> Self:
@@ -97,6 +99,8 @@ class BookingWire(_Lenient):
             rescheduled_to=self.rescheduled_to,
             attendee_name=first.name and first.name[:_MOST_NAME],
             attendee_phone=first.phone_number and first.phone_number[:_MOST_NAME],
+            # A booking that came of a move has the move's reason there, and keeps it (contracts: calcom 1.3).
+            called_off=bool(self.cancelled_by) or (bool(self.cancellation_reason) and self.rescheduled_from is None),
         )
 
 

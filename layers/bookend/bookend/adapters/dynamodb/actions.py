@@ -147,6 +147,16 @@ class Actions:
         owner = to_wire({"appt": appointment.id, "seg": segment.index})
         return self.put(key | owner, _NOT_ANOTHERS, {":me": appointment.id}, "appt")
 
+    def supersede(self, tenant: str, appointment: Appointment, uid: str, new: str | None) -> Action:
+        """The old uid stays and points to the new one: its late events still find their home."""
+        return self.update(
+            keys.booking_uid(tenant, uid),
+            "SET #superseded_by = :new",
+            _IS_MINE,
+            names("superseded_by", "appt"),
+            {":new": new, ":me": appointment.id},
+        )
+
     def put_outbox(self, tenant: str, appointment: Appointment, kind: str, told: Told, now: datetime) -> Action:
         """The message that the end of this operation owes its caller; once an operation."""
         values = {
@@ -180,6 +190,10 @@ class Actions:
     def put_audit(self, tenant: str, audit: Audit, now: datetime) -> Action:
         """The entry of a repair, with the repair."""
         return self.put(items.audit_to_item(tenant, audit, now=now), IS_NEW)
+
+    def put_audits(self, tenant: str, audit: Audit | None, now: datetime) -> list[Action]:
+        """The same, where there is one."""
+        return [] if audit is None else [self.put_audit(tenant, audit, now)]
 
     def put_alerts(self, tenant: str, appointment: Appointment, alert: Alert | None, now: datetime) -> list[Action]:
         """The record of an alert, with the state it belongs to."""

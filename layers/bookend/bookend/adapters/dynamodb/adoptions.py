@@ -1,23 +1,40 @@
-"""What others did at Cal.com, taken over: ADOPT, FOLLOW and END. Nothing here is refused for overlapping."""
+"""What others did at Cal.com, taken over: ADOPT, FOLLOW and END. Nothing here is refused for overlapping.
+
+A message that nobody has sent yet is changed in the transaction that makes it untrue, as long as it is NEW: whoever
+sends it takes it out of NEW first, and then reads where the appointment stands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, customer_guard_key, names
 from bookend.adapters.dynamodb.items import to_wire
+from bookend.adapters.dynamodb.keys import Item
 from bookend.adapters.dynamodb.transact import Table
-from bookend.application.deadline import Deadline
-from bookend.application.ports import Adopted, AdoptLost, Alert, Audit, BookingHasOwner, Changed, TextSent
+from bookend.application.ports import (
+    Adopted,
+    AdoptLost,
+    Alert,
+    Audit,
+    BookingHasOwner,
+    Changed,
+    CustomerHasOne,
+    TextSent,
+)
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment
-from bookend.domain.staff_day import Interval, IntervalState, StaffDay, StaffDays, interval_key
+from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.staff_day import Interval, IntervalState, StaffDays, interval_key
+from bookend.domain.timeslot import Slot
 
 _AS_READ = "#state = :CONFIRMED AND #ver = :ver AND (attribute_not_exists(#cal_updated) OR #cal_updated <= :cal)"
 """Nobody has changed the appointment since it was read, and it knows nothing newer than this."""
+_ENDED = frozenset({AppointmentState.FAILED, AppointmentState.CANCELLED})
+_LONGEST = timedelta(days=1)
+_TRIES = 6
 
 
 class DynamoAdoptions:
@@ -26,9 +43,6 @@ class DynamoAdoptions:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._actions = Actions(table.name)
-
-    def within(self, deadline: Deadline) -> DynamoAdoptions:
-        return DynamoAdoptions(self._table.within(deadline))
 
     def owner(self, tenant: str, uid: str) -> str | None:
         guard = self._table.get(keys.booking_uid(tenant, uid))
@@ -51,14 +65,19 @@ class DynamoAdoptions:
         audit: Audit,
         revives: Appointment | None,
         now: datetime,
-    ) -> Adopted | BookingHasOwner | AdoptLost | TextSent:
-        """Positions 0 and 1: the booking has an owner. 2: the appointment exists. 3: the message, if one; ledgers."""
+        restores: Appointment | None = None,
+    ) -> Adopted | BookingHasOwner | AdoptLost | TextSent | CustomerHasOne:
+        """Positions 0 and 1: the booking has an owner. 2: the appointment exists. Of one that is revived, 3: the
+        message, and 4: the customer's guard. Then ledgers.
+        """
         known = replace(appointment, calendar_updated_at=booking.updated_at)
         actions = [
             *self._actions.booking_guards(tenant, appointment, appointment.segments[0]),
             self._actions.put(items.appointment_to_item(tenant, known), IS_NEW),
             *([self._turn_message(tenant, revives, appointment)] if revives is not None else []),
+            *([self._actions.put_customer_guard(tenant, appointment)] if revives is not None else []),
             *self._ledgers(tenant, appointment, days, conflict=conflict, now=now),
+            *(self._goes_on(tenant, restores, appointment, booking, now) if restores is not None else []),
             *self._actions.put_alerts(tenant, appointment, alert, now),
             self._actions.put_audit(tenant, audit, now),
             *self._actions.forget_slots_of(tenant, appointment),
@@ -71,7 +90,32 @@ class DynamoAdoptions:
                 return BookingHasOwner(owner["appt"]["S"])
         if 2 in failed.items:
             return BookingHasOwner(appointment.id)
-        return TextSent() if revives is not None and 3 in failed.items else AdoptLost()
+        if revives is not None and 3 in failed.items:
+            return TextSent()
+        if revives is not None and (guard := failed.items.get(4)) is not None:
+            return CustomerHasOne(guard["appt"]["S"])
+        return AdoptLost()
+
+    def overlapping(self, tenant: str, customer: str, slot: Slot) -> Collection[str]:
+        """The index says which, the appointments themselves whether they are open and where they stand."""
+        rows = self._table.query_all(
+            IndexName=keys.CUSTOMER_INDEX,
+            KeyConditionExpression="#who = :who AND #start BETWEEN :first AND :last",
+            ExpressionAttributeNames={"#who": "customer_key", "#start": "start"},
+            ExpressionAttributeValues=to_wire(
+                {
+                    ":who": keys.customer_partition(tenant, customer),
+                    ":first": items.text(slot.start - _LONGEST),
+                    ":last": items.text(slot.end),
+                }
+            ),
+        )
+        named = sorted({keys.name_of(row) for row in rows})
+        found = self._table.get_all([keys.appointment(tenant, each) for each in named]) if named else []
+        known = [
+            items.appointment_from_item(name, item) for name, item in zip(named, found, strict=True) if item is not None
+        ]
+        return [each.id for each in known if each.state not in _ENDED and each.slot.overlaps(slot)]
 
     def _turn_message(self, tenant: str, failed: Appointment, appointment: Appointment) -> Action:
         """The message that nobody has sent yet tells of the booking instead."""
@@ -103,6 +147,7 @@ class DynamoAdoptions:
         actions = [
             self._update_appointment(tenant, before, after, booking, now),
             *ledgers,
+            *self._says_moved(tenant, before, after, booking),
             *(guard for segment in fresh for guard in self._actions.booking_guards(tenant, after, segment)),
             *self._supersede(tenant, before, after),
             *self._guard_moves(tenant, before, after),
@@ -118,7 +163,18 @@ class DynamoAdoptions:
 
     def end(self, tenant: str, appointment: Appointment, *, booking: Booking, audit: Audit, now: datetime) -> bool:
         """Position 0: the appointment moved on. Guards of uid and id stay, so that late events find their home."""
-        actions = [
+        for _ in range(_TRIES):
+            failed = self._table.write(self._ending(tenant, appointment, booking, audit, now))
+            if failed is None:
+                return True
+            if 0 in failed.items:
+                return False
+        return False  # what else is in the transaction changes all the time: to be decided anew
+
+    def _ending(
+        self, tenant: str, appointment: Appointment, booking: Booking, audit: Audit, now: datetime
+    ) -> list[Action]:
+        return [
             self._actions.update(
                 keys.appointment(tenant, appointment.id),
                 "SET #state = :CANCELLED, #why = :why, #cal_updated = :cal, #ended_at = :now, #ver = #ver + :one",
@@ -134,12 +190,12 @@ class DynamoAdoptions:
                     ":one": 1,
                 },
             ),
-            *self._remove_intervals(tenant, appointment),
+            *self._without(tenant, appointment, now),
+            *self._says_cancelled(tenant, appointment, booking),
             *self._guard_moves(tenant, appointment, None),
             self._actions.put_audit(tenant, audit, now),
             *self._actions.forget_slots_of(tenant, appointment),
         ]
-        return self._table.write(actions) is None
 
     def claim(self, tenant: str, appointment: Appointment, booking: Booking, *, audit: Audit, now: datetime) -> bool:
         """Position 0: it is somebody's. 1: the same is written down already, by a try before this one."""
@@ -180,22 +236,70 @@ class DynamoAdoptions:
     def _ledgers(
         self, tenant: str, after: Appointment, days: StaffDays, *, conflict: bool, now: datetime
     ) -> Iterable[Action]:
-        """Every staff day at hand, whole, with the appointment's intervals as they now are."""
+        """Every staff day at hand, whole, with the appointment's intervals as they now are, and whoever had it in the
+        way no longer flagged for that.
+        """
+        written = days.updated(
+            read.replaced(after.id, _entries(after, staff, day, conflict=conflict), now=now)
+            for (staff, day), read in days.days.items()
+        ).without_stale_conflicts()
         for (staff, day), read in sorted(days.days.items()):
-            entries = _entries(after, staff, day, conflict=conflict)
-            written: StaffDay = read.replaced(after.id, entries, now=now)
-            yield self._actions.put_ledger(tenant, read, written)
+            yield self._actions.put_ledger(tenant, read, written.day(staff, day))
 
-    def _remove_intervals(self, tenant: str, appointment: Appointment) -> Iterable[Action]:
-        for segment in appointment.segments:
-            for day in segment.slot.utc_days():
-                yield self._actions.update(
-                    keys.staff_day(tenant, segment.staff, day),
-                    "REMOVE #iv.#k SET #v = #v + :one",
-                    "#iv.#k.#st = :C",
-                    names("iv", "st", "v", k=interval_key(appointment.id, segment.index)),
-                    {":C": "C", ":one": 1},
-                )
+    def _without(self, tenant: str, appointment: Appointment, now: datetime) -> Iterable[Action]:
+        """The staff days without the appointment, as they are at this moment."""
+        touched = sorted({(each.staff, day) for each in appointment.segments for day in each.slot.utc_days()})
+        found = self._table.get_all([keys.staff_day(tenant, staff, day) for staff, day in touched])
+        days = StaffDays(
+            {(s, d): items.staff_day_from_item(s, d, item) for (s, d), item in zip(touched, found, strict=True)}
+        )
+        return self._ledgers(tenant, replace(appointment, segments=()), days, conflict=False, now=now)
+
+    def _message(self, tenant: str, appointment: Appointment, booking: Booking) -> Item | None:
+        """The message of the operation that made the appointment. One that was revived has that of the operation it
+        came from, which the booking still names.
+        """
+        ops = dict.fromkeys((appointment.op, booking.metadata.get("op_id", appointment.op)))
+        found = self._table.get_all([keys.outbox(tenant, op) for op in ops])
+        return next((row for row in found if row is not None and row["appt"]["S"] == appointment.id), None)
+
+    def _says(self, row: Item, appointment: Appointment, kind: str, *, of: str) -> Action:
+        return self._actions.update(
+            {name: row[name] for name in ("pk", "sk")},
+            "SET #kind = :kind, #appt = :of",
+            "#state = :NEW AND #appt = :me",
+            names("kind", "appt", "state"),
+            {":kind": kind, ":of": of, ":NEW": "NEW", ":me": appointment.id},
+        )
+
+    def _says_moved(self, tenant: str, before: Appointment, after: Appointment, booking: Booking) -> Iterable[Action]:
+        """Who has heard "booked" has another time or stylist in the ear; to who has not, "booked" is still the news."""
+        if (before.slot.start, before.staff) == (after.slot.start, after.staff):
+            return
+        row = self._message(tenant, before, booking)
+        if row is not None and _is_new(row) and row["told"]["S"] == Told.BOOKED.value:
+            yield self._says(row, before, "moved", of=before.id)
+
+    def _says_cancelled(self, tenant: str, appointment: Appointment, booking: Booking) -> Iterable[Action]:
+        row = self._message(tenant, appointment, booking)
+        if row is not None and _is_new(row):
+            heard = row["told"]["S"] == Told.BOOKED.value
+            yield self._says(row, appointment, "cancelled" if heard else "not_booked", of=appointment.id)
+
+    def _goes_on(
+        self, tenant: str, ended: Appointment, appointment: Appointment, booking: Booking, now: datetime
+    ) -> Iterable[Action]:
+        """What an appointment that ended too early leaves to the one that goes on: its guard if free, its message."""
+        if self._table.get(customer_guard_key(tenant, appointment)) is None:
+            yield self._actions.put_customer_guard(tenant, appointment)
+        row = self._message(tenant, ended, booking)
+        if row is None:
+            return
+        heard = row["told"]["S"] == Told.BOOKED.value
+        if _is_new(row):
+            yield self._says(row, ended, "moved" if heard else "booked", of=appointment.id)
+        elif row["kind"]["S"] in {"cancelled", "not_booked"}:
+            yield self._actions.put_outbox(tenant, appointment, "booked", Told.NOT_BOOKED, now)
 
     def _guard_moves(self, tenant: str, before: Appointment, after: Appointment | None) -> Iterable[Action]:
         """The customer guard goes with the appointment, where it has one and the new place is free.
@@ -225,6 +329,10 @@ class DynamoAdoptions:
                     names("superseded_by", "appt"),
                     {":new": now_at[segment.index], ":me": before.id},
                 )
+
+
+def _is_new(row: Item) -> bool:
+    return bool(row["state"]["S"] == "NEW")
 
 
 def _entries(appointment: Appointment, staff: str, day: date, *, conflict: bool) -> list[Interval]:

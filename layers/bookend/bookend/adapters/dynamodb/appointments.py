@@ -19,6 +19,7 @@ from bookend.application.deadline import Deadline
 from bookend.application.ports import (
     Alert,
     AskedBefore,
+    Audit,
     BookingHasOwner,
     CallRecord,
     Confirmed,
@@ -47,6 +48,11 @@ _OPERATION_IS_OPEN = "#op = :op AND #state = :PENDING"
 _OPERATION_NOT_ENDED = "#op = :op AND #state IN (:PENDING, :COMPENSATING)"
 _NOBODY_WAITS = f"{_OPERATION_NOT_ENDED} AND #told <> :open"
 """Nobody was told "noch offen" of it: who was is owed the end of the story, and that goes into the same write."""
+
+_COUNTS_AS_OPEN = frozenset(
+    {AppointmentState.PENDING, AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
+)
+"""Not COMPENSATING: that one is being taken back, and its customer may book another."""
 
 
 class DynamoAppointments:
@@ -97,6 +103,20 @@ class DynamoAppointments:
         found = self._table.get_all([keys.staff_day(tenant, staff, day) for staff, day in wanted])
         read = zip(wanted, found, strict=True)
         return StaffDays({(s, d): items.staff_day_from_item(s, d, item) for (s, d), item in read})
+
+    def open_of(self, tenant: str, customer: str, *, now: datetime) -> int:
+        """The index says which, the appointments themselves whether they are open."""
+        rows = self._table.query_all(
+            IndexName=keys.CUSTOMER_INDEX,
+            KeyConditionExpression="#who = :who AND #start > :now",
+            ExpressionAttributeNames={"#who": "customer_key", "#start": "start"},
+            ExpressionAttributeValues=to_wire(
+                {":who": keys.customer_partition(tenant, customer), ":now": items.text(now)}
+            ),
+        )
+        named = {keys.whose(row)[2] for row in rows}
+        found = self.several(tenant, named).values() if named else ()
+        return sum(each.state in _COUNTS_AS_OPEN and each.slot.start > now for each in found)
 
     # HOLD
 
@@ -227,6 +247,7 @@ class DynamoAppointments:
         *,
         told: Told,
         now: datetime,
+        audit: Audit | None = None,
     ) -> ConfirmOutcome:
         """Position 0: no longer open. Then two guards a segment: the booking has an owner. Then ledgers, outbox."""
         segments = _with_bookings(appointment.segments, bookings)
@@ -267,6 +288,7 @@ class DynamoAppointments:
             for day in segment.slot.utc_days()
         ]
         actions.append(self._actions.put_outbox(tenant, appointment, "booked", told, now))
+        actions += self._actions.put_audits(tenant, audit, now)
         actions += self._actions.forget_slots_of(tenant, appointment)
         failed = self._table.write(actions)
         if failed is None:
@@ -303,6 +325,7 @@ class DynamoAppointments:
         now: datetime,
         owes_text: bool = False,
         told: Told = Told.NOT_BOOKED,
+        audit: Audit | None = None,
     ) -> ReleaseOutcome:
         """Position 0: no longer this operation's to end. The rest cannot fail while 0 holds."""
         actions = [
@@ -333,6 +356,7 @@ class DynamoAppointments:
         ]
         if owes_text:
             actions.append(self._actions.put_outbox(tenant, appointment, "not_booked", appointment.told, now))
+        actions += self._actions.put_audits(tenant, audit, now)
         # Not only where something was cancelled: a refusal says that what we kept of this stylist is no longer so.
         actions += self._actions.forget_slots_of(tenant, appointment)
         failed = self._table.write(actions)
@@ -397,6 +421,7 @@ class DynamoAppointments:
         why: str,
         alert: Alert,
         now: datetime,
+        audit: Audit | None = None,
     ) -> bool | BookingHasOwner:
         """Position 0: settled meanwhile. Then the uids: a booking is named as ours before it is undone, or not undone.
 
@@ -426,6 +451,7 @@ class DynamoAppointments:
             marked,
             *guards,
             *self._actions.put_alerts(tenant, appointment, alert, now),
+            *self._actions.put_audits(tenant, audit, now),
             *self._actions.forget_slots_of(tenant, appointment),
         ]
         failed = self._table.write(actions)

@@ -13,7 +13,17 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.keys import Item
 from bookend.application.ports import Alert, Audit, CallRecord, FreeStarts
-from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.appointment import (
+    Appointment,
+    AppointmentState,
+    BookedSegment,
+    Change,
+    ChangeEnd,
+    ChangeEnded,
+    ChangeKind,
+    Told,
+)
+from bookend.domain.authority import Asked
 from bookend.domain.availability import Offer
 from bookend.domain.contacts import Customer
 from bookend.domain.staff_day import Interval, IntervalState, StaffDay
@@ -27,6 +37,7 @@ CALL_KEPT_S = 1 * _DAY_S
 REQUEST_KEPT_S = 1 * _DAY_S
 SLOTS_ITEM_KEPT_S = 1 * _DAY_S
 INBOX_KEPT_S = 30 * _DAY_S
+TRIES_KEPT_S = 2 * _DAY_S
 OUTBOX_KEPT_S = 30 * _DAY_S
 FLAG_KEPT_S = 30 * _DAY_S
 RUN_KEPT_S = 90 * _DAY_S
@@ -115,7 +126,8 @@ def call_to_item(tenant: str, record: CallRecord, *, now: datetime) -> Item:
         "ended": record.ended,
         "ttl": epoch(now) + CALL_KEPT_S,
     }
-    return keys.call(tenant, record.call) | to_wire(values)
+    asked = {} if record.asked is None else {"asked": asked_to_wire(record.asked)}
+    return keys.call(tenant, record.call) | to_wire(values) | asked
 
 
 def call_from_item(call: str, item: Item | None) -> CallRecord:
@@ -124,7 +136,35 @@ def call_from_item(call: str, item: Item | None) -> CallRecord:
         return CallRecord(call)
     plain = from_wire(item)
     offers = tuple(_offer(each) for each in plain["offers"])
-    return CallRecord(call, int(plain["ver"]), offers, bool(plain["ended"]))
+    asked = _asked(plain["asked"]) if "asked" in plain else None
+    return CallRecord(call, int(plain["ver"]), offers, bool(plain["ended"]), asked)
+
+
+def asked_to_wire(asked: Asked) -> Any:
+    """What a caller was asked to confirm, as one typed attribute value."""
+    slot = {} if asked.slot is None else {"start": text(asked.slot.start), "end": text(asked.slot.end)}
+    values = {
+        "token": asked.token,
+        "op": asked.op,
+        "kind": asked.kind.value,
+        "appt": asked.appointment,
+        "ver": asked.version,
+        "x": millis(asked.expires),
+    }
+    return _SERIALIZER.serialize(values | slot)
+
+
+def _asked(entry: Mapping[str, Any]) -> Asked:
+    slot = Slot(parse_instant(entry["start"]), parse_instant(entry["end"])) if "start" in entry else None
+    return Asked(
+        token=entry["token"],
+        op=entry["op"],
+        kind=ChangeKind(entry["kind"]),
+        appointment=entry["appt"],
+        version=int(entry["ver"]),
+        expires=_from_millis(entry["x"]),
+        slot=slot,
+    )
 
 
 def _offer_to_map(offer: Offer) -> dict[str, Any]:
@@ -195,6 +235,8 @@ def appointment_to_item(tenant: str, appointment: Appointment) -> Item:
         values["verified_at"] = text(appointment.verified_at)
     if appointment.calendar_updated_at is not None:
         values["cal_updated"] = text(appointment.calendar_updated_at)
+    if appointment.moves:
+        values["moves"] = appointment.moves
     if appointment.lease is not None:
         values |= {
             "lease": epoch(appointment.lease),
@@ -226,7 +268,52 @@ def appointment_from_item(appointment: str, item: Item) -> Appointment:
         verified_at=parse_instant(plain["verified_at"]) if "verified_at" in plain else None,
         absent_since=parse_instant(plain["absent_since"]) if "absent_since" in plain else None,
         calendar_updated_at=parse_instant(plain["cal_updated"]) if "cal_updated" in plain else None,
+        change=_change(plain["change"]) if "change" in plain else None,
+        last_change=_ended(plain["last_change"]) if "last_change" in plain else None,
+        moves=int(plain.get("moves", 0)),
     )
+
+
+def change_to_wire(change: Change) -> Any:
+    """A change that is under way, as one typed attribute value."""
+    values = {
+        "op": change.op,
+        "kind": change.kind.value,
+        "call": change.call,
+        "since": text(change.since),
+        "segments": [_segment_to_map(segment) for segment in change.segments],
+        "told": change.told.value,
+    }
+    instants = {"sent_at": change.sent_at, "keep_until": change.keep_until, "absent_since": change.absent_since}
+    return _SERIALIZER.serialize(values | {name: text(at) for name, at in instants.items() if at is not None})
+
+
+def _change(entry: Mapping[str, Any]) -> Change:
+    def at(name: str) -> datetime | None:
+        return parse_instant(entry[name]) if name in entry else None
+
+    return Change(
+        op=entry["op"],
+        kind=ChangeKind(entry["kind"]),
+        call=entry["call"],
+        since=parse_instant(entry["since"]),
+        segments=tuple(_segment(each) for each in entry["segments"]),
+        sent_at=at("sent_at"),
+        told=Told(entry["told"]),
+        keep_until=at("keep_until"),
+        absent_since=at("absent_since"),
+    )
+
+
+def ended_to_wire(ended: ChangeEnded) -> Any:
+    """How the last change ended, as one typed attribute value."""
+    return _SERIALIZER.serialize(
+        {"op": ended.op, "kind": ended.kind.value, "end": ended.end.value, "why": ended.why}
+    )
+
+
+def _ended(entry: Mapping[str, Any]) -> ChangeEnded:
+    return ChangeEnded(entry["op"], ChangeKind(entry["kind"]), ChangeEnd(entry["end"]), entry["why"])
 
 
 def segments_to_wire(segments: tuple[BookedSegment, ...]) -> Any:

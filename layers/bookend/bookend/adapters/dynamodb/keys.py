@@ -61,6 +61,11 @@ def call(tenant: str, call_id: str) -> Key:
     return _key(f"T#{tenant}#CALL#{call_id}", "OFFERS")
 
 
+def tries(tenant: str, customer_id: str, day: date) -> Key:
+    """How often a customer has named appointments that are not theirs, and changed theirs, on a day of the salon's."""
+    return _key(f"T#{tenant}#TRIES#{customer_id}", day.isoformat())
+
+
 def customer(tenant: str, customer_id: str) -> Key:
     """How to reach a customer."""
     return _key(f"T#{tenant}#CUSTOMER#{customer_id}", "C")
@@ -122,9 +127,19 @@ def whose(key: Item) -> tuple[str, str, str]:
     return tenant, kind, name
 
 
+def name_of(key: Item) -> str:
+    """The name of an item that stands alone in its partition."""
+    return str(key["pk"]["S"]).rpartition("#")[2]
+
+
 def inbox(tenant: str, digest: str) -> Key:
     """One delivery of Cal.com, by the digest of its bytes."""
     return _key(f"T#{tenant}#WH#{digest}", GUARD)
+
+
+def circuit(address: str, kind: str) -> Key:
+    """A breaker of one Cal.com, by its address; all tenants share it, so not tenant first."""
+    return _key(f"CIRCUIT#{address}", kind)
 
 
 def slots(tenant: str, staff: str) -> Key:

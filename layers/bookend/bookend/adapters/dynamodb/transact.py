@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -52,6 +52,18 @@ class _LeftOut(Exception):
     """A batch came back in part: what a throttle of some of its keys looks like."""
 
 
+class Beside(Protocol):
+    """Items that come along when others are read anyway, so that they cost no request of their own."""
+
+    def wanted(self) -> Sequence[Item]:
+        """Their keys; none while what is known of them will do."""
+        ...
+
+    def take(self, found: Sequence[Item | None]) -> None:
+        """They were read, in the order of their keys."""
+        ...
+
+
 class Table:
     """One table, asked politely. `limit_s` bounds, in seconds, how long tries of one request go on.
 
@@ -68,6 +80,7 @@ class Table:
         limit_s: float = _BACKGROUND_S,
         deadline: Deadline | None = None,
         bounds: Bounds = at_once,
+        beside: Beside | None = None,
     ) -> None:
         self._client = client
         self.name = name
@@ -76,6 +89,11 @@ class Table:
         self._limit_s = limit_s
         self._deadline = deadline
         self._bounds = bounds
+        self._beside = beside
+
+    def bring_along(self, beside: Beside) -> None:
+        """From now on, these items too whenever several are read."""
+        self._beside = beside
 
     def within(self, deadline: Deadline, *, limit_s: float | None = None) -> Table:
         """The same table for one turn: tries end with it, and so does the request that is under way then."""
@@ -94,6 +112,7 @@ class Table:
             limit_s=limit_s,
             deadline=deadline,
             bounds=bounds,
+            beside=self._beside,
         )
 
     def write(self, actions: Sequence[dict[str, Any]]) -> Failed | None:
@@ -120,10 +139,23 @@ class Table:
         found: list[Item] = answer["Items"]
         return found
 
+    def query_all(self, **request: Any) -> list[Item]:
+        """Every page of an index."""
+        found: list[Item] = []
+        start: dict[str, Any] = {}
+        while True:
+            asked = {"TableName": self.name, **request, **start}
+            answer = self._with_tries(lambda asked=asked: self._ask("query", **asked))  # type: ignore[misc]
+            found += answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
     def get_all(self, keys: Sequence[Item]) -> list[Item | None]:
         """The items in the order of their keys, each read consistently, in as few requests as the service allows."""
         found: dict[tuple[str, str], Item] = {}
-        pending = list({_id(key): key for key in keys}.values())
+        beside = self._beside.wanted() if self._beside is not None and 0 < len(keys) <= _MOST_KEYS // 2 else ()
+        pending = list({_id(key): key for key in (*keys, *beside)}.values())
 
         def read_on() -> None:
             while pending:
@@ -136,6 +168,8 @@ class Table:
                     raise _LeftOut
 
         self._with_tries(read_on)
+        if self._beside is not None and beside:
+            self._beside.take([found.get(_id(key)) for key in beside])
         return [found.get(_id(key)) for key in keys]
 
     def _transact(self, actions: Sequence[dict[str, Any]]) -> Failed | None:

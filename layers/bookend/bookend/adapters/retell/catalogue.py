@@ -1,15 +1,17 @@
 """Every sentence the caller may hear, by language. A test holds that the languages have the same sentences.
 
 Placeholders: {time}, {times}, {others} and {wanted} are adverbials of time ("um 9 Uhr", "am Montag, 27. Oktober, um
-9 Uhr 30"), with their day where it is not the one asked for; {day} is one too ("heute", "am Montag, 27. Oktober").
-{first}, {last} and {today} are bare days. {service}, {staff}, {services} and {known} are names, {callback} a sentence.
-A sentence may begin with any of them: it gets its capital when it is said.
+9 Uhr 30"), with their day where it is not the one asked for; {day} is one too ("heute", "am Montag, 27. Oktober"),
+and {when} is either. {first}, {last} and {today} are bare days. {service}, {staff}, {services} and {known} are names,
+{most} is a number, {callback} a sentence. A sentence may begin with any of them: it gets its capital when it is
+said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bookend.adapters.retell import change_catalogue
 from bookend.domain.saying import Language
 
 _DE: Mapping[str, str] = {
@@ -38,6 +40,23 @@ _DE: Mapping[str, str] = {
     "rule_past": "Dieser Zeitpunkt ist schon vorbei.",
     "rule_out_of_bounds": "{time} kann ich leider nicht buchen: Das ist zu kurzfristig oder zu weit im Voraus.",
     "rule_limit": "{time} kann ich leider nicht buchen: Es sind bereits zu viele Termine gebucht.",
+    "policy_too_soon": (
+        "{when} kann ich leider keinen Termin mehr buchen: Das ist zu kurzfristig. Buchen kann ich frühestens {time}."
+    ),
+    "policy_too_far": (
+        "{when} kann ich noch keinen Termin buchen: Das ist zu weit im Voraus. Zurzeit kann ich bis {last}, buchen."
+    ),
+    "policy_too_many_open": (
+        "Mehr als {most} Termine im Voraus kann ich für Sie leider nicht buchen, und so viele haben Sie bereits. "
+        "{callback}"
+    ),
+    "policy_one_open": (
+        "Mehr als einen Termin im Voraus kann ich für Sie leider nicht buchen, und einen haben Sie bereits. {callback}"
+    ),
+    "policy_number_withheld": (
+        "Ich sehe Ihre Rufnummer nicht, und ohne sie kann ich leider keinen Termin buchen. "
+        "Mit angezeigter Nummer wäre es möglich. {callback}"
+    ),
     "not_booked": "Der Termin konnte leider nicht gebucht werden. {callback}",
     "by_phone_only": "Einen Termin für {service} kann ich leider nicht selbst buchen. {callback}",
     "temporary": (
@@ -93,6 +112,21 @@ _EN: Mapping[str, str] = {
     "rule_past": "That time has already passed.",
     "rule_out_of_bounds": "I'm sorry, I cannot book {time}: it is too soon or too far ahead.",
     "rule_limit": "I'm sorry, I cannot book {time}: too many appointments are booked already.",
+    "policy_too_soon": "I'm sorry, it is too late to book an appointment {when}. The earliest I can book is {time}.",
+    "policy_too_far": (
+        "I cannot book an appointment {when} yet: it is too far ahead. At present I can book until {last}."
+    ),
+    "policy_too_many_open": (
+        "I'm sorry, I cannot book more than {most} appointments ahead for you, and you have that many already. "
+        "{callback}"
+    ),
+    "policy_one_open": (
+        "I'm sorry, I cannot book more than one appointment ahead for you, and you have one already. {callback}"
+    ),
+    "policy_number_withheld": (
+        "I cannot see your number, and without it I'm afraid I cannot book an appointment. "
+        "With your number shown it would be possible. {callback}"
+    ),
     "not_booked": "I'm sorry, the appointment could not be booked. {callback}",
     "by_phone_only": "I'm sorry, I cannot book an appointment for {service} myself. {callback}",
     "temporary": (
@@ -118,4 +152,7 @@ _EN: Mapping[str, str] = {
     "and": "and",
 }
 
-CATALOGUE: Mapping[Language, Mapping[str, str]] = {Language.DE: _DE, Language.EN: _EN}
+CATALOGUE: Mapping[Language, Mapping[str, str]] = {
+    Language.DE: {**_DE, **change_catalogue.DE},
+    Language.EN: {**_EN, **change_catalogue.EN},
+}

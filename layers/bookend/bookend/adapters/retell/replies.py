@@ -7,11 +7,12 @@ the one asked for. Statuses are listed in docs/voice.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias, assert_never
 
 from bookend.adapters.retell.catalogue import CATALOGUE
 from bookend.application.outcomes import (
+    AgainstPolicy,
     Booked,
     BookOutcome,
     CheckOutcome,
@@ -35,6 +36,7 @@ from bookend.application.outcomes import (
     TwiceTime,
 )
 from bookend.domain.availability import Offer
+from bookend.domain.policy import BeyondHorizon, NumberWithheld, TooManyOpen, TooSoon
 from bookend.domain.saying import Language, join_options, say_day, say_relative_day, say_slot, say_time
 from bookend.domain.tenant import Tenant
 
@@ -43,6 +45,7 @@ _MOST_NAMES = 8
 """Names a listener can take in."""
 _MOST_LISTED = 60
 """Names sent for the agent's logic; with the longest ones a tenant may have, two lists stay below MAX_CHARACTERS."""
+_ROUND = timedelta(minutes=5)
 MAX_CHARACTERS = 15_000
 """Longest answer Retell passes on (contracts: retell 1.6)."""
 
@@ -101,6 +104,8 @@ class Speaker:
             case Forbidden(rule, slot, _, offers, today):
                 sentence = self._say(f"rule_{rule.value}", time=self._dated(slot.start, today))
                 return self._with_offers("policy", sentence, offers, self._day(slot.start), today, reason=rule.value)
+            case AgainstPolicy():
+                return self._against_policy(outcome)
             case NotBooked():
                 return self._reply("error", self._say("not_booked", callback=self._callback()))
             case StillOpen(slot, today):
@@ -143,9 +148,7 @@ class Speaker:
         elif as_asked:
             sentence = self._say("free_on_day", service=service, times=times)
         else:
-            day = say_relative_day(asked, self._language, today=today)
-            if self._language is Language.DE and "," in day:
-                day += ","  # "Am Montag, 27. Oktober, ist"
+            day = self._day_opening(asked, today)
             sentence = self._say("free_other_day", day=day, service=service, times=times)
         if not outcome.exact:
             sentence += " " + self._say("suits_it" if len(offers) == 1 else "suits_which")
@@ -162,6 +165,38 @@ class Speaker:
         return self._with_offers(
             "slot_taken", sentence, outcome.offers, asked, outcome.today, reason=outcome.reason.value
         )
+
+    def _against_policy(self, outcome: AgainstPolicy) -> Reply:
+        match outcome.refusal:
+            case NumberWithheld():
+                sentence = self._say("policy_number_withheld", callback=self._callback())
+                return self._reply("policy", sentence, reason="number_withheld", offers=[])
+            case TooManyOpen(most):
+                key = "policy_one_open" if most == 1 else "policy_too_many_open"
+                values = {"callback": self._callback()} | ({} if most == 1 else {"most": str(most)})
+                return self._reply("policy", self._say(key, **values), reason="too_many_open", offers=[])
+            case TooSoon(earliest):
+                earliest_said = self._dated(_rounded_up(earliest), outcome.today)
+                sentence = self._say("policy_too_soon", when=self._when(outcome), time=earliest_said)
+                reason = "too_soon"
+            case BeyondHorizon(last):
+                last_said = say_day(last, self._language, today=outcome.today)
+                sentence = self._say("policy_too_far", when=self._when(outcome), last=last_said)
+                reason = "too_far"
+            case _:
+                assert_never(outcome.refusal)
+        return self._with_offers("policy", sentence, outcome.offers, outcome.asked, outcome.today, reason=reason)
+
+    def _when(self, outcome: AgainstPolicy) -> str:
+        """The wish as an adverbial: the very time with its day, or the day alone."""
+        if outcome.at is not None:
+            return self._dated(outcome.at, outcome.today)
+        return self._day_opening(outcome.asked, outcome.today)
+
+    def _day_opening(self, day: date, today: date) -> str:
+        """A day at the beginning of a sentence: "Heute", "Am Montag, 27. Oktober,"."""
+        said = say_relative_day(day, self._language, today=today)
+        return said + "," if self._language is Language.DE and "," in said else said
 
     def _with_offers(
         self, status: str, sentence: str, offers: Sequence[Offer], asked: date, today: date, *, reason: str
@@ -251,6 +286,12 @@ class Speaker:
 
     def _reply(self, status: str, message: str, **more: Any) -> Reply:
         return {"status": status, "message": message, **more}
+
+
+def _rounded_up(instant: datetime) -> datetime:
+    """The next full five minutes: nobody says "um 10 Uhr 17", and what is said must still hold while it is heard."""
+    over = (instant - datetime.min.replace(tzinfo=instant.tzinfo)) % _ROUND
+    return instant + (_ROUND - over if over else over)
 
 
 def _capital(sentence: str) -> str:

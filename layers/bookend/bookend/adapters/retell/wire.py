@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bookend.application.booking_goal import BookAppointment
+from bookend.application.change_appointment import ChangeAppointment
 from bookend.application.check_availability import CheckAvailability
+from bookend.domain.appointment import ChangeKind
 
 MAX_BODY = 256 * 1024
 """Largest body, in bytes, that is looked at; the transcript is sent along with every call and grows."""
@@ -76,7 +78,16 @@ NOT_AN_ENVELOPE = {
 """The answer to a signed body that is no full envelope; without one there is no call and no caller."""
 NOT_AN_EVENT = {"status": "invalid_request", "message": 'Expected {"event", "call"}.'}
 
-FunctionName = Literal["check_availability", "book_appointment", "list_services"]
+FunctionName = Literal[
+    "check_availability",
+    "book_appointment",
+    "list_services",
+    "find_appointments",
+    "reschedule_appointment",
+    "cancel_appointment",
+]
+WRITES = frozenset({"book_appointment", "reschedule_appointment", "cancel_appointment"})
+"""Functions that may change something at Cal.com, and so may take longer (promise P7)."""
 _FUNCTIONS: Mapping[str, FunctionName] = {
     "check_availability": "check_availability",
     "book_appointment": "book_appointment",
@@ -84,6 +95,11 @@ _FUNCTIONS: Mapping[str, FunctionName] = {
     "confirm_booking": "book_appointment",
     "collect_appointment": "book_appointment",
     "list_services": "list_services",
+    "find_appointments": "find_appointments",
+    "find_appointment": "find_appointments",
+    "reschedule_appointment": "reschedule_appointment",
+    "move_appointment": "reschedule_appointment",
+    "cancel_appointment": "cancel_appointment",
 }
 """Names an agent may use, without their version, to what is meant."""
 
@@ -102,10 +118,19 @@ class Arguments:
             for name, value in args.items()
             if name != "execution_message" and (text := _said(value)) is not None
         }
+        self._yes = {
+            name.lower()
+            for name, value in args.items()
+            if value is True or (isinstance(value, str) and value.strip().lower() in _YES)
+        }
 
     def first(self, *names: str) -> str | None:
         """The first that was said."""
         return next((self._said[name] for name in names if name in self._said), None)
+
+    def agreed(self, *names: str) -> bool:
+        """Whether one of them says yes."""
+        return any(name in self._yes for name in names)
 
 
 def _said(value: Any) -> str | None:
@@ -121,6 +146,7 @@ def _said(value: Any) -> str | None:
     return None if len(text) > _LONGEST_ARGUMENT or "{{" in text or text.lower() in _UNSET else text
 
 
+_YES = frozenset({"true", "ja", "yes", "1"})
 _SERVICE = ("service", "service_name", "dienstleistung", "leistung", "service_id")
 _STAFF = ("staff", "staff_name", "mitarbeiter", "stylist", "friseur", "preferred_staff", "staff_id")
 _DATE = (
@@ -164,4 +190,37 @@ def book_command(args: Mapping[str, Any]) -> BookAppointment:
         name=said.first(*_NAME),
         phone=said.first(*_PHONE),
         email=said.first(*_EMAIL),
+    )
+
+
+_OLD_DATE = ("old_date", "current_date", "original_date", "bisheriges_datum", "altes_datum")
+_OLD_TIME = ("old_time", "current_time", "original_time", "bisherige_uhrzeit", "alte_uhrzeit")
+_NEW_DATE = ("new_date", "neues_datum", "target_date", "new_datetime", "new_start")
+_NEW_TIME = ("new_time", "neue_uhrzeit", "target_time")
+_TOKEN = ("confirmation_token", "token")
+_KEEP = ("keep_for_later", "later_ok", "spaeter_erledigen")
+
+
+def change_command(kind: ChangeKind, args: Mapping[str, Any]) -> ChangeAppointment:
+    """The arguments as a wish to move or cancel. A bare date or time is the appointment's own, unless that is said."""
+    said = Arguments(args)
+    old_date, old_time = said.first(*_OLD_DATE), said.first(*_OLD_TIME)
+    new_date, new_time = said.first(*_NEW_DATE), said.first(*_NEW_TIME)
+    bare_date, bare_time = said.first(*_DATE), said.first(*_TIME)
+    moves = kind is ChangeKind.MOVE
+    if moves and new_date is None and new_time is None and (old_date is not None or old_time is not None):
+        new_date = bare_date if old_date is not None else None
+        new_time = bare_time if old_time is not None or old_date is not None else None
+        bare_date = None if new_date is not None else bare_date
+        bare_time = None if new_time is not None else bare_time
+    return ChangeAppointment(
+        kind=kind,
+        name=said.first(*_NAME),
+        date=old_date or bare_date,
+        time=old_time or bare_time,
+        new_date=new_date,
+        new_time=new_time,
+        offer=said.first(*_OFFER),
+        token=said.first(*_TOKEN),
+        keep=said.agreed(*_KEEP),
     )

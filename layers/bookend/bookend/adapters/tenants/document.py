@@ -6,12 +6,14 @@ docs/tenant.md explains it to a salon's engineer; examples/salon.json is a worke
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bookend.domain.contacts import normalise_phone
+from bookend.domain.policy import PolicySettings, policy_of
 from bookend.domain.saying import Language
 from bookend.domain.tenant import Branch, Segment, SegmentKind, Service, Staff, Tenant, folded
 
@@ -71,12 +73,38 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Minutes = Annotated[int, Field(ge=0, le=525_600)]
+"""A year is the longest; no call asks for a day later than that."""
+
+
+class _Policy(_Strict):
+    """What one level says of the rules. A field that is left out says nothing; null says that there is no limit."""
+
+    book_notice_minutes: Minutes = 0
+    book_horizon_days: Annotated[int, Field(ge=0, le=400)] | None = None
+    move_until_minutes: Minutes = 0
+    cancel_until_minutes: Minutes = 0
+    most_moves: Annotated[int, Field(ge=0, le=100)] | None = None
+    most_open: Annotated[int, Field(ge=1, le=100)] | None = None
+    withheld_may_book: bool = True
+
+    def settings(self) -> PolicySettings:
+        """In our words."""
+        said = self.model_dump(include=self.model_fields_set)
+        values: dict[str, Any] = {
+            name.removesuffix("_minutes"): timedelta(minutes=value) if name.endswith("_minutes") else value
+            for name, value in said.items()
+        }
+        return PolicySettings(**values)
+
+
 class _Staff(_Strict):
     id: Id
     name: Name
     branch: Id
     calcom_user: int = Field(gt=0)
     synonyms: list[Name] = []
+    policy: _Policy = _Policy()
 
 
 class _Branch(_Strict):
@@ -84,6 +112,7 @@ class _Branch(_Strict):
     name: Name
     phone_numbers: list[Phone] = []
     agents: list[str] = []
+    policy: _Policy = _Policy()
 
 
 class _Segment(_Strict):
@@ -109,6 +138,7 @@ class _Service(_Strict):
     minutes: int | None = Field(default=None, gt=0, le=720)
     event_types: dict[str, EventType] = {}
     segments: list[_Segment] = []
+    policies: dict[str, _Policy] = {}
 
     @model_validator(mode="after")
     def _plain_or_composite(self) -> _Service:
@@ -140,6 +170,7 @@ class TenantDocument(_Strict):
     callback: dict[Literal["de", "en"], Annotated[str, Field(max_length=200)]] = {}
     agents: list[str] = []
     phone_numbers: list[Phone] = []
+    policy: _Policy = _Policy()
     branches: list[_Branch] = Field(min_length=1)
     staff: list[_Staff] = Field(min_length=1)
     services: list[_Service] = Field(min_length=1)
@@ -152,6 +183,7 @@ class TenantDocument(_Strict):
             *self._shared_event_types(),
             *self._shared_names(),
         ]
+        problems = problems or self._never_bookable()
         if problems:
             raise TenantInvalid([f"document: {each}" for each in problems])
         return self
@@ -178,6 +210,10 @@ class TenantDocument(_Strict):
             busy = [part for part in service.parts() if part.kind == "busy"]
             named = {stylist for part in busy for stylist in part.event_types}
             missing += [f"service '{service.id}': there is no staff '{each}'" for each in sorted(named - staff)]
+            missing += [
+                f"service '{service.id}': '{each}' has a policy for it and does not do it"
+                for each in sorted(set(service.policies) - named)
+            ]
             missing += [
                 f"service '{service.id}': '{each}' has an event type for some of its segments only"
                 for each in sorted(named)
@@ -209,6 +245,18 @@ class TenantDocument(_Strict):
             if len(ids) > 1
         ]
 
+    def _never_bookable(self) -> list[str]:
+        """Rules that leave no time at all are a slip of the pen: notice in minutes, horizon in days."""
+        tenant = self.tenant()
+        found = []
+        for service in tenant.services:
+            for staff in service.stylists:
+                policy = policy_of(tenant, service=service.id, staff=staff)
+                days = policy.book_horizon_days
+                if days is not None and policy.book_notice >= timedelta(days=days + 1):
+                    found.append(f"service '{service.id}': the policies leave no time in which '{staff}' may be booked")
+        return found
+
     def tenant(self) -> Tenant:
         """In our words."""
         return Tenant(
@@ -219,10 +267,19 @@ class TenantDocument(_Strict):
             country_code=self.country_code,
             placeholder_domain=self.placeholder_domain,
             branches=tuple(
-                Branch(each.id, each.name, tuple(each.phone_numbers), tuple(each.agents)) for each in self.branches
+                Branch(each.id, each.name, tuple(each.phone_numbers), tuple(each.agents), each.policy.settings())
+                for each in self.branches
             ),
             staff=tuple(
-                Staff(each.id, each.name, each.branch, each.calcom_user, tuple(each.synonyms)) for each in self.staff
+                Staff(
+                    each.id,
+                    each.name,
+                    each.branch,
+                    each.calcom_user,
+                    tuple(each.synonyms),
+                    each.policy.settings(),
+                )
+                for each in self.staff
             ),
             services=tuple(
                 Service(
@@ -230,12 +287,14 @@ class TenantDocument(_Strict):
                     each.name,
                     tuple(Segment(SegmentKind(p.kind), p.minutes, dict(p.event_types)) for p in each.parts()),
                     tuple(each.synonyms),
+                    {staff: policy.settings() for staff, policy in each.policies.items()},
                 )
                 for each in self.services
             ),
             callback={Language(language): text for language, text in self.callback.items()},
             agents=tuple(self.agents),
             phone_numbers=tuple(self.phone_numbers),
+            policy=self.policy.settings(),
         )
 
 

@@ -30,20 +30,24 @@ from bookend.application.ports.calendar import (
     Page,
     SlotCache,
 )
+from bookend.application.ports.changes import Begun, Changes, NotBegun
+from bookend.application.ports.circuit import Circuit, Turned
 from bookend.application.ports.convergence import (
     Adopted,
     Adoptions,
     AdoptLost,
-    Audit,
     Changed,
+    Progress,
     Run,
     RunKind,
     Runs,
+    Strike,
     TextSent,
 )
 from bookend.application.ports.surroundings import (
     Alert,
     Alerts,
+    Audit,
     Clock,
     Ids,
     KeyUnavailable,
@@ -62,6 +66,7 @@ __all__ = [
     "Appointments",
     "AskedBefore",
     "Audit",
+    "Begun",
     "BookingHasOwner",
     "BookingRequest",
     "Calendar",
@@ -70,6 +75,8 @@ __all__ = [
     "CancelAnswer",
     "Cancelled",
     "Changed",
+    "Changes",
+    "Circuit",
     "Clock",
     "ConfirmOutcome",
     "Confirmed",
@@ -85,7 +92,9 @@ __all__ = [
     "KeyUnavailable",
     "Known",
     "ListQuery",
+    "NotBegun",
     "Page",
+    "Progress",
     "Queue",
     "QueueUnavailable",
     "ReleaseOutcome",
@@ -98,8 +107,10 @@ __all__ = [
     "StartOutcome",
     "Started",
     "StoreUnavailable",
+    "Strike",
     "Superseded",
     "TenantUnusable",
     "Tenants",
     "TextSent",
+    "Turned",
 ]

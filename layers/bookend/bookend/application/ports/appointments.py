@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, Told
+from bookend.domain.authority import Asked
 from bookend.domain.availability import Offer
 from bookend.domain.contacts import Customer
 from bookend.domain.staff_day import StaffDay, StaffDays
@@ -16,17 +17,19 @@ from bookend.domain.staff_day import StaffDay, StaffDays
 if TYPE_CHECKING:
     from bookend.application.deadline import Deadline
 
-from bookend.application.ports.surroundings import Alert
+from bookend.application.ports.surroundings import Alert, Audit
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """What one phone call was offered. `version` is 0 for a call nothing was written of yet."""
+    """What one phone call was offered and asked. `version` is 0 for a call nothing was written of yet."""
 
     call: str
     version: int = 0
     offers: tuple[Offer, ...] = ()
     ended: bool = False
+    asked: Asked | None = None
+    """What its caller was last asked to confirm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +174,12 @@ class Appointments(Protocol):
         *,
         told: Told,
         now: datetime,
+        audit: Audit | None = None,
     ) -> ConfirmOutcome:
-        """Commit: intervals to CONFIRMED, the appointment, guards for every uid and id, the outbox row."""
+        """Commit: intervals to CONFIRMED, the appointment, guards for every uid and id, the outbox row.
+
+        `audit`: the entry of it, where it is done in the background and not in the caller's turn.
+        """
         ...
 
     def release(
@@ -186,6 +193,7 @@ class Appointments(Protocol):
         now: datetime,
         owes_text: bool = False,
         told: Told = Told.NOT_BOOKED,
+        audit: Audit | None = None,
     ) -> ReleaseOutcome:
         """After a definite no: intervals and guards go, the appointment is FAILED; `answer` is kept whole.
 
@@ -216,6 +224,7 @@ class Appointments(Protocol):
         why: str,
         alert: Alert,
         now: datetime,
+        audit: Audit | None = None,
     ) -> bool | BookingHasOwner:
         """Cal.com made something that must go: COMPENSATING, time stays blocked. False if settled meanwhile.
 
@@ -229,6 +238,13 @@ class Appointments(Protocol):
 
     def several(self, tenant: str, appointments: Collection[str]) -> Mapping[str, Appointment]:
         """Those of the appointments that exist, as they are now."""
+        ...
+
+    def open_of(self, tenant: str, customer: str, *, now: datetime) -> int:
+        """How many appointments the customer has that start after `now` and are confirmed or in flight.
+
+        Found by an index, which is late: one that was made or moved a moment ago may be missing.
+        """
         ...
 
     def end_call(self, tenant: str, call: str, *, now: datetime) -> int:

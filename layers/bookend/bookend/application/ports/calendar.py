@@ -73,9 +73,12 @@ class Calendar(Protocol):
     """Cal.com, the calendar of record."""
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
-        """Per stylist, the free starts within `window`; all are asked at the same time, once each."""
+        """Per stylist, the free starts within `window`; all are asked at the same time, once each.
+
+        `moving`: the uid of a booking that is to be moved there, and so is not in the way.
+        """
         ...
 
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
@@ -84,6 +87,13 @@ class Calendar(Protocol):
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         """Cancel one booking, always with a reason."""
+        ...
+
+    def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
+        """Move one booking, once. The answer is a new booking; its length is the event type's, whatever it was before.
+
+        To send the same start again is harmless, another one is not: two moves make two bookings (calcom-observed 2).
+        """
         ...
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:

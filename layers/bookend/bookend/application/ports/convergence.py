@@ -6,17 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from bookend.application.ports.appointments import BookingHasOwner, CustomerHasOne
+from bookend.application.ports.surroundings import Alert, Audit
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment
 from bookend.domain.staff_day import StaffDays
-
-if TYPE_CHECKING:
-    from bookend.application.deadline import Deadline
-
-from bookend.application.ports.appointments import BookingHasOwner
-from bookend.application.ports.surroundings import Alert
+from bookend.domain.timeslot import Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +31,6 @@ class TextSent:
     """The caller has had the message that it is not booked: it must stay true."""
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """One repair, for those who ask later. What was, what is, by whom: ids, states and instants, never people."""
-
-    drift: str
-    repair: str
-    booking: str
-    appointment: str
-    before: Mapping[str, str]
-    after: Mapping[str, str]
-    by: str
-
-
 class Changed(Enum):
     """What became of a change that Cal.com told of."""
 
@@ -59,10 +43,6 @@ class Changed(Enum):
 
 class Adoptions(Protocol):
     """What others did at Cal.com, taken over: never refused, even where it overlaps."""
-
-    def within(self, deadline: Deadline) -> Adoptions:
-        """The same, for one run."""
-        ...
 
     def owner(self, tenant: str, uid: str) -> str | None:
         """The appointment a uid belongs, or once belonged, to."""
@@ -84,10 +64,20 @@ class Adoptions(Protocol):
         audit: Audit,
         revives: Appointment | None,
         now: datetime,
-    ) -> Adopted | BookingHasOwner | AdoptLost | TextSent:
+        restores: Appointment | None = None,
+    ) -> Adopted | BookingHasOwner | AdoptLost | TextSent | CustomerHasOne:
         """A booking made by others becomes an appointment; flagged where it overlaps. Holds in its way are dropped.
 
-        `revives`: the failed appointment whose late booking this is; the message it owes says "booked" then.
+        `revives`: the failed appointment whose late booking this is; the message it owes says "booked" then, and its
+        customer must have no other appointment for the same. `restores`: the cancelled appointment that it goes on
+        from; what its caller has not been told yet says so.
+        """
+        ...
+
+    def overlapping(self, tenant: str, customer: str, slot: Slot) -> Collection[str]:
+        """The open and confirmed appointments that a customer has within `slot`, with whomever.
+
+        Found by an index, which is late: one that was made or moved a moment ago may be missing.
         """
         ...
 
@@ -104,11 +94,17 @@ class Adoptions(Protocol):
         audit: Audit,
         now: datetime,
     ) -> Changed:
-        """The appointment stands where Cal.com shows it: old intervals go and new ones come in one transaction."""
+        """The appointment stands where Cal.com shows it: old intervals go and new ones come in one transaction.
+
+        A message "booked" that nobody has sent yet becomes "moved", if its caller has heard "booked" already.
+        """
         ...
 
     def end(self, tenant: str, appointment: Appointment, *, booking: Booking, audit: Audit, now: datetime) -> bool:
-        """Cancelled there, so cancelled here; its uids stay as tombstones. False if the appointment moved on."""
+        """Cancelled there, so cancelled here; its uids stay as tombstones. False if the appointment moved on.
+
+        A message "booked" that nobody has sent yet becomes "cancelled"; "not_booked", if its caller never heard of it.
+        """
         ...
 
     def claim(self, tenant: str, appointment: Appointment, booking: Booking, *, audit: Audit, now: datetime) -> bool:
@@ -132,13 +128,26 @@ class RunKind(Enum):
     """Those of a window of days, and everything of ours in it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A booking of ours that could not be had: when it was looked for in vain for the first time in a row, and last."""
+
+    first: datetime
+    last: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A reconciliation and how far it has come. `started` becomes the watermark of the next poll.
+    """A reconciliation and how far it has come. `started` becomes the watermark of the next poll, unless `held` does.
 
     `since` (POLL) or `first` and `last` (FULL, UTC days, both included) say what it goes through. Of a POLL `skip` rows
-    of the list are done. Of a FULL every day before `day` is done, and `skip` is how often its next step was halved
-    because it held too much for one invocation. `tally` counts by drift and repair; `version` guards against a twin.
+    of the list are done; `tail` are the uids of the last of them, which the next page shows once more. Of a FULL every
+    day before `day` is done, and of the step from `day` to `until` everything up to the name `after`; `skip` is how
+    often the step was halved because its list alone was too much for one invocation.
+
+    `deferred` are uids that something is to be taken away from, at the end of the page or step. `strikes` are kept by
+    difference and uid, from one FULL to the next. `idle` counts the invocations in a row that brought it no further,
+    `tally` counts by drift and repair; `version` guards against a twin.
     """
 
     kind: RunKind
@@ -147,16 +156,39 @@ class Run:
     first: date | None = None
     last: date | None = None
     skip: int = 0
+    tail: tuple[str, ...] = ()
     day: date | None = None
+    until: date | None = None
+    after: str = ""
+    deferred: tuple[str, ...] = ()
+    strikes: Mapping[str, Strike] = field(default_factory=dict)
+    held: datetime | None = None
+    """The watermark that stays in force at its end: something was left undone, and must be found again."""
+    idle: int = 0
     tally: Mapping[str, int] = field(default_factory=dict)
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the runs of one kind are.
+
+    `run` is the unfinished one, `watermark` the instant up to which the last finished one had seen everything;
+    `limited`: that one left something undone which a person must decide; `strikes` are those it ended with.
+    """
+
+    run: Run | None = None
+    watermark: datetime | None = None
+    limited: bool = False
+    strikes: Mapping[str, Strike] = field(default_factory=dict)
     version: int = 0
 
 
 class Runs(Protocol):
     """The progress of reconciliations, so that one that is cut off goes on where it was."""
 
-    def current(self, tenant: str, kind: RunKind) -> tuple[Run | None, datetime | None, int]:
-        """The unfinished run, the instant up to which the last finished one had seen everything, and the version."""
+    def current(self, tenant: str, kind: RunKind) -> Progress:
+        """How far the runs of this kind are; without any, nothing."""
         ...
 
     def keep(self, tenant: str, run: Run, *, done: bool, now: datetime) -> bool:

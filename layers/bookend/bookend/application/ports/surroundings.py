@@ -57,6 +57,19 @@ class Alert:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One repair, for those who ask later. What was, what is, by whom: ids, states and instants, never people."""
+
+    drift: str
+    repair: str
+    booking: str
+    appointment: str
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    by: str
+
+
 class Alerts(Protocol):
     """Where the operator is told at once; the record of it is written with the state it belongs to."""
 

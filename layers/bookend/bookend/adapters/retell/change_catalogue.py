@@ -1,0 +1,127 @@
+"""The sentences about appointments that a caller has, by language. Placeholders: see `catalogue`.
+
+{old}, {new}, {current} and {until} are adverbials of time with their day ("am Mittwoch, 15. Oktober, um 9 Uhr").
+A key `<function>.<class>` is what is said when that function fails so (domain/failures.py); incident I2 has the words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+DE: Mapping[str, str] = {
+    "found_none": "Unter Ihrer Telefonnummer finde ich keinen kommenden Termin.",
+    "found_one": "Ihr nächster Termin ist {times}.",
+    "found_many": "Ihre nächsten Termine sind {times}.",
+    "need_own_name": "Auf welchen Namen ist der Termin gebucht?",
+    "need_own_date": "An welchem Tag ist Ihr Termin?",
+    "need_new_time": "Auf welchen Tag und welche Uhrzeit möchten Sie den Termin verschieben?",
+    "which_one": "Da kommen mehrere Termine in Frage: {times}. Welchen meinen Sie?",
+    "possible": "Möglich wäre es {times}.",
+    "nothing_that_day": "Da ist leider nichts frei. Welcher andere Tag passt Ihnen?",
+    "confirm_move": "Ihr Termin ist bisher {old}. Er wäre dann {new}. Soll ich ihn so verschieben?",
+    "confirm_cancel": "Soll ich Ihren Termin {old} wirklich stornieren?",
+    "asked_too_long_ago": "Das muss ich noch einmal nachsehen. Auf welchen Namen und für welchen Tag ist der Termin?",
+    "already_there": "Ihr Termin ist bereits {time}.",
+    "moved": "Ihr Termin ist verschoben: Er ist jetzt {time} bei {staff}.",
+    "cancelled": "Ihr Termin {time} ist storniert.",
+    "stays": "Ihr Termin bleibt {current}.",
+    "find_appointments.not_allowed": (
+        "Das kann ich leider nicht selbst für Sie erledigen. Soll ich notieren, dass Sie jemand zurückruft?"
+    ),
+    "reschedule_appointment.not_allowed": (
+        "Das kann ich leider nicht selbst für Sie erledigen. Soll ich notieren, dass Sie jemand zurückruft?"
+    ),
+    "cancel_appointment.not_allowed": (
+        "Das kann ich leider nicht selbst für Sie erledigen. Soll ich notieren, dass Sie jemand zurückruft?"
+    ),
+    "not_identified": "Zu diesen Angaben finde ich leider keinen Termin. Stimmen Name und Tag?",
+    "reschedule_appointment.not_found": (
+        "Dieser Termin kann leider nicht online umgebucht werden. Bitte rufen Sie uns direkt an."
+    ),
+    "reschedule_appointment.error": ("Der Termin konnte nicht umgebucht werden. Bitte versuchen Sie es später erneut."),
+    "reschedule_appointment.slot_taken": "Der Termin {wanted} ist leider nicht frei.",
+    "reschedule_appointment.policy": "Das lässt der Kalender leider nicht zu.",
+    "reschedule_appointment.pending": (
+        "Ob Ihr Termin verschoben ist, ist noch offen: Die Bestätigung der Terminverwaltung steht aus. "
+        "Sie bekommen in wenigen Minuten eine Nachricht."
+    ),
+    "cancel_appointment.not_found": (
+        "Dieser Termin kann leider nicht online storniert werden. Bitte rufen Sie uns direkt an."
+    ),
+    "cancel_appointment.error": "Der Termin konnte nicht storniert werden. Bitte versuchen Sie es später erneut.",
+    "cancel_appointment.slot_taken": "Der Termin konnte nicht storniert werden. Bitte versuchen Sie es später erneut.",
+    "cancel_appointment.policy": "Das lässt der Kalender leider nicht zu.",
+    "cancel_appointment.pending": (
+        "Ob Ihr Termin storniert ist, ist noch offen: Die Bestätigung der Terminverwaltung steht aus. "
+        "Sie bekommen in wenigen Minuten eine Nachricht."
+    ),
+    "too_late": "Dafür ist es leider zu spät: Die Frist endete {until}.",
+    "moved_too_often": "Dieser Termin kann leider nicht noch einmal verschoben werden.",
+    "perhaps_done": "Ob es doch noch geklappt hat, steht noch nicht fest; dazu bekommen Sie eine Nachricht.",
+    "keep_it": "Soll ich das für Sie erledigen, sobald sie wieder erreichbar ist? Dann bekommen Sie eine Nachricht.",
+    "kept_move": (
+        "Ich habe es notiert: Sobald die Terminverwaltung wieder erreichbar ist, wird Ihr Termin verschoben, "
+        "wenn die Zeit dann noch frei ist. Ob es geklappt hat, erfahren Sie durch eine Nachricht, spätestens {until}."
+    ),
+    "kept_cancel": (
+        "Ich habe es notiert: Sobald die Terminverwaltung wieder erreichbar ist, wird Ihr Termin storniert. "
+        "Ob es geklappt hat, erfahren Sie durch eine Nachricht, spätestens {until}."
+    ),
+}
+
+EN: Mapping[str, str] = {
+    "found_none": "I cannot find an upcoming appointment under your telephone number.",
+    "found_one": "Your next appointment is {times}.",
+    "found_many": "Your next appointments are {times}.",
+    "need_own_name": "Under which name is the appointment booked?",
+    "need_own_date": "On which day is your appointment?",
+    "need_new_time": "To which day and what time would you like to move the appointment?",
+    "which_one": "Several appointments fit: {times}. Which one do you mean?",
+    "possible": "It would be possible {times}.",
+    "nothing_that_day": "I'm sorry, nothing is free then. Which other day suits you?",
+    "confirm_move": "Your appointment is {old} so far. It would then be {new}. Shall I move it like that?",
+    "confirm_cancel": "Shall I really cancel your appointment {old}?",
+    "asked_too_long_ago": "I need to look again. Under which name and for which day is the appointment?",
+    "already_there": "Your appointment is {time} already.",
+    "moved": "Your appointment has been moved: it is now {time} with {staff}.",
+    "cancelled": "Your appointment {time} is cancelled.",
+    "stays": "Your appointment stays {current}.",
+    "find_appointments.not_allowed": (
+        "I'm sorry, I cannot do that for you myself. Shall I note that somebody should call you back?"
+    ),
+    "reschedule_appointment.not_allowed": (
+        "I'm sorry, I cannot do that for you myself. Shall I note that somebody should call you back?"
+    ),
+    "cancel_appointment.not_allowed": (
+        "I'm sorry, I cannot do that for you myself. Shall I note that somebody should call you back?"
+    ),
+    "not_identified": "I'm sorry, I cannot find an appointment with these details. Are the name and the day right?",
+    "reschedule_appointment.not_found": "I'm sorry, this appointment cannot be moved online. Please call us directly.",
+    "reschedule_appointment.error": "The appointment could not be moved. Please try again later.",
+    "reschedule_appointment.slot_taken": "I'm sorry, the appointment {wanted} is not free.",
+    "reschedule_appointment.policy": "I'm sorry, the calendar does not allow that.",
+    "reschedule_appointment.pending": (
+        "Whether your appointment has been moved is still open: the booking system has not confirmed it yet. "
+        "You will get a message within a few minutes."
+    ),
+    "cancel_appointment.not_found": "I'm sorry, this appointment cannot be cancelled online. Please call us directly.",
+    "cancel_appointment.error": "The appointment could not be cancelled. Please try again later.",
+    "cancel_appointment.slot_taken": "The appointment could not be cancelled. Please try again later.",
+    "cancel_appointment.policy": "I'm sorry, the calendar does not allow that.",
+    "cancel_appointment.pending": (
+        "Whether your appointment has been cancelled is still open: the booking system has not confirmed it yet. "
+        "You will get a message within a few minutes."
+    ),
+    "too_late": "I'm sorry, it is too late for that: it was possible until {until}.",
+    "moved_too_often": "I'm sorry, this appointment cannot be moved again.",
+    "perhaps_done": "Whether it has worked after all is not certain yet; you will get a message about it.",
+    "keep_it": "Shall I do it for you as soon as it is available again? You would get a message then.",
+    "kept_move": (
+        "I have noted it: as soon as the booking system is available again, your appointment will be moved, "
+        "if the time is still free then. A message will tell you whether it has worked, {until} at the latest."
+    ),
+    "kept_cancel": (
+        "I have noted it: as soon as the booking system is available again, your appointment will be cancelled. "
+        "You will get a message telling you whether it has worked, {until} at the latest."
+    ),
+}

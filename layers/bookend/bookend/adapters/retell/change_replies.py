@@ -1,0 +1,154 @@
+"""What is said about appointments that a caller has: found, moved, cancelled, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import assert_never
+
+from bookend.adapters.retell.replies import Reply, Speaker
+from bookend.application.change_outcomes import (
+    AlreadyThere,
+    AskAPerson,
+    AskedTooLongAgo,
+    CancelledNow,
+    ChangeOutcome,
+    Confirm,
+    FindOutcome,
+    Found,
+    HasOneThere,
+    KeptForLater,
+    Moved,
+    NewTimes,
+    NotChanged,
+    NotIdentified,
+    WhichOne,
+)
+from bookend.application.outcomes import NeedInfo, NotATime, PastTime, SkippedTime, TooFarAhead, TwiceTime
+from bookend.domain.appointment import ChangeKind
+from bookend.domain.failures import FailureClass
+from bookend.domain.policy import BeyondHorizon, CancelTooLate, MovedTooOften, MoveTooLate, TooSoon
+from bookend.domain.saying import join_options
+from bookend.domain.timeslot import Slot
+
+FUNCTION = {ChangeKind.MOVE: "reschedule_appointment", ChangeKind.CANCEL: "cancel_appointment"}
+_MOST_SAID = 5
+"""Appointments a listener can take in."""
+
+
+class ChangeSpeaker(Speaker):
+    """Speaks of a caller's own appointments, for one tenant."""
+
+    def found(self, outcome: FindOutcome) -> Reply:
+        """The reply to "which appointments do I have?"."""
+        match outcome:
+            case AskAPerson():
+                return self._person("find_appointments")
+            case Found(slots, today):
+                said = slots[:_MOST_SAID]
+                key = ("found_none", "found_one")[len(said)] if len(said) < 2 else "found_many"
+                sentence = self._say(key, times=self._listed_times(said, today))
+                return self._reply("ok", sentence, appointments=[self._local(each.start) for each in said])
+            case other:
+                assert_never(other)
+
+    def changed(self, kind: ChangeKind, outcome: ChangeOutcome) -> Reply:  # noqa: C901, PLR0911, PLR0912 - one row an outcome
+        """The reply to a wish to move or cancel."""
+        match outcome:
+            case NotIdentified():
+                return self._reply("not_found", self._say("not_identified"))
+            case AskAPerson():
+                return self._person(FUNCTION[kind])
+            case WhichOne(slots, today):
+                sentence = self._say("which_one", times=self._listed_times(slots[:_MOST_SAID], today))
+                return self._reply("need_info", sentence, missing="time")
+            case NewTimes(asked, offers, today):
+                if not offers:
+                    return self._reply("need_info", self._say("nothing_that_day"), missing="new_date", offers=[])
+                sentence = self._say("possible", times=self._times(offers, asked, today))
+                follow = self._say("suits_it" if len(offers) == 1 else "suits_which")
+                listed = self._listed(offers, asked, today)
+                return self._reply("need_info", f"{sentence} {follow}", missing="new_time", offers=listed)
+            case Confirm():
+                return self._question_to_confirm(outcome)
+            case AskedTooLongAgo():
+                return self._reply("need_info", self._say("asked_too_long_ago"), missing="date")
+            case AlreadyThere(slot, today):
+                return self._reply("unchanged", self._say("already_there", time=self._dated(slot.start, today)))
+            case HasOneThere(slot, today):
+                return self._reply("already_booked", self._say("has_one", time=self._dated(slot.start, today)))
+            case Moved(new, staff, today):
+                sentence = self._say("moved", time=self._dated(new.start, today), staff=self._tenant.member(staff).name)
+                return self._reply("moved", sentence, start=self._local(new.start))
+            case CancelledNow(slot, today):
+                sentence = self._say("cancelled", time=self._dated(slot.start, today))
+                return self._reply("cancelled", sentence, start=self._local(slot.start))
+            case NotChanged():
+                return self._not_changed(outcome)
+            case KeptForLater(_, current, until, today):
+                sentence = self._say(f"kept_{outcome.kind.value}", until=self._dated(until, today))
+                stays = self._say("stays", current=self._dated(current.start, today))
+                return self._reply("pending", f"{sentence} {stays}", until=self._local(until))
+            case NeedInfo(missing, known):
+                return self._question(missing, known)
+            case NotATime() | PastTime() | SkippedTime() | TwiceTime() | TooFarAhead():
+                return self._time_trouble(outcome)
+            case other:
+                assert_never(other)
+
+    def _person(self, function: str) -> Reply:
+        return self._reply("not_allowed", self._say(f"{function}.not_allowed"), callback=True)
+
+    def _question_to_confirm(self, outcome: Confirm) -> Reply:
+        old = self._dated(outcome.current.start, outcome.today)
+        if outcome.new is None:
+            sentence = self._say("confirm_cancel", old=old)
+        else:
+            sentence = self._say("confirm_move", old=old, new=self._dated(outcome.new.start, outcome.today))
+        return self._reply("need_info", sentence, missing="confirmation", confirmation_token=outcome.token)
+
+    def _not_changed(self, outcome: NotChanged) -> Reply:
+        said = [self._why_not(outcome)]
+        temporary = outcome.failure is FailureClass.TEMPORARY
+        if temporary and outcome.open:
+            said.append(self._say("perhaps_done"))
+        if temporary and outcome.token is not None:
+            said.append(self._say("keep_it"))
+        stays = outcome.failure in {FailureClass.SLOT_TAKEN, FailureClass.POLICY} and outcome.current is not None
+        if stays and outcome.current is not None:
+            said.append(self._say("stays", current=self._dated(outcome.current.start, outcome.today)))
+        asked = self._day(outcome.wanted.start) if outcome.wanted is not None else outcome.today
+        if outcome.offers:
+            said.append(self._say("instead", times=self._times(outcome.offers, asked, outcome.today)))
+        reply = self._reply(outcome.failure.value, " ".join(said))
+        if outcome.retry_after_s is not None:
+            reply["retry_after_seconds"] = round(outcome.retry_after_s)
+        if outcome.token is not None:
+            reply |= {"confirmation_token": outcome.token, "can_be_kept_for_later": True}
+        if outcome.failure is FailureClass.SLOT_TAKEN:
+            reply["offers"] = self._listed(outcome.offers, asked, outcome.today)
+        return reply
+
+    def _why_not(self, outcome: NotChanged) -> str:
+        function, failure = FUNCTION[outcome.kind], outcome.failure
+        if failure is FailureClass.TEMPORARY:
+            return self._say("temporary")
+        if failure is FailureClass.POLICY and outcome.refusal is not None:
+            return self._rule(outcome)
+        wanted = outcome.wanted
+        time = self._dated(wanted.start, outcome.today) if wanted is not None else ""
+        return self._say(f"{function}.{failure.value}", wanted=time)
+
+    def _rule(self, outcome: NotChanged) -> str:
+        match outcome.refusal:
+            case MoveTooLate(until) | CancelTooLate(until):
+                return self._say("too_late", until=self._dated(until, outcome.today))
+            case MovedTooOften():
+                return self._say("moved_too_often")
+            case TooSoon() | BeyondHorizon() | None:
+                return self._say(f"{FUNCTION[outcome.kind]}.policy")
+            case other:
+                assert_never(other)
+
+    def _listed_times(self, slots: Iterable[Slot], today: date) -> str:
+        return join_options([self._dated(each.start, today) for each in slots], self._language)

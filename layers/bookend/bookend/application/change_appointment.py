@@ -1,0 +1,385 @@
+"""Move or cancel one appointment: find it by what the caller knows of it, ask them to confirm, then do it.
+
+Two calls of the function, never one: the first names the appointment and gets a token, the second hands it back. A
+model cannot change anything in one step, and nothing it makes up is a token.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import assert_never
+
+from bookend.application.change_commit import (
+    carry_out_change,
+    ended_outcome,
+    keep_for_later,
+    keep_until,
+    other_times,
+)
+from bookend.application.change_outcomes import (
+    AlreadyThere,
+    AskAPerson,
+    AskedTooLongAgo,
+    ChangeOutcome,
+    Confirm,
+    HasOneThere,
+    NewTimes,
+    NotChanged,
+    NotIdentified,
+    WhichOne,
+)
+from bookend.application.deadline import LEAST_FOR_WRITE_S
+from bookend.application.find_appointments import own_appointments, who_calls
+from bookend.application.offering import Free, NoAnswer, find_free, keep, own_holds
+from bookend.application.outcomes import Missing, NeedInfo, TimeTrouble
+from bookend.application.ports import Begun, Known, NotBegun
+from bookend.application.turn import Turn
+from bookend.application.wishes import read_wanted
+from bookend.domain.appointment import (
+    Appointment,
+    AppointmentState,
+    BookedSegment,
+    Change,
+    ChangeKind,
+    Told,
+)
+from bookend.domain.authority import CONFIRM_WITHIN, Asked, matching
+from bookend.domain.availability import Wanted
+from bookend.domain.contacts import clean_name
+from bookend.domain.failures import FailureClass
+from bookend.domain.policy import CancelTooLate, MoveRefusal, may_cancel, may_move, policy_of
+from bookend.domain.tenant import Service
+from bookend.domain.timeslot import Slot
+
+LEASE = timedelta(seconds=14)
+"""How long a turn may be at work on a change before others look after it: the function's time-out and a margin."""
+_TRIES = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAppointment:
+    """The wish, in the model's words. `date` and `time` are the appointment's, `new_…` where a move goes.
+
+    `token` confirms what was asked before; with `keep` it may be done later, if it cannot be done now. None: not said.
+    """
+
+    kind: ChangeKind
+    name: str | None = None
+    date: str | None = None
+    time: str | None = None
+    new_date: str | None = None
+    new_time: str | None = None
+    offer: str | None = None
+    token: str | None = None
+    keep: bool = False
+
+
+def change_appointment(command: ChangeAppointment, turn: Turn) -> ChangeOutcome:
+    """The first step without a token, the second with it.
+
+    Touches the ledger (a hold, then BEGIN and how it ends) and the calendar (one move or cancellation between the two).
+    """
+    if turn.call.caller is None:
+        return AskAPerson()
+    if command.token is not None:
+        return _confirmed(command, turn, command.token)
+    return _named(command, turn)
+
+
+# The first step
+
+
+def _named(command: ChangeAppointment, turn: Turn) -> ChangeOutcome:
+    now = turn.clock.now()
+    name = clean_name(command.name)
+    if name is None:
+        return NeedInfo(Missing.OWN_NAME)
+    named = read_wanted(turn.tenant, command.date, command.time, now=now)
+    if not isinstance(named, Wanted):
+        return NeedInfo(Missing.OWN_DATE) if isinstance(named, NeedInfo) else named
+    wanted = _where_to(command, turn, named.day) if command.kind is ChangeKind.MOVE else None
+    if wanted is not None and not isinstance(wanted, Wanted):
+        return wanted
+    customer, today = who_calls(turn), turn.today()
+    mine = own_appointments(turn, customer)
+    # The try is written down before anything is compared: guesses at the same moment are counted one by one.
+    if not turn.changes.may_try(turn.tenant.id, customer, call=turn.call.id, day=today, now=now):
+        return AskAPerson()
+    hits = matching(mine, name=name, day=named.day, at=named.at, zone=turn.tenant.zone)
+    if not hits:
+        return NotIdentified()
+
+    def hit(asked: Asked | None) -> bool:
+        return turn.changes.ask(turn.tenant.id, turn.call.id, asked, customer=customer, day=today, now=now)
+
+    if len(hits) > 1:
+        hit(None)
+        return WhichOne(tuple(each.slot for each in hits), today)
+    outcome = _proposal(command.kind, turn, hits[0], wanted)
+    asked = _asked(turn, hits[0], command.kind, outcome)
+    if not hit(asked):
+        return AskedTooLongAgo(command.kind)  # the call has ended, or something else is asked in it at this moment
+    if asked is None:
+        return outcome
+    return replace(outcome, token=asked.token) if isinstance(outcome, Confirm | NotChanged) else outcome
+
+
+def _where_to(command: ChangeAppointment, turn: Turn, day: date) -> Wanted | NeedInfo | TimeTrouble:
+    """Where it shall go: a time we offered, or one that was said; a time alone is meant on the day where it stands."""
+    if command.offer is not None:
+        record = turn.appointments.look(turn.tenant.id, call=turn.call.id).record
+        offered = next((each.slot.start for each in record.offers if each.id == command.offer), None)
+        if offered is not None:
+            return Wanted(offered.astimezone(turn.tenant.zone).date(), offered)
+    if command.new_date is None and command.new_time is None:
+        return NeedInfo(Missing.NEW_TIME)
+    new_date = command.new_date or day.isoformat()
+    return read_wanted(turn.tenant, new_date, command.new_time, now=turn.clock.now())
+
+
+def _proposal(
+    kind: ChangeKind, turn: Turn, appointment: Appointment, wanted: Wanted | NeedInfo | TimeTrouble | None
+) -> ChangeOutcome:
+    """What to ask the caller, or why not. A `Confirm` has no token yet."""
+    current, today = appointment.slot, turn.today()
+    if appointment.state is not AppointmentState.CONFIRMED:
+        return NotChanged(kind=kind, failure=FailureClass.PENDING, current=current, open=True, today=today)
+    service = _by_phone(turn, appointment)
+    if service is None:
+        return AskAPerson()
+    if kind is ChangeKind.CANCEL:
+        refusal = _refusal(turn, appointment, None)
+        return _by_policy(kind, turn, appointment, refusal) if refusal else Confirm(kind, "", current, None, today)
+    assert isinstance(wanted, Wanted)  # noqa: S101 - of a move it was read before
+    if wanted.at is None:
+        return _times_on(turn, appointment, service, wanted)
+    if wanted.at == current.start:
+        return AlreadyThere(current, today)
+    new = Slot.of(wanted.at, service.minutes)
+    if (refusal := _refusal(turn, appointment, new)) is not None:
+        return _by_policy(kind, turn, appointment, refusal)
+    free = find_free(turn, service, (appointment.staff,), wanted, fresh=True, moving=appointment)
+    if isinstance(free, NoAnswer):
+        return _temporary(kind, turn, appointment, free.retry_after_s, new)
+    offers = keep(turn, service, _allowed(turn, appointment, free), wanted)
+    if not any(each.slot == new for each in free.openings):
+        return NotChanged(
+            kind=kind, failure=FailureClass.SLOT_TAKEN, current=current, wanted=new, offers=offers, today=today
+        )
+    return Confirm(kind, "", current, new, today)
+
+
+def _by_phone(turn: Turn, appointment: Appointment) -> Service | None:
+    """The service, where a machine may change the appointment; None where a person must.
+
+    Cal.com moves to the event type's own length (contracts: calcom 2.1): what the salon has made longer or shorter
+    would not be what it was. A branch changes what its own stylists do.
+    """
+    service = turn.tenant.service(appointment.service)
+    here = {each.id for each in turn.tenant.staff}
+    if service is None or service.is_composite or len(appointment.segments) != 1 or appointment.staff not in here:
+        return None
+    segment = appointment.segments[0]
+    as_sold = service.segments[0].event_types.get(appointment.staff) == segment.event_type
+    return service if as_sold and segment.slot == Slot.of(segment.slot.start, service.minutes) else None
+
+
+def _times_on(turn: Turn, appointment: Appointment, service: Service, wanted: Wanted) -> ChangeOutcome:
+    free = find_free(turn, service, (appointment.staff,), wanted, fresh=True, moving=appointment)
+    if isinstance(free, NoAnswer):
+        return _temporary(ChangeKind.MOVE, turn, appointment, free.retry_after_s, None)
+    return NewTimes(wanted.day, keep(turn, service, _allowed(turn, appointment, free), wanted), turn.today())
+
+
+def _allowed(turn: Turn, appointment: Appointment, free: Free) -> Free:
+    """Without where it stands already, and what the salon's rules refuse."""
+    starts = {
+        staff: tuple(
+            each
+            for each in all_
+            if each != appointment.slot.start
+            and _refusal(turn, appointment, Slot(each, each + appointment.slot.duration)) is None
+        )
+        for staff, all_ in free.starts.items()
+    }
+    return replace(free, starts=starts)
+
+
+def _refusal(turn: Turn, appointment: Appointment, new: Slot | None) -> MoveRefusal | CancelTooLate | None:
+    policy = policy_of(turn.tenant, service=appointment.service, staff=appointment.staff)
+    now = turn.clock.now()
+    if new is None:
+        return may_cancel(policy, now=now, slot=appointment.slot)
+    return may_move(policy, now=now, current=appointment.slot, new=new, moves=appointment.moves)
+
+
+def _by_policy(
+    kind: ChangeKind, turn: Turn, appointment: Appointment, refusal: MoveRefusal | CancelTooLate
+) -> ChangeOutcome:
+    return NotChanged(
+        kind=kind,
+        failure=FailureClass.POLICY,
+        current=appointment.slot,
+        refusal=refusal,
+        today=turn.today(),
+    )
+
+
+def _temporary(
+    kind: ChangeKind, turn: Turn, appointment: Appointment, retry_after_s: float | None, new: Slot | None
+) -> ChangeOutcome:
+    return NotChanged(
+        kind=kind,
+        failure=FailureClass.TEMPORARY,
+        current=appointment.slot,
+        wanted=new,
+        retry_after_s=retry_after_s,
+        today=turn.today(),
+    )
+
+
+def _asked(turn: Turn, appointment: Appointment, kind: ChangeKind, outcome: ChangeOutcome) -> Asked | None:
+    """What a yes would mean: to the question, or to "shall I do it when Cal.com is back?"."""
+    match outcome:
+        case Confirm(new=new):
+            slot = new
+        case NotChanged(failure=FailureClass.TEMPORARY, wanted=Slot() as wanted):
+            if keep_until(turn, appointment) is None:
+                return None
+            slot = wanted
+        case _:
+            return None
+    return Asked(
+        token=turn.ids.new(),
+        op=turn.ids.new(),
+        kind=kind,
+        appointment=appointment.id,
+        version=appointment.version,
+        expires=turn.clock.now() + CONFIRM_WITHIN,
+        slot=slot,
+    )
+
+
+# The second step
+
+
+def _confirmed(command: ChangeAppointment, turn: Turn, token: str) -> ChangeOutcome:
+    known = turn.appointments.look(turn.tenant.id, call=turn.call.id)
+    asked = known.record.asked
+    if asked is None or not hmac.compare_digest(asked.token.encode(), token.encode()) or asked.kind is not command.kind:
+        return NotIdentified()  # of another call, of another question, or made up
+    appointment = turn.appointments.appointment(turn.tenant.id, asked.appointment)
+    if appointment is None:
+        return NotIdentified()
+    if (earlier := ended_outcome(turn, appointment, asked, keep=command.keep)) is not None:
+        return earlier
+    again = appointment.last_change is not None and appointment.last_change.op == asked.op
+    if turn.clock.now() >= asked.expires or (appointment.version != asked.version and not again):
+        return AskedTooLongAgo(command.kind)
+    op = f"{asked.op}k" if again else asked.op  # nothing came of the first try, and the caller wants it kept
+    return _begin(command, turn, appointment, replace(asked, op=op), known, later=again)
+
+
+def _begin(
+    command: ChangeAppointment, turn: Turn, appointment: Appointment, asked: Asked, known: Known, *, later: bool
+) -> ChangeOutcome:
+    """Write it down, on a picture of the ledger that has not changed; then do it, or (`later`) leave it to others."""
+    kind = asked.kind
+    service = _by_phone(turn, appointment)
+    if appointment.state is not AppointmentState.CONFIRMED or service is None:
+        return AskedTooLongAgo(kind)
+    if (refusal := _refusal(turn, appointment, asked.slot)) is not None:
+        return _by_policy(kind, turn, appointment, refusal)
+    until = keep_until(turn, appointment) if command.keep else None
+    if later and until is None:
+        return _temporary(kind, turn, appointment, None, None)
+    for _ in range(_TRIES):
+        if asked.slot is not None:
+            known = _look(turn, appointment, asked.slot)
+            if not _is_free(turn, appointment, asked.slot, known):
+                return _taken(turn, appointment, service, asked.slot)
+        if turn.deadline.remaining() < LEAST_FOR_WRITE_S:
+            break
+        now = turn.clock.now()
+        begun = turn.changes.begin(
+            turn.tenant.id,
+            appointment,
+            _change(turn, appointment, asked, now, until if later else None),
+            lease=now if later else now + LEASE,
+            days=known.days,
+            freeing=own_holds(known.record),
+            day=turn.today(),
+            now=now,
+        )
+        if isinstance(begun, Begun):
+            if later:
+                return keep_for_later(turn, begun.appointment)
+            return carry_out_change(turn, begun.appointment, asked, keep=until)
+        if begun is not NotBegun.LEDGER_CHANGED:
+            return _not_begun(command, turn, appointment, asked, begun)
+    return _temporary(kind, turn, appointment, None, None)
+
+
+def _look(turn: Turn, appointment: Appointment, slot: Slot) -> Known:
+    days = {(appointment.staff, day) for day in slot.utc_days()}
+    return turn.appointments.look(turn.tenant.id, call=turn.call.id, days=days)
+
+
+def _is_free(turn: Turn, appointment: Appointment, slot: Slot, known: Known) -> bool:
+    return known.days.is_free(
+        appointment.staff,
+        slot,
+        now=turn.clock.now(),
+        ignoring=own_holds(known.record),
+        moving=appointment.id,
+    )
+
+
+def _not_begun(
+    command: ChangeAppointment, turn: Turn, appointment: Appointment, asked: Asked, why: NotBegun
+) -> ChangeOutcome:
+    """Somebody was faster, or a rule is in the way: nothing was written."""
+    match why:
+        case NotBegun.APPOINTMENT_CHANGED:
+            now_is = turn.appointments.appointment(turn.tenant.id, appointment.id)
+            same = ended_outcome(turn, now_is, asked, keep=command.keep) if now_is is not None else None
+            return same or AskedTooLongAgo(asked.kind)
+        case NotBegun.TOO_MANY:
+            return AskAPerson()
+        case NotBegun.CUSTOMER_HAS_ONE if asked.slot is not None:
+            return HasOneThere(asked.slot, turn.today())
+        case NotBegun.CUSTOMER_HAS_ONE | NotBegun.LEDGER_CHANGED:
+            return _temporary(asked.kind, turn, appointment, None, None)
+        case other:
+            assert_never(other)
+
+
+def _change(turn: Turn, appointment: Appointment, asked: Asked, now: datetime, until: datetime | None) -> Change:
+    """As it is written down. What is left for later surely was not sent, and its caller was told that it is open."""
+    target: tuple[BookedSegment, ...] = ()
+    if asked.slot is not None:
+        target = (replace(appointment.segments[0], slot=asked.slot, uid=None, booking_id=None),)
+    return Change(
+        op=asked.op,
+        kind=asked.kind,
+        call=turn.call.id,
+        since=now,
+        segments=target,
+        sent_at=None if until is not None else now,
+        told=Told.NOTHING if until is None else Told.PENDING,
+        keep_until=until,
+    )
+
+
+def _taken(turn: Turn, appointment: Appointment, service: Service, slot: Slot) -> ChangeOutcome:
+    """Somebody was faster: it stays where it is, and there is this instead."""
+    return NotChanged(
+        kind=ChangeKind.MOVE,
+        failure=FailureClass.SLOT_TAKEN,
+        current=appointment.slot,
+        wanted=slot,
+        offers=other_times(turn, appointment, service, slot),
+        today=turn.today(),
+    )

@@ -1,0 +1,148 @@
+"""What finding, moving and cancelling return: values, matched exhaustively by the door that asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from bookend.application.outcomes import NeedInfo, TimeTrouble
+from bookend.domain.appointment import ChangeKind
+from bookend.domain.availability import Offer
+from bookend.domain.failures import FailureClass
+from bookend.domain.policy import CancelTooLate, MoveRefusal
+from bookend.domain.timeslot import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The caller's own appointments that are still to come, earliest first: when they are, and nothing else."""
+
+    slots: tuple[Slot, ...]
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class NotIdentified:
+    """No appointment of this caller's is what was named. Not told apart from one that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskAPerson:
+    """This cannot be done by phone, for this caller or this appointment: somebody rings back."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhichOne:
+    """Several fit what was named: a question back, never a guess."""
+
+    slots: tuple[Slot, ...]
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class NewTimes:
+    """Where the appointment could go on the day that was named; kept for the caller."""
+
+    asked: date
+    offers: tuple[Offer, ...]
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The caller must say yes first. `new`: where it would go; None: it would be cancelled."""
+
+    kind: ChangeKind
+    token: str
+    current: Slot
+    new: Slot | None
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTooLongAgo:
+    """The question is too old, or the appointment has changed since: it must be asked anew."""
+
+    kind: ChangeKind
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyThere:
+    """It stands where it is wanted."""
+
+    slot: Slot
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class HasOneThere:
+    """The customer has another appointment for the same service at that time."""
+
+    slot: Slot
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Committed on both sides."""
+
+    new: Slot
+    staff: str
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledNow:
+    """Gone on both sides."""
+
+    slot: Slot
+    today: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotChanged:
+    """It was not moved or cancelled, or (`open`) nobody knows yet, and the caller gets a message.
+
+    `failure` is the class. `current` is where it stands, `token` what the caller can say yes to so that it is done when
+    Cal.com is back (None: that cannot be). `refusal` names the salon's rule, `offers` are what there is instead.
+    """
+
+    kind: ChangeKind
+    failure: FailureClass
+    today: date
+    current: Slot | None = None
+    open: bool = False
+    retry_after_s: float | None = None
+    token: str | None = None
+    refusal: MoveRefusal | CancelTooLate | None = None
+    wanted: Slot | None = None
+    offers: tuple[Offer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptForLater:
+    """It is done as soon as Cal.com is back, until this instant at the latest; a message tells either way."""
+
+    kind: ChangeKind
+    current: Slot
+    until: datetime
+    today: date
+
+
+FindOutcome = Found | AskAPerson
+ChangeOutcome = (
+    NotIdentified
+    | AskAPerson
+    | WhichOne
+    | NewTimes
+    | Confirm
+    | AskedTooLongAgo
+    | AlreadyThere
+    | HasOneThere
+    | Moved
+    | CancelledNow
+    | NotChanged
+    | KeptForLater
+    | NeedInfo
+    | TimeTrouble
+)

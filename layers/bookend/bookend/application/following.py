@@ -1,0 +1,109 @@
+"""What every repair has in common: following a booking to where it stands, the audit entry, and telling a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bookend.application import alerts as alert
+from bookend.application.background import Background
+from bookend.application.ports import Audit, Changed
+from bookend.domain.answers import Booking
+from bookend.domain.appointment import Appointment
+from bookend.domain.drift import Drift, Flag, Follow
+from bookend.domain.staff_day import IntervalState, StaffDays
+from bookend.domain.timeslot import Slot, instant_text
+
+TRIES = 6
+"""How often a transaction is decided anew on a staff day that somebody else has just written."""
+
+
+def follow(work: Background, repair: Follow) -> bool:
+    """Move or change the appointment to what Cal.com shows. False: it moved on meanwhile, to be decided anew."""
+    appointment, segment, booking, staff = repair.appointment, repair.segment, repair.booking, repair.staff
+    slot = Slot(booking.start, booking.end)
+    moved = replace(
+        segment,
+        staff=staff,
+        slot=slot,
+        event_type=booking.event_type or segment.event_type,
+        uid=booking.uid,
+        booking_id=booking.id,
+        host=booking.host,
+    )
+    segments = tuple(moved if each.index == segment.index else each for each in appointment.segments)
+    after = replace(appointment, segments=segments)
+    audit = audit_of(work, repair.drift, "follow", booking, before=appointment, after=after)
+    for _ in range(TRIES):
+        touched = {(each.staff, day) for each in (*appointment.segments, *segments) for day in each.slot.utc_days()}
+        days = work.appointments.staff_days(work.tenant.id, touched)
+        conflict = overlaps(work, appointment, days, staff, slot)
+        raised = alert.conflict_adopted(after) if conflict else None
+        outcome = work.adoptions.follow(
+            work.tenant.id,
+            appointment,
+            after,
+            booking=booking,
+            days=days,
+            conflict=conflict,
+            alert=raised,
+            audit=audit,
+            now=work.clock.now(),
+        )
+        if outcome is Changed.DONE:
+            if raised is not None:
+                work.alerts.raise_(raised)
+            return True
+        if outcome is Changed.APPOINTMENT_MOVED_ON:
+            return False
+    return False
+
+
+def put_before_a_person(work: Background, flag: Flag) -> None:
+    """Tell of a difference, once a month."""
+    raised = alert.drift_found(flag.booking, flag.drift, flag.appointment)
+    about = f"{flag.drift.value}-{flag.booking.uid}"
+    if work.adoptions.flag(work.tenant.id, raised, about=about, now=work.clock.now()):
+        work.alerts.raise_(raised)
+
+
+def overlaps(work: Background, appointment: Appointment, days: StaffDays, staff: str, slot: Slot) -> bool:
+    """Whether an appointment of somebody else is in the way. A mere hold is not: its offer is lost, that is all."""
+    own = f"{appointment.id}/"
+    return any(
+        each.state is not IntervalState.HELD and not each.key.startswith(own)
+        for day in slot.utc_days()
+        for each in days.day(staff, day).in_the_way_of(slot, now=work.clock.now())
+    )
+
+
+def audit_of(
+    work: Background,
+    drift: Drift,
+    repair: str,
+    booking: Booking | None,
+    *,
+    before: Appointment | None,
+    after: Appointment | None,
+) -> Audit:
+    """The entry of a repair: what was, what is, and by whom."""
+    known = after or before
+    return Audit(
+        drift=drift.value,
+        repair=repair,
+        booking=booking.uid if booking is not None else "",
+        appointment=known.id if known is not None else "",
+        before=_facts(before),
+        after=_facts(after),
+        by=work.by,
+    )
+
+
+def _facts(appointment: Appointment | None) -> dict[str, str]:
+    """Where the appointment stands, without anybody in it."""
+    if appointment is None:
+        return {}
+    segments = "; ".join(
+        f"{each.staff} {instant_text(each.slot.start)}/{instant_text(each.slot.end)} {each.uid or '-'}"
+        for each in appointment.segments
+    )
+    return {"appointment": appointment.id, "state": appointment.state.value, "segments": segments}

@@ -1,0 +1,48 @@
+"""`python -m bookend breaker`: what the circuit breakers of Cal.com are doing. It reads and changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from bookend import bootstrap
+from bookend.application.circuit import state_of
+from bookend.application.ports import StoreUnavailable
+from bookend.config import Settings
+from bookend.domain.circuit import Breaker, CircuitKind
+
+OK, FAILED = 0, 1
+_HEADS = ("breaker", "state", "failures", "since", "last failure", "next probe")
+
+
+def add_to(groups: Any) -> None:
+    """The command, as one of the groups of the parser."""
+    parser = groups.add_parser("breaker", help="say whether Cal.com is being left alone, and since when")
+    parser.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
+    parser.add_argument("--calcom-url", default="https://api.cal.com")
+    parser.set_defaults(run=_show)
+
+
+def _show(options: argparse.Namespace) -> int:
+    settings = Settings(table_name=options.table, stage="shell", release_id="shell", calcom_base_url=options.calcom_url)
+    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    try:
+        breakers = deps.circuit.read()
+    except StoreUnavailable as unavailable:
+        sys.stderr.write(f"the table does not answer: {unavailable}\n")
+        return FAILED
+    sys.stdout.writelines(line + "\n" for line in lines_of(breakers))
+    return OK
+
+
+def lines_of(breakers: Mapping[CircuitKind, Breaker]) -> list[str]:
+    """A line a breaker, under a line of heads; "-" where there is nothing to say."""
+    rows: list[tuple[str, ...]] = [_HEADS]
+    for kind, breaker in breakers.items():
+        said = state_of(breaker)
+        cells = [said[name] for name in ("state", "failures", "since", "last_failure", "next_probe")]
+        rows.append((kind.value, *("-" if cell is None else str(cell) for cell in cells)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,70 @@
+"""Who may change an appointment: the number that calls, and two facts about it that we did not read out.
+
+A number can be forged, so it alone changes nothing (reliability 6.2). What does not match is not told apart from what
+does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bookend.domain.appointment import Appointment, AppointmentState, ChangeKind
+from bookend.domain.contacts import may_be_one_person, name_identity
+from bookend.domain.timeslot import Slot
+
+MOST_MISSES_PER_CALL = 3
+MOST_MISSES_PER_DAY = 10
+MOST_CHANGES_PER_DAY = 5
+"""Per number; beyond each a person must help."""
+CONFIRM_WITHIN = timedelta(minutes=5)
+"""How long a question "shall I?" waits for its yes."""
+_MOST_WORDS_BEYOND = 2
+"""Words a spoken name may have beyond the one on record: a list of common names is no name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A change that the caller was asked to confirm.
+
+    `token` is the only thing that confirms it, in this call and while the appointment still has `version`. `op` is the
+    operation it becomes, so that the same yes, said twice, is one change. `slot` is where a move goes.
+    """
+
+    token: str
+    op: str
+    kind: ChangeKind
+    appointment: str
+    version: int
+    expires: datetime
+    slot: Slot | None = None
+
+
+def upcoming(appointments: Iterable[Appointment], *, now: datetime) -> list[Appointment]:
+    """Those a caller may hear of: they stand, and have not begun."""
+    stands = {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
+    found = [each for each in appointments if each.state in stands and each.slot.start > now]
+    return sorted(found, key=lambda each: (each.slot.start, each.id))
+
+
+def matching(
+    appointments: Iterable[Appointment], *, name: str, day: date, at: datetime | None, zone: ZoneInfo
+) -> list[Appointment]:
+    """Those whose name and date were said; with `at`, only the one that begins then."""
+    return [
+        each
+        for each in appointments
+        if is_named(name, each.customer.name)
+        and each.slot.start.astimezone(zone).date() == day
+        and (at is None or each.slot.start == at)
+    ]
+
+
+def is_named(said: str, on_record: str) -> bool:
+    """Whether a caller who gives this name can be the one on record."""
+    words, known = name_identity(said).split(), name_identity(on_record).split()
+    if not words or not known:  # a name in another script
+        return said.strip().casefold() == on_record.strip().casefold() != ""
+    return may_be_one_person(said, on_record) and len(words) <= len(known) + _MOST_WORDS_BEYOND
