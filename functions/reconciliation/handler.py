@@ -1,12 +1,11 @@
 """The schedules: nobody waits. Each event names its task.
 
 `sweep` settles what is overdue, every minute; `reconcile` looks at what changed at Cal.com, every five minutes, and
-goes on with a full run that was cut off; `nightly` begins a full run.
+goes on with a full run that was cut off, or begins one that the night has missed; `nightly` begins a full run.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -31,8 +30,8 @@ class UnknownTask(Exception):
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """One run of one task; what came of it, by kind."""
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int] | list[dict[str, Any]]:
+    """One run of one task; what came of it: of a sweep by kind, of a reconciliation for each run of it."""
     deps = bootstrap.dependencies()
     left = context.get_remaining_time_in_millis() / 1000 - LAST_S
     match event.get("task"):
@@ -67,7 +66,7 @@ def _sweep(deps: Dependencies, deadline: Deadline) -> dict[str, int]:
     return dict(ends)
 
 
-def _reconcile(deps: Dependencies, deadline: Deadline, *, nightly: bool) -> dict[str, int]:
+def _reconcile(deps: Dependencies, deadline: Deadline, *, nightly: bool) -> list[dict[str, Any]]:
     reports = reconcile_every_tenant(
         tenants=deps.tenants,
         runs=deps.runs,
@@ -78,9 +77,7 @@ def _reconcile(deps: Dependencies, deadline: Deadline, *, nightly: bool) -> dict
         deadline=deadline,
         nightly=nightly,
     )
-    for tenant, report in reports:
-        reconciled(tenant, report)
-    return dict(sum((report.tally for _, report in reports), Counter[str]()))
+    return [reconciled(tenant, report) for tenant, report in reports]
 
 
 bootstrap.prepare("appointments", "queue", "secrets", "calendar")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bookend.adapters.bounded import Late
 from bookend.adapters.dynamodb.circuit import CircuitCopy, DynamoCircuit
 from bookend.adapters.dynamodb.transact import Table
 from bookend.application import alerts
@@ -56,13 +57,13 @@ class World:
         self.calcom: FakeCalendar = self.salon.calendar
         self.salon.calendar = self.calendar = self.instance()
 
-    def instance(self) -> GuardedCalendar:
+    def instance(self, **table: Any) -> GuardedCalendar:
         """The calendar as another instance of a function has it."""
-        return GuardedCalendar(self.calcom, self.circuit(), alerts=self.salon.alerts, clock=self.salon.clock)
+        return GuardedCalendar(self.calcom, self.circuit(**table), alerts=self.salon.alerts, clock=self.salon.clock)
 
-    def circuit(self) -> DynamoCircuit:
+    def circuit(self, **how: Any) -> DynamoCircuit:
         copy = CircuitCopy("https://cal.example", clock=self.salon.clock)
-        table = Table(self.salon.client, self.salon.table_name, clock=self.salon.clock, beside=copy)
+        table = Table(self.salon.client, self.salon.table_name, clock=self.salon.clock, beside=copy, **how)
         return DynamoCircuit(table, copy, ids=self.salon.ids)
 
     def breaker(self, kind: CircuitKind) -> Breaker:
@@ -236,6 +237,40 @@ def test_a_table_that_is_away_costs_no_answer_and_opens_nothing(world: World) ->
     assert len(world.calcom.asked) == FAILURES * 4
     world.salon.client.faults.clear()
     assert world.breaker(WRITES) == Breaker()
+
+
+def test_a_time_out_is_counted_although_it_has_used_up_its_time(world: World) -> None:
+    """The table ends each request at its deadline; Cal.com's is over by then."""
+
+    def ends(call: Callable[[], Any], deadline: Deadline, /) -> Any:
+        if deadline.remaining() <= 0:
+            raise Late
+        return call()
+
+    calendar = world.instance(bounds=ends)
+    given: list[float] = []
+
+    def times_out(_uid: str, _reason: str, *, deadline: Deadline) -> Any:
+        given.append(deadline.remaining())
+        world.wait(deadline.remaining())
+        return LOST
+
+    world.calcom.cancel = times_out  # type: ignore[method-assign]
+    for _ in range(FAILURES):
+        assert calendar.cancel("uid1", "why", deadline=world.soon()) == LOST
+    assert given == [READ_TURN_S] * FAILURES
+    assert world.breaker(WRITES).state is CircuitState.OPEN
+
+
+def test_a_table_that_hangs_costs_half_a_second_at_most(world: World) -> None:
+    def hangs(_call: Callable[[], Any], deadline: Deadline, /) -> Any:
+        world.wait(deadline.remaining())
+        raise Late
+
+    calendar, began = world.instance(bounds=hangs), world.salon.clock.monotonic()
+    world.calcom.cancel_faults.append(LOST)
+    assert calendar.cancel("uid1", "why", deadline=world.soon()) == LOST
+    assert world.salon.clock.monotonic() - began <= 0.5
 
 
 def test_a_success_writes_nothing(world: World) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from bookend.adapters.tenants.document import read_tenant
 from bookend.application.background import Background
 from bookend.application.deadline import Deadline
@@ -15,7 +17,7 @@ from bookend.application.findings import Report, Stopped
 from bookend.application.invocation import REQUESTS
 from bookend.application.ports import Job, Run, RunKind, StoreUnavailable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK
-from bookend.application.rounds import reconcile_every_tenant
+from bookend.application.rounds import NIGHT_MISSED, reconcile_every_tenant
 from bookend.domain.appointment import AppointmentState
 from tests.support.salon import EXAMPLE
 from tests.support.seeded import SeededWorld
@@ -91,7 +93,45 @@ def kinds(reports: list[tuple[str, Report]]) -> list[tuple[str, str]]:
 
 
 def rounds(size: int = 12, **more: Any) -> Rounds:
-    return Rounds(SeededWorld.grown(size, days=2), **more)
+    """Each salon's last full run began an hour ago."""
+    return seen_at_night(Rounds(SeededWorld.grown(size, days=2), **more))
+
+
+def seen_at_night(here: Rounds, *, ago: timedelta = timedelta(hours=1)) -> Rounds:
+    now = here.world.clock.now()
+    for tenant in here.names:
+        assert here.world.runs.keep(tenant, Run(kind=RunKind.FULL, started=now - ago), done=True, now=now)
+    return here
+
+
+@pytest.mark.parametrize(("ago", "begun"), [(NIGHT_MISSED, False), (NIGHT_MISSED + timedelta(seconds=1), True)])
+def test_a_night_that_was_missed_is_made_up_for_by_the_next_round(ago: timedelta, begun: bool) -> None:
+    here = seen_at_night(Rounds(SeededWorld.grown(12, days=2)), ago=ago)
+    assert [kind for _, kind in kinds(here.go())] == (["poll", "full"] if begun else ["poll"])
+    if begun:
+        here.world.clock.advance(300)
+        assert kinds(here.go()) == [("friseur1", "poll")], "the next one is a day away"
+
+
+def test_a_salon_that_never_had_a_full_run_gets_one_at_once() -> None:
+    here = Rounds(SeededWorld.grown(12, days=2))
+    here.world.calendar.left = 0
+    assert [report.stopped for _, report in here.go()] == [Stopped.BUDGET, Stopped.BUDGET]
+    begun = here.world.full().started
+    here.world.clock.advance(300)
+    here.world.calendar.left = None
+    reports = here.go()
+    assert [report.done for _, report in reports] == [True, True]
+    assert here.world.runs.current("friseur1", RunKind.FULL).watermark == begun, "it was gone on with, not begun anew"
+
+
+def test_a_poll_that_uses_up_what_it_has_leaves_room_for_the_full_run() -> None:
+    """Every five minutes the same hundred differences: the night's run would never come to its turn."""
+    here = Rounds(SeededWorld.grown(120, days=4))
+    for mine in here.world.known[:100]:
+        here.world.calendar.change(str(mine.segments[0].uid), status="pending")
+    reports = here.go()
+    assert [(report.kind, report.pages > 0) for _, report in reports] == [(RunKind.POLL, True), (RunKind.FULL, True)]
 
 
 def test_a_round_polls_every_tenant_and_no_more() -> None:
@@ -116,7 +156,7 @@ def test_the_window_of_the_night_is_in_days_of_the_salon() -> None:
     assert world.clock.now().day == 25
     world.calendar.left = 0
     Rounds(world).go(nightly=True)
-    kept = world.runs.current(world.tenant.id, RunKind.FULL)[0]
+    kept = world.runs.current(world.tenant.id, RunKind.FULL).run
     assert kept is not None
     assert kept.first == datetime(2025, 10, 26 - DAYS_BACK, tzinfo=UTC).date()
     assert kept.last is not None
@@ -152,7 +192,7 @@ def test_a_night_does_not_begin_anew_what_is_under_way() -> None:
     assert here.world.runs.keep(here.world.tenant.id, kept, done=False, now=here.world.clock.now())
     here.world.calendar.left = 0
     here.go(nightly=True)
-    now_is = here.world.runs.current(here.world.tenant.id, RunKind.FULL)[0]
+    now_is = here.world.runs.current(here.world.tenant.id, RunKind.FULL).run
     assert now_is is not None
     assert (now_is.day, now_is.started) == (kept.day, kept.started)
 
@@ -234,7 +274,7 @@ def test_what_nobody_thought_of_at_one_tenant_keeps_no_other_waiting_and_is_hear
 
 
 def test_a_tenant_with_much_to_do_leaves_requests_for_the_others() -> None:
-    here = Rounds(SeededWorld.grown(100, days=5), names=["friseur1", "friseur2"])
+    here = seen_at_night(Rounds(SeededWorld.grown(100, days=5), names=["friseur1", "friseur2"]))
     for uid in list(here.world.calendar.bookings):
         here.world.calendar.change(uid, attendees=("somebody@else.example",))
     (first, busy), (second, _) = here.go()

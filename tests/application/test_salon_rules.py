@@ -6,6 +6,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from bookend.adapters.dynamodb.appointments import DynamoAppointments
 from bookend.application.outcomes import (
     AgainstPolicy,
     Booked,
@@ -222,6 +225,23 @@ class TestOpenOnes:
             assert isinstance(phone.book(WEDNESDAY, "10:00", staff="Fabian"), Booked)
         assert len(salon.calendar.accepted()) == 1
 
+    def test_the_same_wish_delivered_twice_at_once_is_booked_for_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The first is at Cal.com, and so counts, when the second asks how many there are."""
+        phone = (salon := salon_with(most_open=1)).call()
+        count = DynamoAppointments.open_of
+        first: list[Any] = []
+
+        def open_of(self: DynamoAppointments, tenant: str, customer: str, *, now: datetime) -> int:
+            if not first:
+                first.append(None)
+                first[0] = phone.book(WEDNESDAY, "10:00", staff="Fabian")
+            return count(self, tenant, customer, now=now)
+
+        monkeypatch.setattr(DynamoAppointments, "open_of", open_of)
+        second = phone.book(WEDNESDAY, "10:00", staff="Fabian")
+        assert [type(each) for each in (*first, second)] == [Booked, Booked]
+        assert len(salon.calendar.accepted()) == 1
+
     def test_what_is_over_counts_no_longer(self) -> None:
         salon = salon_with(most_open=1)
         assert isinstance(salon.call("call_1").book(TUESDAY, "14:00"), Booked)
@@ -258,6 +278,14 @@ class TestWithheldNumbers:
             assert (refused(outcome).refusal, refused(outcome).offers) == (NumberWithheld(), ())
         assert "Mit angezeigter Nummer wäre es möglich." in phone.said(outcome)["message"]
         assert (salon.calendar.asked, look_at(salon).appointments) == ([], {})
+
+    def test_may_not_book_what_was_offered_before_the_rule_came_into_force(self) -> None:
+        phone = (salon := salon_with()).call(caller=None)
+        offered = offer(phone.check(WEDNESDAY, "10:00", staff="Fabian"))
+        stricter = replace(phone.as_call.tenant, policy=PolicySettings(withheld_may_book=False))
+        later = Phone(salon, replace(phone.as_call, tenant=stricter))
+        assert refused(later.book(offer=offered.id)).refusal == NumberWithheld()
+        assert (salon.calendar.accepted(), look_at(salon).appointments) == ([], {})
 
     def test_a_number_that_is_only_said_is_no_number(self) -> None:
         phone = salon_with(withheld_may_book=False).call(caller=None)

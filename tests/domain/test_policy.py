@@ -25,6 +25,7 @@ from bookend.domain.policy import (
     may_book,
     may_cancel,
     may_move,
+    mildest,
     policy_of,
     time_refused,
 )
@@ -287,3 +288,18 @@ class TestTheChangeOfClocks:
         tokyo = NOW.astimezone(ZoneInfo("Asia/Tokyo"))
         assert time_refused(A_DAY_BEFORE, now=tokyo, slot=in_(DAY)) is None
         assert time_refused(A_DAY_BEFORE, now=tokyo, slot=in_(HOUR)) == TooSoon(TOMORROW_TEN)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "mildest_one"),
+    [
+        pytest.param([TooSoon(NOW + DAY), TooSoon(NOW + HOUR)], 1, id="the earliest time"),
+        pytest.param([BeyondHorizon(LAST), BeyondHorizon(LAST - DAY)], 0, id="the last day"),
+        pytest.param([TooManyOpen(1), TooManyOpen(3)], 1, id="the highest number"),
+        pytest.param([NumberWithheld(), TooManyOpen(1)], 1, id="a number before a number that is not shown"),
+        pytest.param([BeyondHorizon(LAST), TooSoon(NOW + DAY)], 1, id="what waiting helps against"),
+    ],
+)
+def test_of_several_stylists_refusals_the_mildest_is_told(refusals: list[BookRefusal], mildest_one: int) -> None:
+    assert mildest(refusals) == refusals[mildest_one]
+    assert mildest(refusals[::-1]) == refusals[mildest_one]

@@ -5,7 +5,9 @@ and days is its own: a checker that used the code under test would be wrong toge
 
 I1 no two live intervals of a stylist overlap · I2 ledger = intervals of open and confirmed appointments (+ holds) ·
 I3 confirmed <-> accepted booking, same uid, host, start, end; nothing freed that lives on at Cal.com · I4 a uid or id
-has one appointment · I5 what was told is borne out · I8 one outbox row per confirmed operation
+has one appointment · I5 what was told is borne out · I8 one outbox row per confirmed operation, and per change
+
+While an appointment is moved it has two places in the ledger: where it stands (C) and where it goes (P, named "+").
 """
 
 from __future__ import annotations
@@ -18,6 +20,15 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from bookend.adapters.dynamodb import items
+from bookend.application.change_outcomes import (
+    CancelledNow,
+    ChangeOutcome,
+    Confirm,
+    KeptForLater,
+    Moved,
+    NewTimes,
+    NotChanged,
+)
 from bookend.application.outcomes import (
     AgainstPolicy,
     Booked,
@@ -31,13 +42,22 @@ from bookend.application.outcomes import (
     TemporaryTrouble,
 )
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.appointment import Appointment, AppointmentState, ChangeEnd, ChangeKind, Told
 from bookend.domain.staff_day import Interval, IntervalState
+from bookend.domain.timeslot import instant_text
 from tests.support.salon import Salon
 
 OURS = "phone"
 """Source of appointments that we asked for ourselves; others were made on the web and adopted."""
 OPEN = frozenset({AppointmentState.PENDING, AppointmentState.COMPENSATING})
+_TEXTS = {
+    (ChangeKind.MOVE, ChangeEnd.DONE): {"moved"},
+    (ChangeKind.CANCEL, ChangeEnd.DONE): {"cancelled"},
+    (ChangeKind.MOVE, ChangeEnd.NOT_DONE): {None, "not_moved", "cancelled"},
+    (ChangeKind.CANCEL, ChangeEnd.NOT_DONE): {None, "not_cancelled"},
+}
+"""What the end of a change leaves to be sent; a move may find the appointment cancelled by others."""
+_OF_CHANGES = frozenset({"moved", "not_moved", "cancelled", "not_cancelled"})
 LIVE = OPEN | {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
 
 
@@ -45,13 +65,15 @@ LIVE = OPEN | {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentS
 class Heard:
     """What one call was told; `start` is the instant that the wish was about, where it was about one.
 
-    `confirmed_before` are appointments that were confirmed before this turn: "temporary" denies none of them.
+    `confirmed_before` are appointments that were confirmed before this turn: "temporary" denies none of them. Of a
+    change `appointment` is what it was about.
     """
 
     call: str
-    outcome: CheckOutcome | BookOutcome
+    outcome: CheckOutcome | BookOutcome | ChangeOutcome
     start: datetime | None = None
     confirmed_before: frozenset[str] = frozenset()
+    appointment: str = ""
 
 
 @dataclass
@@ -69,7 +91,13 @@ class World:
     offers: set[tuple[str, str]] = field(default_factory=set)
     outbox: dict[str, list[str]] = field(default_factory=dict)
     """Kinds of messages to send, by appointment."""
+    texts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Whose message is to be sent, and of which kind, by operation."""
     customers: dict[str, str] = field(default_factory=dict)
+    offered_in: dict[str, str] = field(default_factory=dict)
+    """In which call an offer was made."""
+    named_in: set[tuple[str, str]] = field(default_factory=set)
+    """Calls in which a customer named appointments of theirs, and the customer."""
 
     def live(self, interval: Interval) -> bool:
         """P and C always; a hold as long as its owner may use it."""
@@ -158,9 +186,14 @@ def _sort_in(world: World, item: dict[str, Any]) -> None:
         case "CUST":
             world.customer_guards[rest] = item["appt"]["S"]
         case "CALL":
-            world.offers |= {(offer.id, offer.op) for offer in items.call_from_item(rest, item).offers}
+            offers = items.call_from_item(rest, item).offers
+            world.offers |= {(offer.id, offer.op) for offer in offers}
+            world.offered_in |= {offer.id: rest for offer in offers}
+        case "TRIES":
+            world.named_in |= {(key.removeprefix("misses_"), rest) for key in item if key.startswith("misses_")}
         case "OUT":
             world.outbox.setdefault(item["appt"]["S"], []).append(item["kind"]["S"])
+            world.texts[rest] = item["appt"]["S"], item["kind"]["S"]
         case "CUSTOMER":
             world.customers[rest] = item["email"]["S"]
 
@@ -183,14 +216,30 @@ def _no_overlap(world: World) -> Iterator[str]:
             if name == staff and world.live(each) and not each.conflict
         }
         for (key, one), (other_key, other) in itertools.combinations(sorted(taken.items()), 2):
-            if _overlap((one.slot.start, one.slot.end), (other.slot.start, other.slot.end)):
+            if _overlap((one.slot.start, one.slot.end), (other.slot.start, other.slot.end)) and not _same_customers(
+                world, one, other
+            ):
                 yield f"I1 {staff}: {one.state}:{key} overlaps {other.state}:{other_key} at {one.slot.start}"
-    confirmed = [each for each in world.appointments.values() if each.state is AppointmentState.CONFIRMED]
+    standing = {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
+    confirmed = [each for each in world.appointments.values() if each.state in standing]
     for mine, theirs in itertools.combinations(confirmed, 2):
         for one_seg, other_seg in itertools.product(mine.segments, theirs.segments):
             same = one_seg.staff == other_seg.staff
             if same and _overlap((one_seg.slot.start, one_seg.slot.end), (other_seg.slot.start, other_seg.slot.end)):
                 yield f"I1 {mine.id} and {theirs.id} are confirmed at once"
+
+
+def _same_customers(world: World, one: Interval, other: Interval) -> bool:
+    """Whether both are of one appointment that is moved, or one is a time offered to whoever may move the other."""
+    owner, other_owner = (each.key.partition("/")[0] for each in (one, other))
+    if owner == other_owner:
+        return "+" in one.key + other.key
+    for held, stands in ((one, other_owner), (other, owner)):
+        mine = world.appointments.get(stands)
+        call = world.offered_in.get(held.key.partition("/")[0])
+        if held.state is IntervalState.HELD and mine is not None and (call, mine.customer.id) in world.named_in:
+            return True
+    return False
 
 
 def _ledger_is_the_appointments(world: World) -> Iterator[str]:
@@ -202,6 +251,10 @@ def _ledger_is_the_appointments(world: World) -> Iterator[str]:
                 for day in _days(segment.slot.start, segment.slot.end):
                     key = (segment.staff, day, f"{each.id}/{segment.index}")
                     owed[key] = (state, each.op, segment.slot.start, segment.slot.end)
+            for segment in each.change.segments if each.change is not None else ():
+                for day in _days(segment.slot.start, segment.slot.end):
+                    key = (segment.staff, day, f"{each.id}/{segment.index}+")
+                    owed[key] = ("P", each.change.op, segment.slot.start, segment.slot.end)
     found = {
         (staff, day, key): (each.state.value, each.op, each.slot.start, each.slot.end)
         for (staff, day), intervals in world.ledger.items()
@@ -243,6 +296,14 @@ def _confirmed_is_accepted(world: World, foreign: frozenset[str], orphans: froze
             )
             if is_now != wanted:
                 yield f"I3 {each.id} is confirmed as {wanted}, Cal.com has {is_now}"
+    changing = {AppointmentState.MOVING, AppointmentState.CANCELLING}
+    for each in world.appointments.values():
+        if (each.change is not None) is not (each.state in changing):
+            yield f"I3 {each.id} is {each.state} with the change {each.change}"
+        if each.last_change is not None and each.state is AppointmentState.CONFIRMED and each.source == OURS:
+            labelled = [booking.uid for booking in world.accepted() if booking.metadata.get("op_id") == each.op]
+            if set(labelled) - foreign - orphans != {each.segments[0].uid}:
+                yield f"I3 {each.id} stands as {each.segments[0].uid}, and lives at Cal.com as {labelled}"
     for booking in world.bookings:
         if booking.status != "accepted" or booking.uid in foreign | orphans or "op_id" not in booking.metadata:
             continue
@@ -271,12 +332,22 @@ def _one_owner(world: World) -> Iterator[str]:
         owner = world.appointments.get(appointment)
         if owner is None or owner.state not in LIVE:
             yield f"I4 {name} is guarded for {appointment}, which is {owner.state if owner else None}"
+        elif owner.change is not None or owner.last_change is not None:
+            goes = [owner.change.slot.start] if owner.change is not None and owner.change.segments else []
+            starts = {instant_text(start) for start in (owner.slot.start, *goes)}
+            if name.split("|")[1] not in starts:
+                yield f"I4 {name} is guarded for {appointment}, which has {sorted(starts)}"
 
 
 def _one_outbox_row(world: World) -> Iterator[str]:
     """Confirmed: one "booked". Failed: one "not_booked" at most (who was told "open" is owed it). Else none."""
     for each in world.appointments.values():
-        rows = world.outbox.get(each.id, [])
+        yield from _one_text_a_change(world, each)
+        rows = [
+            kind
+            for op, (owner, kind) in world.texts.items()
+            if owner == each.id and (op == each.op or kind not in _OF_CHANGES)
+        ]
         if each.source != OURS:
             continue
         if each.state is AppointmentState.CONFIRMED:
@@ -286,6 +357,16 @@ def _one_outbox_row(world: World) -> Iterator[str]:
             sound = sound or not rows
         if not sound:
             yield f"I8 {each.id} is {each.state} with messages to send: {rows}"
+
+
+def _one_text_a_change(world: World, appointment: Appointment) -> Iterator[str]:
+    """Done: its message. Not done: one at most. Under way: none yet."""
+    under_way, last = appointment.change, appointment.last_change
+    if under_way is not None and under_way.op in world.texts:
+        yield f"I8 {appointment.id} is {appointment.state}, and its end is to be sent: {world.texts[under_way.op]}"
+    _, kind = world.texts.get(last.op, ("", None)) if last is not None else ("", None)
+    if last is not None and kind not in _TEXTS[last.kind, last.end]:
+        yield f"I8 {appointment.id}: {last.kind} is {last.end}, to be sent is {kind}"
 
 
 def _addresses_are_their_own(world: World) -> Iterator[str]:
@@ -326,8 +407,39 @@ def _borne_out(world: World, heard: Heard, *, told_may_lag: bool) -> Iterable[st
             texted = [each for each in known if each.state is AppointmentState.CONFIRMED and each.id in world.outbox]
             if not noted and not texted:
                 yield f"I5 told open, nobody owes a text: {[(each.id, each.state, each.told) for each in known]}"
-        case Offers(offers=offers) | AgainstPolicy(offers=offers):
+        case Offers(offers=offers) | AgainstPolicy(offers=offers) | NewTimes(offers=offers):
             yield from _kept(world, offers)
+        case Moved() | CancelledNow() | NotChanged() | KeptForLater() | Confirm() if heard.appointment:
+            yield from _change_borne_out(world, world.appointments[heard.appointment], outcome, told_may_lag)
+
+
+def _change_borne_out(
+    world: World,
+    now_is: Appointment,
+    outcome: Moved | CancelledNow | NotChanged | KeptForLater | Confirm,
+    told_may_lag: bool,
+) -> Iterator[str]:
+    """What was said of a change: where it stands, that it is gone, or that a message will tell."""
+    change, last = now_is.change, now_is.last_change
+    owed = change is not None and (change.told is Told.PENDING or told_may_lag)
+    texted = last is not None and last.op in world.texts
+    match outcome:
+        case Moved(new=new):
+            sound = now_is.state in LIVE and now_is.slot == new
+        case CancelledNow():
+            sound = now_is.state is AppointmentState.CANCELLED
+        case NotChanged(open=True):
+            sound = owed or texted
+        case KeptForLater(until=until):
+            sound = texted or (owed and change is not None and change.keep_until == until)
+        case NotChanged(current=current) | Confirm(current=current):
+            sound = now_is.state in LIVE and current in {None, now_is.slot}
+    if not sound:
+        yield f"I5 told {outcome}, {now_is.id} is {now_is.state} at {now_is.slot.start}, {change}, {last}"
+    if isinstance(outcome, NotChanged):
+        yield from _kept(world, outcome.offers)
+        if outcome.wanted is not None and outcome.wanted.start in {each.slot.start for each in outcome.offers}:
+            yield "I5 offered at once what was refused"
 
 
 def _kept(world: World, offers: Iterable[Any]) -> Iterator[str]:

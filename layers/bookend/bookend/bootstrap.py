@@ -19,6 +19,7 @@ from bookend import observability
 from bookend.adapters.bounded import Bounds, Late, Threads
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
+from bookend.adapters.dynamodb.callbacks import DynamoCallbacks
 from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.circuit import CircuitCopy, DynamoCircuit
 from bookend.adapters.dynamodb.due import DynamoDueWork
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         Alerts,
         Appointments,
         Calendar,
+        Callbacks,
         Changes,
         Circuit,
         Clock,
@@ -140,6 +142,10 @@ class Dependencies:
     @cached_property
     def changes(self) -> Changes:
         return DynamoChanges(self.table)
+
+    @cached_property
+    def callbacks(self) -> Callbacks:
+        return DynamoCallbacks(self.table)
 
     @cached_property
     def slots(self) -> SlotCache:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
 from bookend.application.deadline import Deadline
-from bookend.application.findings import Finding, Report
+from bookend.application.findings import Report, Stopped
 from bookend.application.invocation import MOST_DESTRUCTIVE, Limits
-from bookend.application.ports import Progress, StoreUnavailable
+from bookend.application.ports import KeyUnavailable, Progress, StoreUnavailable, TenantUnusable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, new_full, reconcile
 from bookend.config import Settings
 from bookend.domain.tenant import Tenant
@@ -30,7 +31,15 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; 0: done or nothing to do, 1: refused, with the reasons on standard error."""
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
-    return run(options)
+    observability.log_to(sys.stderr)  # on standard output are our own words alone
+    try:
+        return run(options)
+    except StoreUnavailable:
+        return _refuse(f"the table {options.table} cannot be reached")
+    except (BotoCoreError, ClientError) as error:
+        return _refuse(f"AWS refuses: {_said_by_aws(error)}")
+    except TenantUnusable:
+        return _refuse(f"the stored document of {options.tenant} cannot be used; see: config show")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,8 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         "--most-destructive",
         type=int,
         default=MOST_DESTRUCTIVE,
-        help="stop before more than so many cancellations (default %(default)s)",
+        help="leave undone what is more than so many cancellations (default %(default)s)",
     )
+    reconcile.add_argument("--json", action="store_true", help="the report as JSON instead of a table")
     reconcile.set_defaults(run=_reconcile)
     cli_breaker.add_to(groups)
     return parser
@@ -116,6 +126,10 @@ def _reconcile(options: argparse.Namespace) -> int:
     work = deps.background(options.tenant, Deadline.within(_SHELL_S, deps.clock), by="command")
     if work is None:
         return _refuse(f"there is no tenant {options.tenant}")
+    try:
+        deps.calcom_key()
+    except KeyUnavailable as error:
+        return _refuse(f"the secret {options.calcom_secret} cannot be read: {error}")
     now = deps.clock.now()
     today = now.astimezone(work.tenant.zone).date()
     run = new_full(now, Progress(), today=today, back=options.back, ahead=options.ahead)
@@ -123,6 +137,9 @@ def _reconcile(options: argparse.Namespace) -> int:
         apply=options.apply, requests=_SHELL_REQUESTS, most_destructive=options.most_destructive, patient=True
     )
     report = reconcile(work, run, runs=None, limits=limits)
+    if options.json:
+        _say(json.dumps(_as_json(options.tenant, report), ensure_ascii=False, indent=2))
+        return OK if report.done else FAILED
     for line in table_of(report):
         _say(line)
     if not options.apply and report.findings:
@@ -131,17 +148,44 @@ def _reconcile(options: argparse.Namespace) -> int:
 
 
 def table_of(report: Report) -> list[str]:
-    """What was found, a line each: class, repair, booking, appointment, why, and what was done."""
+    """Why it stopped, if it did; what was found, a line each: class, repair, booking, appointment, why, what was done."""
     heads = ("difference", "repair", "booking", "appointment", "why", "done")
     rows = [(f.drift.value, f.repair, f.booking, f.appointment, f.why, f.done) for f in report.findings]
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if rows:
         lines.insert(0, "  ".join(head.ljust(width) for head, width in zip(heads, widths, strict=True)).rstrip())
+    if report.stopped is not None:
+        lines.insert(0, f"STOPPED ({report.stopped.value}): {_WHY_STOPPED[report.stopped]}")
     listed, ours = report.tally["listed"], report.tally["ours"]
     seen = f"{listed} bookings at Cal.com and {ours} appointments here compared, {report.requests} requests."
-    ended = "" if report.stopped is None else f" Stopped before the end: {report.stopped.value}."
-    return [*lines, f"{len(rows)} differences. {seen}{ended}"]
+    return [*lines, f"{len(rows)} differences. {seen}"]
+
+
+_WHY_STOPPED = {
+    Stopped.BUDGET: "a quarter of an hour was not enough; run it again, or over fewer days.",
+    Stopped.CALENDAR: "Cal.com did not answer as it should.",
+    Stopped.TWIN: "another run is at work.",
+    Stopped.SECOND_LOOK: "something must be looked at once more; run it again.",
+    Stopped.BLAST_LIMIT: "too much would be taken away; see the lines that say so, then --most-destructive.",
+    Stopped.LIST_CONTRADICTED: "Cal.com's list and its bookings contradict each other; nothing was concluded from it.",
+}
+
+
+def _as_json(tenant: str, report: Report) -> dict[str, Any]:
+    return {
+        "tenant": tenant,
+        "stopped": report.stopped.value if report.stopped is not None else None,
+        "requests": report.requests,
+        "tally": {name: number for name, number in report.tally.items() if number},
+        "findings": [asdict(each) for each in report.findings],
+    }
+
+
+def _said_by_aws(error: BotoCoreError | ClientError) -> str:
+    """The name of what went wrong and, of a refusal, AWS's own word for it."""
+    code = error.response["Error"].get("Code") if isinstance(error, ClientError) else None
+    return code or f"{type(error).__name__} ({error})"
 
 
 def _read(file: Path) -> Tenant | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -38,11 +38,13 @@ RECONCILED = "Reconciled"
 """A run of the reconciliation came to its end; an alarm rings when there are none."""
 DRIFT = "Drift"
 """Differences between both sides that a run found, by their class."""
+CALLBACK_REQUESTED = "CallbackRequested"
+"""A caller's wish to be rung was put on the salon's list; once a wish, however often it was asked for."""
 FUNCTION_CALL = "FunctionCall"
 FUNCTION_CALL_MS = "FunctionCallMilliseconds"
 METRICS = frozenset(
     {*alerts.KINDS, SIGNATURE_REJECTED, TRANSACTION_GAVE_UP, WEBHOOK_REJECTED, SWEPT, FUNCTION_CALL, FUNCTION_CALL_MS}
-    | {WEBHOOK_EVENT, RECONCILED, DRIFT, KEY_UNAVAILABLE, TENANT_UNUSABLE}
+    | {CALLBACK_REQUESTED, WEBHOOK_EVENT, RECONCILED, DRIFT, KEY_UNAVAILABLE, TENANT_UNUSABLE}
 )
 """Every metric we emit; alarms may watch only these (a test holds the template against it)."""
 
@@ -115,27 +117,33 @@ def _fact(name: str, value: Any) -> Any:
     return WITHHELD if named or _PHONE.search(value) or not _ID.fullmatch(value) else value
 
 
-def reconciled(tenant: str, report: Report) -> None:
-    """The report of a run: one log line, and metrics of what was found."""
-    logger.info(
-        "reconciled",
-        extra={
-            "tenant": tenant,
-            "kind": report.kind.value,
-            "stopped": report.stopped.value if report.stopped is not None else None,
-            "requests": report.requests,
-            "pages": report.pages,
-            "tally": dict(report.tally),
-            "findings": [
-                {"drift": each.drift.value, "repair": each.repair, "uid": each.booking, "done": each.done}
-                for each in report.findings[:_MOST_FINDINGS]
-            ],
-        },
-    )
+def reconciled(tenant: str, report: Report) -> dict[str, Any]:
+    """The report of a run: one log line, and metrics of what was found; what it came to in this invocation."""
+    came_to = {
+        "tenant": tenant,
+        "kind": report.kind.value,
+        "stopped": report.stopped.value if report.stopped is not None else None,
+        "requests": report.requests,
+        "pages": report.pages,
+        "counts": {name: number for name, number in report.counts.items() if number},
+    }
+    findings = [
+        {"drift": each.drift.value, "repair": each.repair, "uid": each.booking, "done": each.done}
+        for each in report.findings[:_MOST_FINDINGS]
+    ]
+    logger.info("reconciled", extra={**came_to, "tally": dict(report.tally), "findings": findings})
     for each in report.findings:
         count(DRIFT, drift=each.drift.value)
-    if report.done:
+    if report.ended:
         count(RECONCILED)
+    return came_to
+
+
+def log_to(stream: TextIO) -> None:
+    """Where log lines go instead of standard output: a command's own words must be readable there."""
+    for handler in logger.registered_handler, *logger.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stream)
 
 
 def gave_up() -> None:

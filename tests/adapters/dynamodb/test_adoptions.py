@@ -19,6 +19,7 @@ from bookend.application.ports import (
     BookingHasOwner,
     Changed,
     Confirmed,
+    CustomerHasOne,
     Held,
     Started,
     TextSent,
@@ -211,6 +212,61 @@ def test_who_comes_second_to_a_late_booking_learns_who_has_it(place: Place, adop
     assert adopt(place, adoptions, revives=before) == BookingHasOwner("web7")
 
 
+def test_a_late_booking_gets_the_guard_of_its_customer(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = failed(place, text="NEW")
+    mine = replace(adopted(), customer=HANS)
+    assert adopt(place, adoptions, mine, revives=before) == Adopted()
+    guard = place.guard(mine)
+    assert guard is not None
+    assert guard["appt"] == "web7"
+
+
+def test_a_late_booking_loses_to_what_its_customer_booked_meanwhile(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = failed(place, text="NEW")
+    other = wished("a2", SLOT, staff="emma")
+    assert place.start(other, known=HANS) == Started()
+    was = place.snapshot()
+    assert adopt(place, adoptions, replace(adopted(), customer=HANS), revives=before) == CustomerHasOne("a2")
+    assert place.snapshot() == was
+
+
+def test_what_a_customer_has_within_a_time_is_found_with_whomever_it_is(
+    place: Place, adoptions: DynamoAdoptions
+) -> None:
+    before = failed(place, text="NEW")
+    assert list(adoptions.overlapping(place.tenant, HANS.id, SLOT)) == [], "what failed is none"
+    place.start(wished("a2", at("28T10:15"), staff="emma"), known=HANS)
+    place.start(wished("a3", LATER), known=HANS)
+    assert list(adoptions.overlapping(place.tenant, HANS.id, before.slot)) == ["a2"]
+    assert list(adoptions.overlapping(place.tenant, UTE.id, SLOT)) == []
+
+
+def test_what_goes_on_has_the_message_of_what_ended_too_early(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = confirmed(place)
+    assert end(place, adoptions, before)
+    assert message(place) == ("cancelled", "a1")
+    on = replace(adopted(LATER), customer=HANS, source="phone")
+    assert adopt(place, adoptions, on, restores=place.now_is("a1")) == Adopted()
+    assert message(place) == ("moved", "web7")
+    assert place.guard(on) is not None
+
+
+@pytest.mark.parametrize(("sent", "owed"), [("cancelled", 1), ("booked", 0)])
+def test_who_was_sent_that_it_is_cancelled_is_owed_another_message_when_it_goes_on(
+    place: Place, adoptions: DynamoAdoptions, sent: str, owed: int
+) -> None:
+    before = confirmed(place)
+    if sent == "booked":
+        set_message(place, state="SENT")
+    assert end(place, adoptions, before)
+    set_message(place, state="SENT")
+    on = replace(adopted(LATER), customer=HANS, source="phone")
+    assert adopt(place, adoptions, on, restores=place.now_is("a1")) == Adopted()
+    assert message(place) == (sent, "a1")
+    fresh = [each for each in kind(place, "OUT#") if each["appt"] == "web7"]
+    assert [(each["kind"], each["state"]) for each in fresh] == [("booked", "NEW")] * owed
+
+
 # FOLLOW
 
 
@@ -375,6 +431,111 @@ def test_an_end_takes_nobody_elses_guard(place: Place, adoptions: DynamoAdoption
     place.store.client.put_item(TableName=place.name, Item=key | to_wire({"appt": "a9"}))
     assert end(place, adoptions, before)
     assert place.there(key)["appt"] == "a9"
+
+
+def test_an_end_on_a_ledger_that_changes_meanwhile_is_written_all_the_same(
+    place: Place, adoptions: DynamoAdoptions
+) -> None:
+    """It is decided by the appointment, and written on the day as it is then."""
+    before = confirmed(place)
+    inner = adoptions._table.get_all
+    others: list[Any] = []
+
+    def overtaken(wanted: Any) -> Any:
+        found = inner(wanted)
+        if not others:
+            others.append("begun")
+            others.append(place.start(wished("a2", LATER, who=UTE)))
+        return found
+
+    adoptions._table.get_all = overtaken  # type: ignore[method-assign]
+    assert end(place, adoptions, before)
+    assert place.intervals() == {"a2/0": "P"}
+
+
+def test_with_the_end_of_one_the_other_is_no_conflict_any_more(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = confirmed(place)
+    assert adopt(place, adoptions, conflict=True, alert=CONFLICT) == Adopted()
+    assert place.interval("web7/0").conflict
+    assert end(place, adoptions, before)
+    assert place.intervals() == {"web7/0": "C"}
+    assert not place.interval("web7/0").conflict
+
+
+def test_with_the_move_of_one_the_other_is_no_conflict_any_more(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = confirmed(place)
+    assert adopt(place, adoptions, conflict=True, alert=CONFLICT) == Adopted()
+    assert follow(place, adoptions, before, moved(before, LATER)) is Changed.DONE
+    assert not place.interval("web7/0").conflict
+
+
+def test_a_conflict_that_stands_stays_flagged(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = confirmed(place)
+    assert adopt(place, adoptions, conflict=True, alert=CONFLICT) == Adopted()
+    assert follow(place, adoptions, before, moved(before, at("28T09:45", 45))) is Changed.DONE
+    assert place.interval("web7/0").conflict
+
+
+# The message that nobody has sent yet
+
+
+def message(place: Place) -> tuple[str, str]:
+    """Its kind, and whose it is."""
+    row = place.there(keys.outbox(place.tenant, A1.op))
+    return row["kind"], row["appt"]
+
+
+def set_message(place: Place, **changes: str) -> None:
+    key = keys.outbox(place.tenant, A1.op)
+    row = place.store.client.get_item(TableName=place.name, Key=key)["Item"]
+    place.store.client.put_item(TableName=place.name, Item=row | to_wire(changes))
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "kind_"),
+    [
+        ("booked", "NEW", "cancelled"),
+        ("pending", "NEW", "not_booked"),
+        ("booked", "SENT", "booked"),
+        ("booked", "SENDING", "booked"),
+    ],
+)
+def test_with_the_end_the_message_says_what_is_true(
+    place: Place, adoptions: DynamoAdoptions, told: str, state: str, kind_: str
+) -> None:
+    before = confirmed(place)
+    set_message(place, told=told, state=state)
+    assert end(place, adoptions, before)
+    assert message(place) == (kind_, "a1")
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "kind_"), [("booked", "NEW", "moved"), ("pending", "NEW", "booked"), ("booked", "SENT", "booked")]
+)
+def test_with_a_move_the_message_says_what_is_true(
+    place: Place, adoptions: DynamoAdoptions, told: str, state: str, kind_: str
+) -> None:
+    before = confirmed(place)
+    set_message(place, told=told, state=state)
+    assert follow(place, adoptions, before, moved(before, LATER)) is Changed.DONE
+    assert message(place) == (kind_, "a1")
+
+
+def test_a_change_of_length_says_nothing_new(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = confirmed(place)
+    assert follow(place, adoptions, before, moved(before, at("28T10:00", 45))) is Changed.DONE
+    assert message(place) == ("booked", "a1")
+
+
+def test_the_message_of_a_revived_one_is_found_by_what_its_booking_names(
+    place: Place, adoptions: DynamoAdoptions
+) -> None:
+    before = failed(place, text="NEW")
+    assert adopt(place, adoptions, replace(adopted(), customer=HANS), revives=before) == Adopted()
+    gone = theirs(status="cancelled", metadata={"op_id": A1.op}, updated_at=NOW + timedelta(minutes=1))
+    audit = replace(AUDIT, repair="end")
+    assert adoptions.end(place.tenant, place.now_is("web7"), booking=gone, audit=audit, now=NOW)
+    assert message(place) == ("not_booked", "web7")
 
 
 # What is written down

@@ -17,6 +17,7 @@ from bookend.adapters.dynamodb.actions import Actions
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.application import converging, receiving, reconciling, settling
 from bookend.application.converging import Converged
+from bookend.application.invocation import Invocation
 from bookend.domain.answers import Judgement, Verdict
 from bookend.domain.appointment import Appointment, Told
 from bookend.domain.staff_day import StaffDay
@@ -28,7 +29,7 @@ Battery = Callable[[], Iterator[str]]
 real_find_out = settling._find_out
 real_release = settling._release
 real_replaced = StaffDay.replaced
-real_poll_page = reconciling._Work.page
+real_page = Invocation.page
 real_look = receiving._look
 
 
@@ -133,24 +134,22 @@ def only_the_last_link_of_a_chain_is_looked_at(patch: Patch) -> None:
 
 def where_it_stands_now_may_be_anothers(patch: Patch) -> None:
     """Two took one booking in under two of its uids, and the older one goes on trying to follow."""
-    real = converging._assess_successor
+    real = converging._assess_dead
 
     def trusting(*args: Any, **rest: Any) -> Any:
         with pytest.MonkeyPatch.context() as inside:
             inside.setattr(DynamoAdoptions, "owner", lambda *_args: None)
             return real(*args, **rest)
 
-    patch.setattr(converging, "_assess_successor", trusting)
+    patch.setattr(converging, "_assess_dead", trusting)
 
 
 def a_dead_link_tells_nothing(patch: Patch) -> None:
     """A booking was moved and cancelled before anybody looked: its last event is the only one to come."""
     real = converging._assess_relative
 
-    def blind(work: Any, appointment: Appointment, seen: Any, *, steps: int) -> Any:
-        if seen.status != "accepted":
-            return converging.Nothing()
-        return real(work, appointment, seen, steps=steps)
+    def blind(work: Any, appointment: Appointment, seen: Any) -> Any:
+        return real(work, appointment, seen) if seen.status == "accepted" else converging.Nothing()
 
     patch.setattr(converging, "_assess_relative", blind)
 
@@ -192,22 +191,23 @@ def polls_do_not_overlap(patch: Patch) -> None:
 
 def progress_is_kept_before_the_page_is_worked_on(patch: Patch) -> None:
     def eager(self: Any, query: Any, skip: int) -> Any:
-        page = real_poll_page(self, query, skip)
+        page = real_page(self, query, skip)
         if page.more and query.changed_since is not None:
-            self.run = replace(self.run, skip=skip + len(page.bookings))
+            was = self.run
+            self.run = replace(was, skip=skip + len(page.bookings), tail=())
             self.keep()
-            self.run = replace(self.run, skip=skip)  # the loop adds it once more
+            self.run = replace(was, version=self.run.version)  # the loop passes the rows once more
         return page
 
-    patch.setattr(reconciling._Work, "page", eager)
+    patch.setattr(Invocation, "page", eager)
 
 
 def a_list_is_believed_without_a_look(patch: Patch) -> None:
-    def gullible(self: Any, suspects: Any, *, window: Any) -> None:
+    def gullible(self: Any, suspects: Any) -> None:
         for uid, listed in suspects.items():
             self._do(self.one(), converging.assess(self.background, listed), uid)
 
-    patch.setattr(reconciling._Work, "look_closer", gullible)
+    patch.setattr(Invocation, "look_closer", gullible)
 
 
 OURS, THEIRS = test_orders.OURS, test_orders.THEIRS

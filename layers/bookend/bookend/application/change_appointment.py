@@ -163,7 +163,7 @@ def _proposal(
     free = find_free(turn, service, (appointment.staff,), wanted, fresh=True, moving=appointment)
     if isinstance(free, NoAnswer):
         return _temporary(kind, turn, appointment, free.retry_after_s, new)
-    offers = keep(turn, service, _allowed(turn, appointment, free), wanted)
+    offers = keep(turn, service, _elsewhere(appointment, free), wanted)
     if not any(each.slot == new for each in free.openings):
         return NotChanged(
             kind=kind, failure=FailureClass.SLOT_TAKEN, current=current, wanted=new, offers=offers, today=today
@@ -190,21 +190,13 @@ def _times_on(turn: Turn, appointment: Appointment, service: Service, wanted: Wa
     free = find_free(turn, service, (appointment.staff,), wanted, fresh=True, moving=appointment)
     if isinstance(free, NoAnswer):
         return _temporary(ChangeKind.MOVE, turn, appointment, free.retry_after_s, None)
-    return NewTimes(wanted.day, keep(turn, service, _allowed(turn, appointment, free), wanted), turn.today())
+    return NewTimes(wanted.day, keep(turn, service, _elsewhere(appointment, free), wanted), turn.today())
 
 
-def _allowed(turn: Turn, appointment: Appointment, free: Free) -> Free:
-    """Without where it stands already, and what the salon's rules refuse."""
-    starts = {
-        staff: tuple(
-            each
-            for each in all_
-            if each != appointment.slot.start
-            and _refusal(turn, appointment, Slot(each, each + appointment.slot.duration)) is None
-        )
-        for staff, all_ in free.starts.items()
-    }
-    return replace(free, starts=starts)
+def _elsewhere(appointment: Appointment, free: Free) -> Free:
+    """Without where it stands already."""
+    here = appointment.slot.start
+    return replace(free, starts={staff: tuple(e for e in all_ if e != here) for staff, all_ in free.starts.items()})
 
 
 def _refusal(turn: Turn, appointment: Appointment, new: Slot | None) -> MoveRefusal | CancelTooLate | None:

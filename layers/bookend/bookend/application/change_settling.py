@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
 from bookend.application.change_commit import CANCEL_REASON, MOVE_REASON, TAKEN
-from bookend.application.own_bookings import expected_move
+from bookend.application.following import follow, put_before_a_person
+from bookend.application.own_bookings import LONGEST_CHAIN, expected_move
 from bookend.application.ports import Alert, Audit, Cancelled
 from bookend.domain.answers import (
     Answered,
@@ -27,8 +29,8 @@ from bookend.domain.answers import (
     Unclear,
     Verdict,
 )
-from bookend.domain.appointment import Appointment, Change, ChangeKind, Told
-from bookend.domain.drift import DEAD, Drift
+from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeKind, Told
+from bookend.domain.drift import DEAD, Drift, Flag, Follow, change_of
 from bookend.domain.failures import FailureClass, failure_of
 from bookend.domain.move_answers import judge_move, judge_moved
 from bookend.domain.policy import may_cancel, may_move, policy_of
@@ -40,7 +42,6 @@ AGAIN = timedelta(seconds=30)
 LEASE = timedelta(seconds=20)
 """How long a repeated request may be at work before somebody else looks."""
 STUCK = timedelta(minutes=15)
-_LONGEST_CHAIN = 10
 
 
 def settle_change(work: Background, appointment: Appointment) -> bool:
@@ -58,7 +59,7 @@ def settle_change(work: Background, appointment: Appointment) -> bool:
             return _wait(work, appointment)
         return _gone(work, appointment, seen) if successor is seen else _elsewhere(work, appointment, successor)
     if _edited(appointment, seen):
-        return _give_up(work, appointment, "changed_there")
+        return _give_up(work, appointment, "changed_there", now_is=seen)
     if change.kind is ChangeKind.CANCEL:
         return _cancel_again(work, appointment)
     return _not_moved_yet(work, appointment)
@@ -66,7 +67,7 @@ def settle_change(work: Background, appointment: Appointment) -> bool:
 
 def _successor(work: Background, seen: Booking) -> Booking | None:
     """Where it was moved to, at the end of the chain; itself if nowhere. None: that cannot be read now."""
-    for _ in range(_LONGEST_CHAIN):
+    for _ in range(LONGEST_CHAIN):
         if seen.status not in DEAD or seen.rescheduled_to is None:
             return seen
         found = work.calendar.booking(seen.rescheduled_to, deadline=work.deadline)
@@ -89,7 +90,7 @@ def _elsewhere(work: Background, appointment: Appointment, now_is: Booking) -> b
     if now_is.status in DEAD:
         return _gone(work, appointment, now_is)
     if change.kind is ChangeKind.CANCEL:
-        return _give_up(work, appointment, "moved_meanwhile")
+        return _give_up(work, appointment, "moved_meanwhile", now_is=now_is)
     expected = replace(expected_move(work.tenant, appointment), sent_at=None)
     judgement = judge_moved(now_is, expected, now=work.clock.now())
     as_wanted = now_is.rescheduled_from == expected.old_uid and now_is.start == expected.slot.start
@@ -98,14 +99,18 @@ def _elsewhere(work: Background, appointment: Appointment, now_is: Booking) -> b
             raised = alert.wrong_booking(replace(appointment, op=change.op), judgement.why, Answered(now_is))
             work.alerts.raise_(raised)
         audit = _audit(work, "move", now_is, appointment)
-        return work.changes.moved(work.tenant.id, appointment, now_is, audit=audit, now=work.clock.now())
-    return _give_up(work, appointment, "moved_elsewhere")
+        done = work.changes.moved(work.tenant.id, appointment, now_is, audit=audit, now=work.clock.now())
+        if done:
+            _compare(work, appointment, now_is)
+        return done
+    return _give_up(work, appointment, "moved_elsewhere", now_is=now_is)
 
 
 def _gone(work: Background, appointment: Appointment, seen: Booking) -> bool:
     """Cancelled there. Of a move that may be half of what there is to see, so it is looked at a second time."""
     change = _change_of(appointment)
-    if change.kind is ChangeKind.MOVE and not _seen_twice(change, now=work.clock.now()):
+    half = change.kind is ChangeKind.MOVE and not seen.called_off
+    if half and not _seen_twice(change, now=work.clock.now()):
         return _wait(work, appointment, absent=work.clock.now())
     audit = _audit(work, "cancel", seen, appointment)
     return work.changes.cancelled(work.tenant.id, appointment, booking=seen, audit=audit, now=work.clock.now())
@@ -118,7 +123,7 @@ def _cancel_again(work: Background, appointment: Appointment) -> bool:
     change, now = _change_of(appointment), work.clock.now()
     if appointment.slot.start <= now:
         return _give_up(work, appointment, "too_late", flag=True)
-    if change.keep_until is not None and change.sent_at is None:
+    if change.keep_until is not None and _cannot_happen_any_more(change, now=now):
         policy = policy_of(work.tenant, service=appointment.service, staff=appointment.staff)
         if now >= change.keep_until or may_cancel(policy, now=now, slot=appointment.slot) is not None:
             return _give_up(work, appointment, "too_late")
@@ -133,8 +138,12 @@ def _cancel_again(work: Background, appointment: Appointment) -> bool:
             return work.changes.cancelled(work.tenant.id, sending, booking=None, audit=audit, now=work.clock.now())
         case Refused():
             return _give_up(work, sending, failure_of(answer).value, answer=answer.detail, flag=True)
-        case _:
+        case NotSent() | KeyRejected():
+            return _wait(work, sending, unsent=_cannot_happen_any_more(change, now=now))
+        case Unclear() | NotThere():
             return _wait(work, sending)
+        case other:
+            assert_never(other)
 
 
 # Moving
@@ -143,10 +152,8 @@ def _cancel_again(work: Background, appointment: Appointment) -> bool:
 def _not_moved_yet(work: Background, appointment: Appointment) -> bool:
     """It stands where it stood. After a request that proves nothing for a while; then it is sent again, or given up."""
     change, now = _change_of(appointment), work.clock.now()
-    if change.sent_at is not None:
-        late = now - change.sent_at >= SETTLE
-        if not (late and _seen_twice(change, now=now)):
-            return _wait(work, appointment, absent=now)
+    if change.sent_at is not None and not (_cannot_happen_any_more(change, now=now) and _seen_twice(change, now=now)):
+        return _wait(work, appointment, absent=now)
     if change.keep_until is None:
         return _give_up(work, appointment, "never_arrived")
     policy = policy_of(work.tenant, service=appointment.service, staff=appointment.staff)
@@ -173,20 +180,30 @@ def _move_again(work: Background, appointment: Appointment) -> bool:
             return _give_up(work, sending, TAKEN, answer=_detail(answer))
         case Verdict.REFUSED:
             return _give_up(work, sending, judgement.why, answer=_detail(answer), flag=True)
-        case _:  # nothing is certain yet, or nothing can be sent now
+        case Verdict.NOT_SENT | Verdict.CONFIG:
+            return _wait(work, sending, unsent=True)  # what was sent before was waited for already
+        case _:  # nothing is certain yet
             return _wait(work, sending)
 
 
 # What both have in common
 
 
-def _give_up(work: Background, appointment: Appointment, why: str, *, answer: str = "", flag: bool = False) -> bool:
-    """It stands where it stands; its caller hears so, unless they have heard already that it was not done."""
+def _give_up(
+    work: Background,
+    appointment: Appointment,
+    why: str,
+    *,
+    answer: str = "",
+    flag: bool = False,
+    now_is: Booking | None = None,
+) -> bool:
+    """It stands where it stands, and its caller hears so. `now_is`: where others have put it meanwhile."""
     change = _change_of(appointment)
     raised: Alert | None = alert.request_refused(replace(appointment, op=change.op), why) if flag else None
     if raised is not None:
         work.alerts.raise_(raised)
-    return work.changes.given_up(
+    ended = work.changes.given_up(
         work.tenant.id,
         appointment,
         why=why,
@@ -197,9 +214,24 @@ def _give_up(work: Background, appointment: Appointment, why: str, *, answer: st
         audit=_audit(work, f"not_{change.kind.value}", None, appointment),
         now=work.clock.now(),
     )
+    if ended and now_is is not None:
+        _compare(work, appointment, now_is)
+    return ended
 
 
-def _wait(work: Background, appointment: Appointment, *, absent: datetime | None = None) -> bool:
+def _compare(work: Background, appointment: Appointment, now_is: Booking) -> None:
+    """What others have made of it is taken over at once; whoever is faster, or a later run, does the same."""
+    stands = work.appointments.appointment(work.tenant.id, appointment.id)
+    if stands is None or stands.state is not AppointmentState.CONFIRMED:
+        return
+    change = change_of(stands, stands.segments[0], now_is, work.tenant)
+    if isinstance(change, Follow):
+        follow(work, change)
+    elif isinstance(change, Flag):
+        put_before_a_person(work, change)
+
+
+def _wait(work: Background, appointment: Appointment, *, absent: datetime | None = None, unsent: bool = False) -> bool:
     now, change = work.clock.now(), _change_of(appointment)
     kept = change.keep_until is not None and now < change.keep_until
     if now - change.since >= STUCK and not kept:
@@ -207,8 +239,13 @@ def _wait(work: Background, appointment: Appointment, *, absent: datetime | None
         about = f"stuck-{change.op}"
         if work.adoptions.flag(work.tenant.id, raised, about=about, now=now):
             work.alerts.raise_(raised)
-    work.changes.postpone(work.tenant.id, appointment, until=now + AGAIN, absent=absent)
+    work.changes.postpone(work.tenant.id, appointment, until=now + AGAIN, absent=absent, unsent=unsent)
     return False
+
+
+def _cannot_happen_any_more(change: Change, *, now: datetime) -> bool:
+    """Whether no request that was sent can still take effect: none was, or the last one is too long ago."""
+    return change.sent_at is None or now - change.sent_at >= SETTLE
 
 
 def _seen_twice(change: Change, *, now: datetime) -> bool:

@@ -65,10 +65,13 @@ def assess(work: Background, seen: Booking) -> Repair:
     if _is_stale(appointment, seen):
         return Nothing()
     match appointment.state:
-        case AppointmentState.PENDING | AppointmentState.COMPENSATING:
+        case (
+            AppointmentState.PENDING
+            | AppointmentState.COMPENSATING
+            | AppointmentState.MOVING
+            | AppointmentState.CANCELLING
+        ):
             return Settle(appointment)
-        case AppointmentState.MOVING | AppointmentState.CANCELLING:
-            return LookAgain("an operation holds the appointment")
         case AppointmentState.CONFIRMED:
             return _assess_confirmed(work, appointment, seen)
         case AppointmentState.FAILED:

@@ -241,7 +241,7 @@ class Invocation:
             ended = Settled.WAITING
             with self.spared(name):
                 ended = settle(work, name)
-            if ended in {Settled.CONFIRMED, Settled.RELEASED}:
+            if ended in {Settled.CONFIRMED, Settled.RELEASED, Settled.ENDED}:
                 self.count(f"settled_{ended.value}")
                 done = ended.value
                 self.report.findings.append(Finding(Drift.UNSETTLED, "settle", "", name, "its outcome was open", done))

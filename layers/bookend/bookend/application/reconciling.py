@@ -147,11 +147,11 @@ def _full(at_work: Invocation) -> None:
         at_work.run = replace(at_work.run, until=until)
         try:
             _compare(at_work, Slot(_midnight(first), _midnight(until + timedelta(days=1))), ours)
-        except Stop:
+        except Stop as stop:
             if not at_work.run.after:
-                # Its list alone was too much for a whole invocation: it is half as large next time.
-                halved = cut + 1 if not begun and at_work.report.requests > spent else cut
-                at_work.run = replace(at_work.run, until=None, skip=min(halved, _MOST_HALVED))
+                # Where its list alone was too much for a whole invocation it is half as large next time.
+                too_much = stop.why is Stopped.BUDGET and not begun and at_work.report.requests > spent
+                at_work.run = replace(at_work.run, until=None, skip=min(cut + too_much, _MOST_HALVED))
             raise
         begun = True
         following = until + timedelta(days=1)
@@ -223,7 +223,7 @@ def _listed(at_work: Invocation, query: ListQuery, *, before: datetime) -> Mappi
         page = at_work.page(query, read - twice)
         again = sum(each.uid in rows for each in page.bookings) - twice
         if again > 0 or (page.more and not page.bookings):
-            at_work.contradicted(max(1, again))  # a list by creation shows nothing twice but what is asked for, and ends
+            at_work.contradicted(max(1, again))  # a list by creation shows nothing twice unasked, and ends
         rows |= {each.uid: each for each in page.bookings}
         read += page.rows - twice
         twice = _shown_twice(page)

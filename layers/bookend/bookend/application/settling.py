@@ -14,6 +14,7 @@ from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
+from bookend.application.change_settling import settle_change
 from bookend.application.following import audit_of, follow, put_before_a_person
 from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, look_up, successor
 from bookend.application.ports import (
@@ -64,6 +65,8 @@ class Settled(StrEnum):
 
     CONFIRMED = "confirmed"
     RELEASED = "released"
+    ENDED = "ended"
+    """A move or a cancellation has come to its end."""
     WAITING = "waiting"
     NOTHING_TO_DO = "nothing_to_do"
 
@@ -83,8 +86,12 @@ def settle(work: Background, appointment_id: str) -> Settled:
             return _find_out(work, appointment)
         case AppointmentState.COMPENSATING:
             return _take_back(work, appointment)
-        case _:
+        case AppointmentState.MOVING | AppointmentState.CANCELLING:
+            return Settled.ENDED if settle_change(work, appointment) else Settled.WAITING
+        case AppointmentState.CONFIRMED | AppointmentState.FAILED | AppointmentState.CANCELLED:
             return Settled.NOTHING_TO_DO
+        case other:
+            assert_never(other)
 
 
 def settle_again(job: Job, work: Background, queue: Queue) -> Settled:

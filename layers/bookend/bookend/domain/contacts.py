@@ -71,11 +71,17 @@ def normalise_email(text: str | None) -> str | None:
 
 def clean_name(text: str | None) -> str | None:
     """The name as it may be stored and shown: one line, no control or direction characters; None if nothing is left."""
+    name = one_line(text, most=MAX_NAME)
+    return name if name is not None and any(char.isalpha() for char in name) else None
+
+
+def one_line(text: str | None, *, most: int) -> str | None:
+    """Text that somebody said as it may be stored and shown: one line of at most `most` characters, none of them a
+    control or direction character; None if nothing is left."""
     if text is None:
         return None
     visible = "".join(" " if char.isspace() else char for char in text if _is_plain(char))
-    name = " ".join(visible.split())[:MAX_NAME].strip()
-    return name if any(char.isalpha() for char in name) else None
+    return " ".join(visible.split())[:most].strip() or None
 
 
 def _is_plain(char: str) -> bool:

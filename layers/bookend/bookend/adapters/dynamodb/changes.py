@@ -253,14 +253,24 @@ class DynamoChanges:
         named = replace(appointment, op=_under_way(appointment).op)
         return self._table.write([noted, *self._actions.put_alerts(tenant, named, alert, now)]) is None
 
-    def postpone(self, tenant: str, appointment: Appointment, *, until: datetime, absent: datetime | None) -> bool:
+    def postpone(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        until: datetime,
+        absent: datetime | None = None,
+        unsent: bool = False,
+    ) -> bool:
         first = ", #change.#absent = if_not_exists(#change.#absent, :absent)" if absent is not None else ""
         due = self._update(
             tenant,
             appointment,
-            f"SET #due = :due, #ver = #ver + :one{first}",
+            f"SET #due = :due, #ver = #ver + :one{first}" + (" REMOVE #change.#sent" if unsent else ""),
             _IS_UNDER_WAY,
-            names("state", "change", "op", "due", "ver") | ({"#absent": "absent_since"} if first else {}),
+            names("state", "change", "op", "due", "ver")
+            | ({"#absent": "absent_since"} if first else {})
+            | ({"#sent": "sent_at"} if unsent else {}),
             {":due": items.epoch(until), ":one": 1} | ({":absent": items.text(absent)} if absent is not None else {}),
         )
         return self._table.write([due]) is None

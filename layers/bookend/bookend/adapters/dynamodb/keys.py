@@ -1,4 +1,4 @@
-"""Every key of the table, tenant first but for two. Nobody else writes "T#": a key cannot be made without a tenant."""
+"""Every key of the table, tenant first but for three. Nobody else writes "T#": a key cannot be made without a tenant."""
 
 from __future__ import annotations
 
@@ -61,6 +61,21 @@ def call(tenant: str, call_id: str) -> Key:
     return _key(f"T#{tenant}#CALL#{call_id}", "OFFERS")
 
 
+def callback_of_call(tenant: str, call_id: str) -> Key:
+    """Since when one phone call has a wish to be rung."""
+    return _key(f"T#{tenant}#CALL#{call_id}", "CALLBACK")
+
+
+def callback(tenant: str, asked_at: datetime, callback_id: str) -> Key:
+    """One wish to be rung."""
+    return _key(callbacks_partition(tenant), f"{instant_text(asked_at)}#{callback_id}")
+
+
+def callbacks_partition(tenant: str) -> str:
+    """Every wish to be rung, the oldest first."""
+    return f"T#{tenant}#CALLBACK"
+
+
 def tries(tenant: str, customer_id: str, day: date) -> Key:
     """How often a customer has named appointments that are not theirs, and changed theirs, on a day of the salon's."""
     return _key(f"T#{tenant}#TRIES#{customer_id}", day.isoformat())
@@ -107,7 +122,7 @@ def tenant_config(tenant: str) -> Key:
 
 
 def route(kind: str, value: str) -> Key:
-    """Which tenant an agent or a dialled number belongs to; asked before the tenant is known, so not tenant first."""
+    """Which tenant an agent, a dialled number or a Cal.com user belongs to; asked across tenants, so not tenant first."""
     return _key(f"ROUTE#{kind}#{value}", GUARD)
 
 

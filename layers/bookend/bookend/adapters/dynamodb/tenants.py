@@ -1,4 +1,4 @@
-"""Tenants in the table: the document, and the routes from an agent or a dialled number to it."""
+"""Tenants in the table: the document, the routes from an agent or a dialled number to it, whose stylists' users are."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from bookend.domain.tenant import Tenant
 FRESH = timedelta(seconds=60)
 """How long an instance trusts what it read: a change of configuration is in force a minute later at the latest."""
 _MOST_CACHED = 500
+_USER = "USER"
+"""Routes of this kind lead nowhere: they keep a stylist's Cal.com user for one tenant."""
 
 
 class RouteTaken(Exception):
-    """An agent or number is another tenant's already."""
+    """An agent, a number or a stylist's Cal.com user is another tenant's already."""
 
 
 class DynamoTenants:
@@ -95,7 +97,8 @@ class DynamoTenants:
         """Write the document and its routes in one transaction, in place of an earlier one of the same tenant.
 
         Raises:
-            RouteTaken: an agent or number routes to another tenant.
+            RouteTaken: an agent, number or Cal.com user is another tenant's. Two that share a user would each take
+                the other's bookings for its own.
         """
         wanted = _routes(tenant)
         before = self.document(tenant.id)
@@ -134,7 +137,9 @@ class DynamoTenants:
         actions.append({"Update": listed})  # a set: adding what is there changes nothing
         if (failed := self._table.write(actions)) is not None:
             taken = [
-                value for position, (_, value) in enumerate(sorted(wanted | former), 1) if position in failed.items
+                f"Cal.com user {value}" if kind == _USER else value
+                for position, (kind, value) in enumerate(sorted(wanted | former), 1)
+                if position in failed.items
             ]
             raise RouteTaken(", ".join(taken) or "the configuration was changed by somebody else meanwhile")
 
@@ -150,4 +155,5 @@ def _routes(tenant: Tenant) -> set[tuple[str, str]]:
         *tenant.phone_numbers,
         *(number for branch in tenant.branches for number in branch.phone_numbers),
     ]
-    return {("AGENT", agent) for agent in agents} | {("NUMBER", number) for number in numbers}
+    users = {(_USER, str(each.calcom_user)) for each in tenant.staff}
+    return users | {("AGENT", agent) for agent in agents} | {("NUMBER", number) for number in numbers}

@@ -24,7 +24,8 @@ DE: Mapping[str, str] = {
     "already_there": "Ihr Termin ist bereits {time}.",
     "moved": "Ihr Termin ist verschoben: Er ist jetzt {time} bei {staff}.",
     "cancelled": "Ihr Termin {time} ist storniert.",
-    "stays": "Ihr Termin bleibt {current}.",
+    "stays": "Es bleibt bei Ihrem Termin {current}.",
+    "until_then": "Bis dahin bleibt es bei Ihrem Termin {current}.",
     "find_appointments.not_allowed": (
         "Das kann ich leider nicht selbst für Sie erledigen. Soll ich notieren, dass Sie jemand zurückruft?"
     ),
@@ -56,9 +57,14 @@ DE: Mapping[str, str] = {
         "Sie bekommen in wenigen Minuten eine Nachricht."
     ),
     "too_late": "Dafür ist es leider zu spät: Die Frist endete {until}.",
+    "move_too_soon": (
+        "Auf diese Zeit kann ich den Termin nicht verschieben: Das ist zu kurzfristig. "
+        "Möglich wäre es frühestens {time}."
+    ),
+    "move_too_far": "So weit im Voraus kann ich den Termin nicht verschieben. Möglich ist es bis {last}.",
     "moved_too_often": "Dieser Termin kann leider nicht noch einmal verschoben werden.",
     "perhaps_done": "Ob es doch noch geklappt hat, steht noch nicht fest; dazu bekommen Sie eine Nachricht.",
-    "keep_it": "Soll ich das für Sie erledigen, sobald sie wieder erreichbar ist? Dann bekommen Sie eine Nachricht.",
+    "keep_it": "Soll ich das für Sie erledigen, sobald sie wieder erreichbar ist?",
     "kept_move": (
         "Ich habe es notiert: Sobald die Terminverwaltung wieder erreichbar ist, wird Ihr Termin verschoben, "
         "wenn die Zeit dann noch frei ist. Ob es geklappt hat, erfahren Sie durch eine Nachricht, spätestens {until}."
@@ -85,7 +91,8 @@ EN: Mapping[str, str] = {
     "already_there": "Your appointment is {time} already.",
     "moved": "Your appointment has been moved: it is now {time} with {staff}.",
     "cancelled": "Your appointment {time} is cancelled.",
-    "stays": "Your appointment stays {current}.",
+    "stays": "Your appointment stays as it is, {current}.",
+    "until_then": "Until then your appointment stays as it is, {current}.",
     "find_appointments.not_allowed": (
         "I'm sorry, I cannot do that for you myself. Shall I note that somebody should call you back?"
     ),
@@ -113,9 +120,11 @@ EN: Mapping[str, str] = {
         "You will get a message within a few minutes."
     ),
     "too_late": "I'm sorry, it is too late for that: it was possible until {until}.",
+    "move_too_soon": "I'm sorry, that is too soon to move the appointment to. The earliest possible time is {time}.",
+    "move_too_far": "I'm sorry, I cannot move the appointment that far ahead. It is possible until {last}.",
     "moved_too_often": "I'm sorry, this appointment cannot be moved again.",
     "perhaps_done": "Whether it has worked after all is not certain yet; you will get a message about it.",
-    "keep_it": "Shall I do it for you as soon as it is available again? You would get a message then.",
+    "keep_it": "Shall I do it for you as soon as it is available again?",
     "kept_move": (
         "I have noted it: as soon as the booking system is available again, your appointment will be moved, "
         "if the time is still free then. A message will tell you whether it has worked, {until} at the latest."

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import assert_never
 
-from bookend.adapters.retell.replies import Reply, Speaker
+from bookend.adapters.retell.replies import Reply, Speaker, rounded_up
 from bookend.application.change_outcomes import (
     AlreadyThere,
     AskAPerson,
@@ -28,7 +28,7 @@ from bookend.application.outcomes import NeedInfo, NotATime, PastTime, SkippedTi
 from bookend.domain.appointment import ChangeKind
 from bookend.domain.failures import FailureClass
 from bookend.domain.policy import BeyondHorizon, CancelTooLate, MovedTooOften, MoveTooLate, TooSoon
-from bookend.domain.saying import join_options
+from bookend.domain.saying import join_options, say_day
 from bookend.domain.timeslot import Slot
 
 FUNCTION = {ChangeKind.MOVE: "reschedule_appointment", ChangeKind.CANCEL: "cancel_appointment"}
@@ -87,7 +87,7 @@ class ChangeSpeaker(Speaker):
                 return self._not_changed(outcome)
             case KeptForLater(_, current, until, today):
                 sentence = self._say(f"kept_{outcome.kind.value}", until=self._dated(until, today))
-                stays = self._say("stays", current=self._dated(current.start, today))
+                stays = self._say("until_then", current=self._dated(current.start, today))
                 return self._reply("pending", f"{sentence} {stays}", until=self._local(until))
             case NeedInfo(missing, known):
                 return self._question(missing, known)
@@ -145,7 +145,11 @@ class ChangeSpeaker(Speaker):
                 return self._say("too_late", until=self._dated(until, outcome.today))
             case MovedTooOften():
                 return self._say("moved_too_often")
-            case TooSoon() | BeyondHorizon() | None:
+            case TooSoon(earliest):
+                return self._say("move_too_soon", time=self._dated(rounded_up(earliest), outcome.today))
+            case BeyondHorizon(last):
+                return self._say("move_too_far", last=say_day(last, self._language, today=outcome.today))
+            case None:
                 return self._say(f"{FUNCTION[outcome.kind]}.policy")
             case other:
                 assert_never(other)

@@ -176,7 +176,7 @@ class Speaker:
                 values = {"callback": self._callback()} | ({} if most == 1 else {"most": str(most)})
                 return self._reply("policy", self._say(key, **values), reason="too_many_open", offers=[])
             case TooSoon(earliest):
-                earliest_said = self._dated(_rounded_up(earliest), outcome.today)
+                earliest_said = self._dated(rounded_up(earliest), outcome.today)
                 sentence = self._say("policy_too_soon", when=self._when(outcome), time=earliest_said)
                 reason = "too_soon"
             case BeyondHorizon(last):
@@ -288,7 +288,7 @@ class Speaker:
         return {"status": status, "message": message, **more}
 
 
-def _rounded_up(instant: datetime) -> datetime:
+def rounded_up(instant: datetime) -> datetime:
     """The next full five minutes: nobody says "um 10 Uhr 17", and what is said must still hold while it is heard."""
     over = (instant - datetime.min.replace(tzinfo=instant.tzinfo)) % _ROUND
     return instant + (_ROUND - over if over else over)

@@ -15,7 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from bookend.application.booking_goal import BookAppointment
 from bookend.application.change_appointment import ChangeAppointment
 from bookend.application.check_availability import CheckAvailability
+from bookend.application.request_callback import RequestCallback
 from bookend.domain.appointment import ChangeKind
+from bookend.domain.callbacks import CallbackReason
 
 MAX_BODY = 256 * 1024
 """Largest body, in bytes, that is looked at; the transcript is sent along with every call and grows."""
@@ -85,6 +87,7 @@ FunctionName = Literal[
     "find_appointments",
     "reschedule_appointment",
     "cancel_appointment",
+    "request_callback",
 ]
 WRITES = frozenset({"book_appointment", "reschedule_appointment", "cancel_appointment"})
 """Functions that may change something at Cal.com, and so may take longer (promise P7)."""
@@ -100,6 +103,8 @@ _FUNCTIONS: Mapping[str, FunctionName] = {
     "reschedule_appointment": "reschedule_appointment",
     "move_appointment": "reschedule_appointment",
     "cancel_appointment": "cancel_appointment",
+    "request_callback": "request_callback",
+    "callback": "request_callback",
 }
 """Names an agent may use, without their version, to what is meant."""
 
@@ -224,3 +229,26 @@ def change_command(kind: ChangeKind, args: Mapping[str, Any]) -> ChangeAppointme
         token=said.first(*_TOKEN),
         keep=said.agreed(*_KEEP),
     )
+
+
+_WISHED = ("wished_time", "wish", "wunsch", "wunschtermin", "wunschzeit")
+_REASON = ("reason", "grund", "failed_function")
+
+
+def callback_command(args: Mapping[str, Any]) -> RequestCallback:
+    """The arguments as a wish to be rung. Day and time are words here: a person reads them."""
+    said = Arguments(args)
+    day_and_time = " ".join(filter(None, (said.first(*_DATE), said.first(*_TIME))))
+    return RequestCallback(
+        name=said.first(*_NAME),
+        phone=said.first(*_PHONE),
+        service=said.first(*_SERVICE),
+        wished=said.first(*_WISHED) or day_and_time or None,
+        reason=_failed(said.first(*_REASON)),
+    )
+
+
+def _failed(function: str | None) -> CallbackReason | None:
+    """Which function could not help, by any name an agent may use for it; other words are no reason."""
+    meant = function_name(function) if function is not None else None
+    return next((each for each in CallbackReason if each.value == meant), None)

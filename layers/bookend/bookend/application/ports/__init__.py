@@ -30,6 +30,7 @@ from bookend.application.ports.calendar import (
     Page,
     SlotCache,
 )
+from bookend.application.ports.callbacks import Callbacks, Noting
 from bookend.application.ports.changes import Begun, Changes, NotBegun
 from bookend.application.ports.circuit import Circuit, Turned
 from bookend.application.ports.convergence import (
@@ -72,6 +73,7 @@ __all__ = [
     "Calendar",
     "CalendarTrouble",
     "CallRecord",
+    "Callbacks",
     "CancelAnswer",
     "Cancelled",
     "Changed",
@@ -93,6 +95,7 @@ __all__ = [
     "Known",
     "ListQuery",
     "NotBegun",
+    "Noting",
     "Page",
     "Progress",
     "Queue",

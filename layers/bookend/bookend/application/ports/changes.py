@@ -100,8 +100,20 @@ class Changes(Protocol):
         """The caller is told that it is open, or (`keep_until`) that it is tried again; False if it has ended."""
         ...
 
-    def postpone(self, tenant: str, appointment: Appointment, *, until: datetime, absent: datetime | None) -> bool:
-        """Look at it again at `until`; `absent`: at this instant it had not happened. False if it has ended."""
+    def postpone(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        until: datetime,
+        absent: datetime | None = None,
+        unsent: bool = False,
+    ) -> bool:
+        """Look at it again at `until`; False if it has ended.
+
+        `absent`: at this instant it had not happened. `unsent`: the last request surely never left, and no earlier one
+        can take effect any more.
+        """
         ...
 
     def moved(
