@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bookend.application.budget import Limits
 from bookend.application.deadline import Deadline
-from bookend.application.invocation import Limits
 from bookend.application.ports import CalendarTrouble, ListQuery, Page
 from bookend.application.reconciling import DAYS_AHEAD
 from tests.support.seeded import SeededWorld

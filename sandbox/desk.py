@@ -7,7 +7,7 @@
     python -m sandbox.desk webhooks lost      (lost, or late as they are at first)
     python -m sandbox.desk reconcile          (or nightly, or sweep)
     python -m sandbox.desk show               both sides: Cal.com's bookings, and what we have of each; of the last
-                                              day, or --all
+                                              day, or --all. And who is to be rung
 
 A UID may be cut short, as long as it names one booking.
 """
@@ -165,6 +165,9 @@ def _show(stack: handle.Handle, calcom: StandIn, *, everything: bool) -> None:
         who, stylist = booking["attendees"][0]["name"], booking["hosts"][0]["name"].split()[0]
         there = f"{_local(booking['start'], stack)}  {status:<9}  {stylist:<7}  {who:<16}"
         print(f"{booking['uid']}  {there}  {here}")
+    for callback in records.callbacks:
+        wanted = f"{callback['service'] or '-'}, {callback['wished'] or '-'}"
+        print(f"to be rung: {callback['phone']:<16}  {callback['name']:<16}  {wanted}")
     print(f"{len(bookings)} bookings at Cal.com, {len(ours)} appointments here, {len(records.alerts)} alerts")
 
 

@@ -1,7 +1,8 @@
 """The schedules: nobody waits. Each event names its task.
 
-`sweep` settles what is overdue, every minute; `reconcile` looks at what changed at Cal.com, every five minutes, and
-goes on with a full run that was cut off, or begins one that the night has missed; `nightly` begins a full run.
+`sweep` tries a breaker that is due and settles what is overdue, every minute; `reconcile` looks at what changed at
+Cal.com, every five minutes, and goes on with a full run that was cut off, or begins one that the night has missed;
+`nightly` begins a full run.
 """
 
 from __future__ import annotations

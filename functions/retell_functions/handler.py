@@ -16,6 +16,7 @@ from bookend import bootstrap
 from bookend.adapters import web
 from bookend.adapters.bounded import BoundedCalendar, BoundedQueue
 from bookend.adapters.retell import replies, wire
+from bookend.adapters.retell.callback_replies import CallbackSpeaker
 from bookend.adapters.retell.change_replies import ChangeSpeaker
 from bookend.adapters.retell.door import admitted
 from bookend.application.book_appointment import book_appointment
@@ -25,10 +26,11 @@ from bookend.application.deadline import READ_TURN_S, WRITE_TURN_S, Deadline
 from bookend.application.find_appointments import find_appointments
 from bookend.application.list_services import list_services
 from bookend.application.ports import KeyUnavailable, StoreUnavailable
+from bookend.application.request_callback import CallbackNoted, RequestCallback, request_callback
 from bookend.application.turn import Call, Turn
 from bookend.domain.appointment import ChangeKind
 from bookend.domain.contacts import normalise_phone
-from bookend.observability import FUNCTION_CALL, FUNCTION_CALL_MS, count, logger, metrics
+from bookend.observability import CALLBACK_REQUESTED, FUNCTION_CALL, FUNCTION_CALL_MS, count, logger, metrics
 
 if TYPE_CHECKING:
     from bookend.bootstrap import Dependencies
@@ -76,7 +78,7 @@ def _answer(
     return web.answer(200, reply)
 
 
-def _reply(
+def _reply(  # noqa: C901 - one row a function
     request: wire.FunctionCall, function: wire.FunctionName | None, deps: Dependencies, deadline: Deadline
 ) -> replies.Reply:
     try:
@@ -119,12 +121,21 @@ def _reply(
                 return speaker.changed(ChangeKind.CANCEL, change_appointment(command, turn()))
             case "list_services":
                 return speaker.reply(list_services(call))
+            case "request_callback":
+                return _called_for(wire.callback_command(request.args), call, deps, deadline)
             case None:
                 return speaker.unknown_function()
             case other:
                 assert_never(other)
     except StoreUnavailable:
         return speaker.temporary()
+
+
+def _called_for(command: RequestCallback, call: Call, deps: Dependencies, deadline: Deadline) -> replies.Reply:
+    outcome = request_callback(command, call, callbacks=deps.callbacks.within(deadline), clock=deps.clock)
+    if isinstance(outcome, CallbackNoted) and outcome.new:
+        count(CALLBACK_REQUESTED)
+    return CallbackSpeaker(call.tenant).called_for(outcome)
 
 
 bootstrap.prepare("appointments", "secrets", "calendar", "queue")

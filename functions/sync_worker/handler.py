@@ -65,7 +65,8 @@ def _outcome(job: Job, deps: Dependencies) -> str:
             count(WEBHOOK_EVENT, trigger=counted_as(said))
         return said
 
-    return work_on(job, work, inbox=deps.inbox, queue=deps.queue, read=read).value
+    slots = deps.slots.within(work.deadline)
+    return work_on(job, work, inbox=deps.inbox, queue=deps.queue, slots=slots, read=read).value
 
 
 bootstrap.prepare("appointments", "queue", "secrets", "calendar")

@@ -149,11 +149,11 @@ class Story:
 
     def reconcile(self) -> Json:
         """The run of every five minutes."""
-        return self._fired("reconciliation", self.salon.reconcile())
+        return self._fired("reconciliation", _of_all(self.salon.reconcile()))
 
     def nightly(self) -> Json:
         """The night's run."""
-        return self._fired("nightly run", self.salon.nightly())
+        return self._fired("nightly run", _of_all(self.salon.nightly()))
 
     def _fired(self, what: str, tally: Json) -> Json:
         told = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in sorted(tally.items()))
@@ -318,3 +318,8 @@ def _short(entry: Json) -> str:
 
 def _fault(entry: Json) -> str:
     return f" [fault: {entry['fault']}]" if entry["fault"] else ""
+
+
+def _of_all(runs: list[Json]) -> Json:
+    """What several runs came to, by kind."""
+    return dict(sum((Counter(each["counts"]) for each in runs), Counter[str]()))

@@ -109,6 +109,11 @@ class Records:
         """The messages that callers were promised: the appointment, and whether it is booked."""
         return [(row["appt"], row["kind"]) for row in self._of("OUT") if row["told"] == "pending"]
 
+    @property
+    def callbacks(self) -> list[Json]:
+        """Who would like to be rung and has not been yet, the longest waiting first."""
+        return sorted((row for row in self._of("CALLBACK") if row["state"] == "OPEN"), key=lambda row: str(row["sk"]))
+
     def customer_guards(self) -> list[str]:
         """The keys by which one customer has one appointment of one service at one time."""
         return [row["pk"] for row in self._of("CUST")]

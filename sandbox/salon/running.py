@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from sandbox.calcom import CalcomStandIn, World, file_clock
 from sandbox.salon import calendar, records
@@ -152,23 +152,22 @@ class Salon:
 
     def sweep(self) -> Json:
         """What the minute's schedule does; what became of what was overdue, by kind."""
-        return self._fire("Sweep")
+        return cast("Json", self._fire("Sweep"))
 
-    def reconcile(self) -> Json:
-        """What the schedule of every five minutes does; what it found and did, by kind."""
-        return self._fire("Reconcile")
+    def reconcile(self) -> list[Json]:
+        """What the schedule of every five minutes does; each run that went on, and what it came to."""
+        return cast("list[Json]", self._fire("Reconcile"))
 
-    def nightly(self) -> Json:
-        """What the night's schedule does; what it found and did, by kind."""
-        return self._fire("Nightly")
+    def nightly(self) -> list[Json]:
+        """What the night's schedule does; each run that went on, and what it came to."""
+        return cast("list[Json]", self._fire("Nightly"))
 
-    def _fire(self, schedule: str) -> Json:
+    def _fire(self, schedule: str) -> Any:
         result = self.stack.fire_schedule(schedule)
         if not result.ok:
             msg = f"{schedule} failed: {result.error_type} {result.error_message}"
             raise RuntimeError(msg)
-        found: Json = result.payload
-        return found
+        return result.payload
 
     def caught_up(self) -> None:
         """Wait until every webhook has come, and the worker is done with it."""

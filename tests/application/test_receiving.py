@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.application import alerts
 from bookend.application.background import Background
 from bookend.application.deadline import Deadline
-from bookend.application.ports import Job, QueueUnavailable, StoreUnavailable
+from bookend.application.ports import FreeStarts, Job, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import (
     MOST_LOOKS,
     MOST_TRIES,
@@ -28,6 +28,7 @@ from bookend.application.receiving import (
     work_on,
 )
 from bookend.domain.answers import Booking, Unclear
+from bookend.domain.timeslot import Slot
 from tests.support.salon import KeptQueue, Salon
 from tests.support.tables.faults import Fault
 
@@ -36,6 +37,10 @@ BODY = b'{"triggerEvent": "BOOKING_CREATED"}'
 DIGEST = hashlib.sha256(BODY).hexdigest()
 JOB = Job("event", TENANT, DIGEST)
 CUT = 3672814
+EVERYBODY = {"fabian": CUT, "emma": 3672815}
+FABIAN, EMMA = 28, 29
+"""As Cal.com names them."""
+WEEK = Slot(datetime(2025, 10, 20, tzinfo=UTC), datetime(2025, 11, 10, tzinfo=UTC))
 
 
 @dataclass
@@ -46,6 +51,7 @@ class KeptInbox:
     bodies: dict[tuple[str, str], str] = field(default_factory=dict)
     due: dict[str, datetime] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
+    times: dict[str, int] = field(default_factory=dict)
     away: bool = False
 
     def _asked(self, what: str) -> None:
@@ -70,10 +76,18 @@ class KeptInbox:
         self.outcomes[digest] = outcome
         self.due.pop(digest, None)
 
-    def postpone(self, tenant: str, digest: str, *, until: datetime) -> None:
+    def postpone(self, tenant: str, digest: str, *, until: datetime, requeued: int = 0) -> None:
         self._asked("postpone")
         if digest in self.due:
             self.due[digest] = until
+            self.times[digest] = requeued
+
+    def requeued(self, tenant: str, digest: str) -> int | None:
+        self._asked("requeued")
+        return self.times.get(digest, 0) if digest in self.due else None
+
+    def within(self, deadline: Deadline) -> KeptInbox:
+        return self
 
 
 class LoggedQueue(KeptQueue):
@@ -119,7 +133,9 @@ class Desk:
 
     def work_on(self, said: Hint | Irrelevant, *, attempt: int = 0) -> Worked:
         job = Job("event", TENANT, DIGEST, attempt)
-        return work_on(job, self.work(), inbox=self.inbox, queue=self.queue, read=lambda _: said)
+        return work_on(
+            job, self.work(), inbox=self.inbox, queue=self.queue, slots=self.salon.slots, read=lambda _: said
+        )
 
     def booked(self) -> Booking:
         booking: Booking = self.salon.calendar.book_publicly(CUT, self.now + timedelta(days=2))
@@ -314,6 +330,89 @@ def test_an_event_that_does_not_tell_what_changed_is_looked_at_twice(desk: Desk)
     assert desk.work_on(hint(booked.uid, None), attempt=0) is Worked.AGAIN
     assert desk.work_on(hint(booked.uid, None), attempt=1) is Worked.DONE
     assert len(desk.salon.items("APPT")) == len(desk.salon.items("AUDIT")) == 1
+
+
+# What is kept of free times
+
+
+def keep_free_times(desk: Desk) -> None:
+    """A check has just asked about everybody."""
+    now = desk.now
+    _, generations = desk.salon.slots.read(TENANT, EVERYBODY, WEEK, now=now)
+    for staff, event_type in EVERYBODY.items():
+        answer = FreeStarts((now,), now)
+        desk.salon.slots.store(TENANT, staff, event_type, WEEK, answer, generation=generations[staff], now=now)
+    assert of_whom_times_are_kept(desk) == {*EVERYBODY}
+
+
+def of_whom_times_are_kept(desk: Desk) -> set[str]:
+    return set(desk.salon.slots.read(TENANT, EVERYBODY, WEEK, now=desk.now)[0])
+
+
+@pytest.mark.parametrize(
+    ("host", "event_type", "voided"),
+    [
+        (FABIAN, CUT, {"fabian"}),
+        (FABIAN, 4711, {"fabian"}),
+        (None, CUT, {"fabian"}),
+        (None, 4711, set()),
+        (None, None, set()),
+        (4711, CUT, set()),
+    ],
+    ids=["host", "unknown event type", "no host", "neither is known", "neither is named", "somebody else's"],
+)
+def test_an_event_that_changes_nothing_here_voids_the_free_times_of_its_stylist(
+    desk: Desk, host: int | None, event_type: int | None, voided: set[str]
+) -> None:
+    """Booked and cancelled on the web before we ever saw it: the ledger has nothing to change, and a time is free."""
+    desk.receive()
+    booked = desk.booked()
+    desk.salon.calendar.change(booked.uid, status="cancelled", host=host, event_type=event_type)
+    keep_free_times(desk)
+    assert desk.work_on(hint(booked.uid, {"cancelled"})) is Worked.DONE
+    assert desk.inbox.outcomes == {DIGEST: "equal"}
+    assert of_whom_times_are_kept(desk) == {*EVERYBODY} - voided
+
+
+def test_an_event_voids_even_where_its_booking_is_read_as_it_was_before(desk: Desk) -> None:
+    desk.receive()
+    booked = desk.booked()
+    keep_free_times(desk)
+    assert desk.work_on(hint(booked.uid, {"cancelled"})) is Worked.AGAIN
+    assert of_whom_times_are_kept(desk) == {*EVERYBODY} - {"fabian"}
+
+
+def test_a_booking_that_is_moved_to_another_stylist_voids_both(desk: Desk) -> None:
+    desk.receive()
+    booked = desk.booked()
+    desk.work_on(hint(booked.uid, {"accepted"}))
+    desk.receive(b"another")
+    desk.salon.calendar.change(booked.uid, host=EMMA)
+    keep_free_times(desk)
+    desk.work_on(hint(booked.uid, {"accepted"}))
+    assert of_whom_times_are_kept(desk) == {*EVERYBODY} - {"fabian", "emma"}
+
+
+@pytest.mark.parametrize("what", ["PING", "MEETING_ENDED", "unreadable", "BOOKING_CREATED without a booking"])
+def test_what_names_no_booking_voids_nothing(desk: Desk, what: str) -> None:
+    desk.receive()
+    keep_free_times(desk)
+    desk.work_on(Irrelevant(what))
+    assert of_whom_times_are_kept(desk) == {*EVERYBODY}
+
+
+def test_what_could_not_be_voided_comes_back(desk: Desk) -> None:
+    desk.receive()
+    booked = desk.booked()
+    desk.salon.calendar.change(booked.uid, status="cancelled")
+    keep_free_times(desk)
+    desk.salon.client.faults.next("transact_write_items", Fault.NOT_SENT, times=9)
+    with pytest.raises(StoreUnavailable):
+        desk.work_on(hint(booked.uid, {"cancelled"}))
+    desk.salon.client.faults.clear()
+    assert desk.inbox.outcomes == {}
+    assert desk.work_on(hint(booked.uid, {"cancelled"})) is Worked.DONE
+    assert of_whom_times_are_kept(desk) == {*EVERYBODY} - {"fabian"}
 
 
 @pytest.mark.parametrize("boundary", range(1, 4))

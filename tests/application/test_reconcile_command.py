@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
 
-from bookend import bootstrap, cli
+from bookend import bootstrap, cli, observability
 from bookend.application import alerts
-from bookend.application.invocation import MOST_DESTRUCTIVE
+from bookend.application.budget import MOST_DESTRUCTIVE
+from bookend.application.ports import StoreUnavailable
 from bookend.domain.answers import KeyRejected
 from bookend.domain.appointment import AppointmentState
 from tests.support.calendar import FakeCalendar
@@ -24,10 +27,14 @@ def world() -> SeededWorld:
     return SeededWorld.grown(90, days=10)
 
 
+@pytest.fixture
+def doors(world: SeededWorld) -> Doors:
+    return Doors(world.salon)
+
+
 @pytest.fixture(autouse=True)
-def _instead_of_aws(world: SeededWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bootstrap.Settings]]:
+def _instead_of_aws(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bootstrap.Settings]]:
     """The salon's own table and calendar, whatever settings the command makes of its options."""
-    doors = Doors(world.salon)
     asked: list[bootstrap.Settings] = []
 
     def build(settings: bootstrap.Settings, *, clock: object) -> bootstrap.Dependencies:
@@ -47,7 +54,9 @@ def run(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, list[st
 
 def rows(lines: list[str]) -> list[list[str]]:
     """The cells of each row but the last one, which says what was done."""
-    table = [line for line in lines if line and not line.startswith(("Nothing was", "difference ", "{"))][:-1]
+    table = [line for line in lines if line and not line.startswith(("Nothing was", "STOPPED", "difference ", "{"))][
+        :-1
+    ]
     return [[cell.strip() for cell in line.split("  ") if cell.strip()][:-1] for line in table]
 
 
@@ -100,7 +109,7 @@ def test_more_than_is_ordinary_is_refused_until_an_operator_says_how_much(
         status, lines = run(capsys, *options)
         assert status == cli.FAILED
         assert sum(line.endswith("not done: blast limit") for line in lines) == MOST_DESTRUCTIVE + 1
-        assert any(line.endswith("Stopped before the end: blast_limit.") for line in lines)
+        assert [line for line in lines if not line.startswith("{")][0].startswith("STOPPED (blast_limit): ")
         assert world.table() == before
     assert [each.kind for each in world.alerts.raised] == [alerts.BLAST_LIMIT], "a dry run pages nobody"
     status, lines = run(capsys, "--apply", "--most-destructive", "6")
@@ -135,9 +144,72 @@ def test_a_calendar_that_does_not_answer_is_a_failure(capsys: pytest.CaptureFixt
     world.calendar.list_faults.append(lambda *_: KeyRejected("HTTP 401"))
     status, lines = run(capsys)
     assert status == cli.FAILED
-    assert lines[-1].endswith("Stopped before the end: calendar.")
+    assert [line for line in lines if not line.startswith("{")][0].startswith("STOPPED (calendar): ")
 
 
 def test_a_tenant_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     status = cli.main([*COMMAND[:1], "nobody", *COMMAND[2:]])
     assert (status, capsys.readouterr().err) == (cli.FAILED, "there is no tenant nobody\n")
+
+
+def test_log_lines_do_not_stand_between_the_lines_of_the_table(
+    capsys: pytest.CaptureFixture[str], world: SeededWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.alerts, "raise_", observability.LoggedAlerts().raise_)
+    world.seed("status")
+    assert cli.main([*COMMAND, "--apply"]) == cli.OK
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()] == ["difference", "status", "1"]
+    assert alerts.DRIFT_FOUND in said.err
+
+
+def test_the_report_as_json_names_each_difference(capsys: pytest.CaptureFixture[str], world: SeededWorld) -> None:
+    seed = world.seed("end")
+    assert cli.main([*COMMAND, "--json"]) == cli.OK
+    report = json.loads(capsys.readouterr().out)
+    assert (report["tenant"], report["stopped"], report["tally"]["ours"]) == ("friseur1", None, 90)
+    (found,) = report["findings"]
+    assert (found["drift"], found["booking"], found["done"]) == ("end", seed.uids[0], "planned")
+
+
+def test_a_run_that_stops_is_a_failure_as_json_too(capsys: pytest.CaptureFixture[str], world: SeededWorld) -> None:
+    world.calendar.list_faults.append(lambda *_: KeyRejected("HTTP 401"))
+    assert cli.main([*COMMAND, "--json"]) == cli.FAILED
+    assert json.loads(capsys.readouterr().out)["stopped"] == "calendar"
+
+
+NOT_ALLOWED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "User: arn:… is not"}}, "GetItem")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says"),
+    [
+        (StoreUnavailable("x"), "the table appointments cannot be reached"),
+        (NoCredentialsError(), "AWS refuses: NoCredentialsError (Unable to locate credentials)"),
+        (NOT_ALLOWED, "AWS refuses: AccessDeniedException"),
+    ],
+    ids=["store", "credentials", "rights"],
+)
+def test_whatever_aws_says_is_one_line(
+    capsys: pytest.CaptureFixture[str], world: SeededWorld, trouble: Exception, says: str
+) -> None:
+    def troubled(*_: object, **__: object) -> None:
+        raise trouble
+
+    world.calendar.list_faults.append(troubled)
+    assert cli.main(COMMAND) == cli.FAILED
+    assert capsys.readouterr().err.splitlines() == [says]
+
+
+def test_a_secret_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str], doors: Doors) -> None:
+    missing = ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "…"}}, "GetSecretValue")
+    doors.vault.failures.append(missing)
+    assert cli.main(COMMAND) == cli.FAILED
+    said = f"the secret {CALCOM_ARN} cannot be read: ResourceNotFoundException"
+    assert capsys.readouterr().err.splitlines() == [said]
+
+
+def test_a_secret_of_another_form_is_one_line(capsys: pytest.CaptureFixture[str], doors: Doors) -> None:
+    doors.vault.secrets[CALCOM_ARN] = {"keys": ["of Retell's"]}
+    assert cli.main(COMMAND) == cli.FAILED
+    assert capsys.readouterr().err.splitlines() == ['the Cal.com secret must look like {"api_key": "cal_…"}']

@@ -12,9 +12,9 @@ import pytest
 
 from bookend.adapters.tenants.document import read_tenant
 from bookend.application.background import Background
+from bookend.application.budget import REQUESTS
 from bookend.application.deadline import Deadline
 from bookend.application.findings import Report, Stopped
-from bookend.application.invocation import REQUESTS
 from bookend.application.ports import Job, Run, RunKind, StoreUnavailable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK
 from bookend.application.rounds import NIGHT_MISSED, reconcile_every_tenant

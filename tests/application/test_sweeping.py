@@ -140,26 +140,69 @@ def test_open_operations_are_settled_and_events_queued_in_one_round(round_: Roun
     assert round_.states() == {first: "FAILED", second: "FAILED"}
 
 
-def test_an_event_is_queued_again_every_five_minutes_until_it_is_done(round_: Round) -> None:
-    round_.deliver("a" * 64)
+def requeued_at(round_: Round, minutes: int) -> list[int]:
+    """In which of the next minutes an event is put into the queue."""
     seen = []
-    for _ in range(11):
+    for minute in range(1, minutes + 1):
         round_.advance(60)
-        seen.append(round_.sweep().get("requeued", 0))
-    assert seen == [0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
+        if round_.sweep().get("requeued"):
+            seen.append(minute)
+    return seen
+
+
+def test_an_event_that_nobody_comes_to_is_queued_again_ever_more_seldom(round_: Round) -> None:
+    """A worker that stands still for a day finds two dozen copies when it is back, not three hundred."""
+    round_.deliver("a" * 64)
+    assert requeued_at(round_, 24 * 60) == [5, 15, 35, *range(75, 24 * 60, 60)]
+    assert set(queued(round_)) == {Job("event", TENANT, "a" * 64)}
+
+
+def test_an_event_is_found_however_long_the_worker_stood_still_and_then_no_more(round_: Round) -> None:
+    round_.deliver("a" * 64)
+    requeued_at(round_, 24 * 60)
+    assert len(requeued_at(round_, 60)) == 1, "at the latest an hour after the worker is back"
     round_.inbox.finish(TENANT, "a" * 64, outcome="ignored", now=round_.salon.clock.now())
-    round_.advance(3600)
-    assert round_.sweep() == {}
+    assert requeued_at(round_, 120) == []
+
+
+def test_once_the_worker_has_come_to_it_the_pauses_begin_anew(round_: Round) -> None:
+    round_.deliver("a" * 64)
+    assert requeued_at(round_, 35) == [5, 15, 35]
+    round_.inbox.postpone(TENANT, "a" * 64, until=round_.salon.clock.now() + REQUEUE_AFTER)  # the worker, for later
+    assert requeued_at(round_, 15) == [5, 15]
+
+
+def test_what_was_done_since_the_index_was_read_is_not_queued_again(round_: Round) -> None:
+    class Lagging:
+        def due(self, *, now: Any, most: int) -> list[Job]:
+            return [Job("event", TENANT, "a" * 64), Job("event", TENANT, "b" * 64)]
+
+    salon = round_.salon
+    round_.deliver("a" * 64)
+    round_.inbox.finish(TENANT, "a" * 64, outcome="ignored", now=salon.clock.now())
+    ends = sweep(
+        due_work=Lagging(),
+        inbox=round_.inbox,
+        queue=salon.queue,
+        background=round_.background,
+        alerts=salon.alerts,
+        clock=salon.clock,
+        deadline=Deadline.within(50, salon.clock),
+    )
+    assert (ends, queued(round_)) == ({"done_already": 2}, [])
 
 
 def test_while_the_queue_is_away_an_event_waits_for_the_next_five_minutes(round_: Round) -> None:
+    """However often: no copy of it was made, so its pauses do not grow."""
     round_.deliver("a" * 64)
     round_.salon.queue.broken = True
-    round_.advance(REQUEUE_AFTER)
-    assert round_.sweep() == {"queue_unavailable": 1}
+    for _ in range(6):
+        round_.advance(REQUEUE_AFTER)
+        assert round_.sweep() == {"queue_unavailable": 1}
     round_.salon.queue.broken = False
     round_.advance(REQUEUE_AFTER)
     assert round_.sweep() == {"requeued": 1}
+    assert requeued_at(round_, 10) == [10]
 
 
 def test_what_was_settled_since_the_index_was_read_is_left_alone(round_: Round) -> None:

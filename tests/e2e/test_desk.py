@@ -71,7 +71,8 @@ def test_without_webhooks_a_reconcile_from_the_desk_takes_it_over(
     assert "not known here" in capsys.readouterr().out
     assert desk.main(["reconcile"]) == 0
     printed = capsys.readouterr().out  # functions in this process print their metrics there, too
-    assert json.loads(printed[printed.index("{\n") :])["repair_adopted"] == 1
+    runs = json.loads(printed[printed.index("[\n") :])
+    assert sum(each["counts"].get("repair_adopted", 0) for each in runs) == 1
     assert states(opened) == [("CONFIRMED", "fabian")]
     for task in ("nightly", "sweep"):
         assert desk.main([task]) == 0
@@ -83,6 +84,17 @@ def test_the_commands_that_make_run_prints_are_understood(opened: Salon) -> None
     assert desk.main([quoted or plain for quoted, plain in book]) == 0
     known = {"show", "move", "assign", "cancel", "webhooks", "reconcile"}
     assert {part.split()[0] for line in printed[1:] for part in line.split("·")} == known
+
+
+def test_who_is_to_be_rung_is_shown(opened: Salon, capsys: pytest.CaptureFixture[str]) -> None:
+    line = retell.Line("call_ring", opened.agent, opened.number, "+491713920009", opened.now())
+    wish = {"name": "Hansi Hinterseer", "service": "Dauerwelle", "wish": "Freitag"}
+    body = retell.function_call(line, "request_callback", wish)
+    answer = retell.send(f"{opened.stack.url}/retell/functions", body, key=opened.retell_key, now=opened.now())
+    assert answer.body["status"] == "noted", answer
+    capsys.readouterr()
+    assert desk.main(["show"]) == 0
+    assert "to be rung: +491713920009     Hansi Hinterseer  Dauerwelle, Freitag\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,9 @@ def everything_at_once() -> Iterator[Case]:
     for flag in ("all", "alle", "confirm", "force", "confirmed", "bestaetigt", "admin", "override", "keep_for_later"):
         yield cancel(f"{flag}=true", BASE | {flag: True}, OWN_QUESTION, QUESTION)
     yield cancel("list of days", {"name": MY_NAME, "date": [MINE, TWICE_MINE]}, "need_info:own_date")
-    yield cancel("list of ids", {"appointment_ids": ["<own appointment>", "<victim appointment>"]}, "need_info:own_name")
+    yield cancel(
+        "list of ids", {"appointment_ids": ["<own appointment>", "<victim appointment>"]}, "need_info:own_name"
+    )
 
 
 def ids() -> Iterator[Case]:
@@ -158,10 +160,10 @@ def other_people() -> Iterator[Case]:
     yield find("find by customer", {"customer_id": "<victim customer>", "appointment_id": "<victim appointment>"})
     yield find("a stranger finds", {"phone": VICTIM, "name": VICTIM_NAME}, from_number=STRANGER)
     taken = {"service": HAIRCUT, "staff": "Fabian", "date": FREE_DAY, "time": "10:00"}
-    yield Case("booked for another", "book_appointment", taken | someone | {"date": FREE_DAY, "phone": VICTIM}, "booked",
-               BOOKED)  # fmt: skip
+    yield Case("booked for another", "book_appointment",
+               taken | someone | {"date": FREE_DAY, "phone": VICTIM}, "booked", BOOKED)  # fmt: skip
     yield Case("booked to their address", "book_appointment",
-               taken | {"name": VICTIM_NAME, "email": "<victim address>"}, "booked", BOOKED)  # fmt: skip
+               taken | {"name": VICTIM_NAME, "email": "<victim address>"}, "need_info:email")  # fmt: skip
     yield Case("is she booked at ten?", "check_availability",
                {"service": HAIRCUT, "name": VICTIM_NAME, "date": FREE_DAY, "phone": VICTIM}, "available",
                HOLDS)  # fmt: skip
@@ -189,26 +191,174 @@ EXPRESSIONS = (
     "attribute_exists(#pk) OR :x = :x",
     "T#friseur1#APPT#x",
     "T#anderer#CUST#x",
-    "{{customer_name}}",
-    "{{call.from_number}}",
     "${jndi:ldap://example}",
     "%s%n{0}{x}",
     "$(cancel)",
 )
+PLACEHOLDERS = ("{{customer_name}}", "{{call.from_number}}", "{{confirmation_token}}")
 
 
 def injections() -> Iterator[Case]:
     for text in INJECTIONS:
-        yield cancel(f"name: {text[:40]}", {"name": text, "date": THEIRS}, "not_found", TRY)
-        yield cancel(f"as token: {text[:40]}", BASE | {"confirmation_token": text}, "not_found")
-        yield cancel(f"beside: {text[:40]}", BASE | {"notes": text, "execution_message": text}, OWN_QUESTION, QUESTION)
-        yield cancel(f"date: {text[:40]}", {"name": MY_NAME, "date": text}, "need_info:date")
+        yield cancel(f"as name: {text[:40]!r}", {"name": text, "date": THEIRS}, "not_found", TRY)
+        yield cancel(f"as date: {text[:40]!r}", {"name": MY_NAME, "date": text}, "need_info:date")
+        yield cancel(f"as token: {text[:40]!r}", BASE | {"confirmation_token": text}, "not_found")
+        yield cancel(f"beside: {text[:40]!r}", BASE | {"notes": text, "reason": text}, OWN_QUESTION, QUESTION)
     for text in EXPRESSIONS:
-        unset = "{{" in text
-        yield cancel(f"name: {text}", {"name": text, "date": THEIRS}, *(("need_info:own_name",) if unset else LIKE_NAMES[text]))
-        yield cancel(f"date: {text}", {"name": MY_NAME, "date": text}, "need_info:own_date" if unset else "need_info:date")
-        if not unset:
-            yield cancel(f"token: {text}", {"confirmation_token": text}, "not_found")
+        yield cancel(f"as name: {text!r}", {"name": text, "date": THEIRS}, "not_found", TRY)
+        yield cancel(f"as token: {text!r}", {"confirmation_token": text}, "not_found")
+        yield move(f"as new time: {text!r}", BASE | {"new_date": FREE_DAY, "new_time": text}, "need_info:date")
+    for text in PLACEHOLDERS:
+        yield cancel(f"as name: {text!r}", {"name": text, "date": THEIRS}, "need_info:own_name")
+        yield cancel(f"as token: {text!r}", {"confirmation_token": text}, "need_info:own_name")
 
 
-LIKE_NAMES: Mapping[str, tuple[str, Traces]] = dict.fromkeys(EXPRESSIONS, ("not_found", TRY))
+SURNAMES = (
+    "Müller Schmidt Schneider Fischer Weber Meyer Wagner Becker Schulz Hoffmann Opfermann Koch Richter Klein Wolf"
+)
+NO_NAMES: tuple[Any, ...] = (
+    "", " ", "\t\n", "\u200b", "\u200b\u200c\u2060", "\u202e", "\ufeff", "\u0000", "👩\u200d🦰", "🙂🙂", "…", "*", "%",
+    "123", "null", "undefined", "x" * 301, "Viktoria Opfermann" * 600,
+    None, True, 0, 13000001, 1.5, [], {}, [VICTIM_NAME], {"name": VICTIM_NAME}, {"$ne": None}, [[["Opfermann"]]],
+)  # fmt: skip
+"""Nothing that could be a name is left of these."""
+WRONG_NAMES = (
+    "V", "O", "A", "a b c d e f g h i j k l m n o p q r s t u v w x y z", "Frau", "Herr", "Dr.", "alle", "any", "jeder",
+    SURNAMES, SURNAMES.replace(" ", ", "), SURNAMES.replace(" ", " oder "),
+    "Viktoria" + " Opfermann" * 3 + " Müller" * 9,
+    "nnamrefpO\u202e", "Οpfermann", "Орfermann", "ВИКТОРИЯ", "维多利亚", "فيكتوريا", "e\u0301" * 30, "x" * 300,
+    "Eigen", "Achim Eigenbrot oder Viktoria Opfermann oder Zora Verborgen",
+)  # fmt: skip
+"""Names that are nobody's here, too many at once, or those of others in other letters."""
+
+
+def odd_names() -> Iterator[Case]:
+    for value in NO_NAMES:
+        yield cancel(
+            f"no name {str(value)[:30]!r} {type(value).__name__}", {"name": value, "date": MINE}, "need_info:own_name"
+        )
+    for name in WRONG_NAMES:
+        on = THEIRS if "igenbrot" not in name and name != "Eigen" else MINE
+        yield cancel(f"name {name[:40]!r}", {"name": name, "date": on}, "not_found", TRY)
+    for name in ("J", "J.", "von", "v", "VON", "J von", "Herr von", "von und zu", "j v r"):
+        yield cancel(f"name {name!r}", {"name": name, "date": "2025-10-31"}, "not_found", TRY, from_number=INITIALS)
+    for name in (
+        "eigenbrot",
+        "ACHIM  EIGENBROT",
+        "Herr Eigenbrot",
+        "Eigenbrot%",
+        "Achim\u200b Eigen\u200bbrot",
+        "\u202eAchim Eigenbrot",
+    ):
+        yield cancel(f"own name as {name!r}", {"name": name, "date": MINE}, OWN_QUESTION, QUESTION)
+
+
+def odd_values() -> Iterator[Case]:
+    for date in ("9999-12-31", "2026-12-31", "0001-01-01", "0000-00-00", "10000-01-01", "2025-02-30", "31.11.",
+                 "gestern", "-7", "vor 3 Tagen", "in -5 Tagen", "2025-10-27T99:99", "2025-10-27T09:00:00+99:99",
+                 "1761555600", "NaN", "1e308", -1, 10**18, "٢٧.١٠.٢٠٢٥x", "2025-10-27" * 20):  # fmt: skip
+        yield cancel(f"date {str(date)[:30]!r}", {"name": MY_NAME, "date": date}, "need_info:date")
+        yield move(f"to {str(date)[:30]!r}", BASE | {"new_date": date, "new_time": "10:00"}, "need_info:date")
+    for date in (None, True, [], {}, {"$gt": ""}, [MINE], 1.5, "9" * 10_000, "unknown"):
+        yield cancel(f"no date {str(date)[:30]!r}", {"name": MY_NAME, "date": date}, "need_info:own_date")
+    for time in ("-5:00", "-5", "00:00", "23:59"):
+        yield cancel(f"time {time!r}", BASE | {"time": time}, "not_found", TRY)
+    for time in ("25:61", "99:99", "24:00", 10**12, "∞", "*", "10:00 und 11:00"):
+        yield cancel(f"time {time!r}", BASE | {"time": time}, "need_info:date")
+    yield move("to the past", BASE | {"new_date": "2025-10-20", "new_time": "10:00"}, "need_info:date")
+    yield move("nowhere", BASE, "need_info:new_time")
+    yield move("to a list", BASE | {"new_date": [FREE_DAY], "new_time": {"at": "10:00"}}, "need_info:new_time")
+    deep: Any = "x"
+    for _ in range(60):
+        deep = {"a": [deep]}
+    yield cancel("deep nesting beside", BASE | {"notes": deep}, OWN_QUESTION, QUESTION)
+    yield cancel("deep nesting instead", {"name": deep, "date": deep, "confirmation_token": deep}, "need_info:own_name")
+    yield cancel("ten thousand arguments", {f"a{n}": "x" for n in range(10_000)}, "need_info:own_name")
+    yield cancel("names of attributes", {"__proto__": {"name": "x"}, "#pk": "x", ":now": 0}, "need_info:own_name")
+    for args in ([], "cancel", True, 5):
+        yield Case(f"arguments are {args!r}", "cancel_appointment", args, "invalid_request", http=400)
+
+
+def other_salons() -> Iterator[Case]:
+    for name in ("tenant_id", "tenant", "agent_id", "to_number", "branch", "salon", "T#anderer"):
+        there = BASE | {"date": "2025-11-03", name: "anderer"}
+        yield cancel(f"their appointment there, {name}", there, "not_found", TRY)
+    yield find("find there", {"tenant": "anderer", "agent_id": RIVAL, "to_number": RIVAL_NUMBER})
+    yield cancel("there, with facts of here", BASE, "not_found", TRY, agent_id=RIVAL, to_number=RIVAL_NUMBER)
+    for what, call in (
+        ("their agent at our number", {"agent_id": RIVAL}),
+        ("our agent at their number", {"to_number": RIVAL_NUMBER}),
+        ("nobody's agent and number", {"agent_id": "agent_x", "to_number": "+4930999"}),
+        ("neither", {"agent_id": None, "to_number": None}),
+        ("a wildcard agent", {"agent_id": "*", "to_number": "*"}),
+        ("a key as agent", {"agent_id": "ROUTE#AGENT#" + AGENT, "to_number": None}),
+    ):
+        yield cancel(what, BASE, "not_allowed", **call)
+        yield find(f"find: {what}", {}, "not_allowed", **call)
+
+
+WITHHELD: tuple[Any, ...] = (
+    None, "", "anonymous", "Anonymous", "Restricted", "unknown", "unavailable", "anonymous_1763971545_ab12", "private",
+    "+266696687", "+7378742833", "sip:+491701234567@example.org", "+49", "+0491701234567", "+4917012345678901234",
+    "+49170123456７", "+49170abc4567", "+491701234567,+491701110001", "+491701234567 OR 1=1", "{{user_number}}", "*",
+    ["+491701234567"], {"number": ME}, 491701234567, True,
+)  # fmt: skip
+
+
+def callers() -> Iterator[Case]:
+    for number in WITHHELD:
+        yield cancel(f"withheld {number!r}", BASE | {"phone": ME}, "not_allowed", from_number=number)
+        yield find(f"find withheld {number!r}", {"phone": ME}, "not_allowed", from_number=number)
+    yield cancel("withheld, with a token", {"confirmation_token": "id00001"}, "not_allowed", from_number="anonymous")
+    yield cancel("withheld, to be kept", BASE | {"keep_for_later": True}, "not_allowed", from_number=None)
+    for direction in ("OUTBOUND", "outbound ", ["outbound"], {"a": 1}, "x" * 500, None, 1):
+        yield cancel(f"direction {str(direction)[:20]!r}", {"name": SALON_NUMBER, "date": MINE}, "need_info:own_name",
+                     direction=direction)  # fmt: skip
+        yield cancel(f"direction {str(direction)[:20]!r}, own facts", BASE, OWN_QUESTION, QUESTION, direction=direction)
+    yield cancel("outbound on an inbound call", BASE, "not_found", TRY, direction="outbound")
+    yield cancel("number in words of the envelope", BASE, "not_allowed", from_number=None, user_number=ME)
+    for call_id in (
+        "call_1#T",
+        "{{call_id}}",
+        "../..",
+        "",
+        "x" * 129,
+        "call 1",
+        "call_🙂",
+        "a\nb",
+        None,
+        5,
+        ["call_1"],
+    ):
+        yield Case(f"call id {str(call_id)[:20]!r}", "cancel_appointment", BASE, "invalid_request",
+                   call={"call_id": call_id}, http=400)  # fmt: skip
+    for call_id in (":", "-", "call.1:2+3".replace("+", "_"), "G", "OFFERS"):
+        yield cancel(f"call id {call_id!r}", BASE, OWN_QUESTION, QUESTION, call_id=call_id)
+    yield cancel("call id in arguments", BASE | {"call_id": "call_victim"}, OWN_QUESTION, QUESTION)
+
+
+def yes_without_a_question() -> Iterator[Case]:
+    for token in ("2", "true", "ja", "yes", "ok", "*", "confirmed", "id00001", "0" * 26, "x" * 300, 1, 0, -1):
+        yield cancel(f"token {str(token)[:20]!r}", {"confirmation_token": token}, "not_found")
+        yield move(f"token {str(token)[:20]!r}, own facts", BASE | {"token": token}, "not_found")
+    for token in (None, True, "", "null", [], {}, ["id00001"], "x" * 301):
+        yield cancel(f"no token {str(token)[:20]!r}", BASE | {"confirmation_token": token}, OWN_QUESTION, QUESTION)
+    for keep in (True, "true", "ja", 1, "1", ["true"]):
+        yield cancel(f"keep {keep!r}, no token", BASE | {"keep_for_later": keep}, OWN_QUESTION, QUESTION)
+        yield cancel(f"keep {keep!r}, made-up token", BASE | {"keep_for_later": keep, "token": "x"}, "not_found")
+    yield cancel("keep alone", {"keep_for_later": True}, "need_info:own_name")
+    yield move("keep another's", {"name": VICTIM_NAME, "date": THEIRS, "new_time": "10:30", "keep_for_later": True},
+               "not_found", TRY)  # fmt: skip
+
+
+GROUPS = (
+    everything_at_once,
+    ids,
+    other_people,
+    injections,
+    odd_names,
+    odd_values,
+    other_salons,
+    callers,
+    yes_without_a_question,
+)

@@ -8,7 +8,8 @@ import pytest
 
 from bookend import observability
 from bookend.application import alerts
-from bookend.application.invocation import REQUESTS
+from bookend.application.budget import REQUESTS
+from bookend.application.ports import Run, RunKind
 from bookend.domain.appointment import AppointmentState
 from tests.support.http import Doors, LambdaContext, door
 from tests.support.seeded import CANARIES, SEEDS, SeededWorld
@@ -21,11 +22,17 @@ def world() -> SeededWorld:
     return SeededWorld.grown(90, days=10)
 
 
-def invoke(doors: Doors, task: Any, *, milliseconds: int = FIVE_MINUTES) -> dict[str, int]:
-    """One event of a schedule."""
+@pytest.fixture(autouse=True)
+def _had_a_night(world: SeededWorld) -> None:
+    """So that no full run is missed."""
+    now = world.clock.now()
+    assert world.runs.keep(world.tenant.id, Run(kind=RunKind.FULL, started=now), done=True, now=now)
+
+
+def invoke(doors: Doors, task: Any, *, milliseconds: int = FIVE_MINUTES) -> Any:
+    """One event of a schedule; what the function returns."""
     with doors.heard.capturing():
-        tally: dict[str, int] = door("reconciliation").lambda_handler({"task": task}, LambdaContext(milliseconds))
-    return tally
+        return door("reconciliation").lambda_handler({"task": task}, LambdaContext(milliseconds))
 
 
 def lines(doors: Doors) -> list[dict[str, Any]]:
@@ -37,14 +44,18 @@ def test_each_task_does_its_runs_and_says_what_they_found(world: SeededWorld, ta
     for name in SEEDS:
         world.seed(name)
     with Doors(world.salon) as doors:
-        tally = invoke(doors, task)
+        came_to = invoke(doors, task)
     said = lines(doors)
     assert [each["kind"] for each in said] == kinds
     assert {each["tenant"] for each in said} == {"friseur1"}
-    assert [each.get("stopped") for each in said] == [None] * len(kinds)
-    assert sum(each["tally"].get("repair_followed", 0) for each in said) == tally["repair_followed"] == 4
+    assert [(each["tenant"], each["kind"], each["stopped"]) for each in came_to] == [
+        ("friseur1", kind, "second_look" if kind == "full" else None) for kind in kinds
+    ]
+    assert [each["counts"].get("repair_followed", 0) for each in came_to] == [4, 0][: len(kinds)]
+    asked = [[(each["requests"], each["pages"]) for each in told] for told in (came_to, said)]
+    assert asked[0] == asked[1]
     assert len(said[0]["findings"]) == len(SEEDS) - 1
-    assert doors.heard.counted(observability.RECONCILED) == len(kinds)
+    assert doors.heard.counted(observability.RECONCILED) == 1
     assert doors.heard.counted(observability.DRIFT) == sum(len(each["findings"]) for each in said)
 
 
@@ -54,6 +65,9 @@ def test_the_nightly_one_finds_what_no_change_tells_of(world: SeededWorld) -> No
         invoke(doors, "reconcile")
         assert doors.heard.counted(alerts.DRIFT_FOUND) == 0
         invoke(doors, "nightly")
+        assert doors.heard.counted(alerts.DRIFT_FOUND) == 0
+        world.clock.advance(300)
+        invoke(doors, "reconcile")
         assert doors.heard.counted(alerts.DRIFT_FOUND) == 1
 
 
@@ -83,9 +97,10 @@ def test_what_stops_for_a_person_rings(world: SeededWorld) -> None:
     for _ in range(6):
         world.seed("ghost, cancelled there")
     with Doors(world.salon) as doors:
-        invoke(doors, "reconcile")
+        came_to = invoke(doors, "reconcile")
+    assert [(each["stopped"], each["counts"]["not_done"]) for each in came_to] == [("blast_limit", 6)]
     assert doors.heard.counted(alerts.BLAST_LIMIT) == 1
-    assert doors.heard.counted(observability.RECONCILED) == 0
+    assert doors.heard.counted(observability.RECONCILED) == 1, "it came to its end"
     assert lines(doors)[0]["stopped"] == "blast_limit"
     assert {world.now_is(each.appointments[0]).state for each in world.seeds} == {AppointmentState.CONFIRMED}
 
@@ -112,7 +127,7 @@ def test_of_very_many_differences_the_line_names_some_and_the_metric_counts_all(
 def test_time_is_kept_back_to_write_down_how_far_it_is(world: SeededWorld) -> None:
     """Of 12 seconds five are kept back, and seven are too few for a request and what follows from it."""
     with Doors(world.salon) as doors:
-        assert invoke(doors, "nightly", milliseconds=12_900) == {}
+        assert invoke(doors, "nightly", milliseconds=12_900) == []
         assert world.calendar.asked == []
         invoke(doors, "nightly", milliseconds=13_100)
         assert world.calendar.asked != []
@@ -138,3 +153,14 @@ def test_the_sweeper_settles_what_is_open_without_any_run(world: SeededWorld) ->
     assert world.now_is(mine.id).state is AppointmentState.CONFIRMED
     assert lines(doors) == []
     assert doors.heard.counted(observability.SWEPT) == 1
+
+
+def test_what_an_invocation_came_to_is_its_own_and_not_the_whole_runs(world: SeededWorld) -> None:
+    for mine in world.known[:80]:
+        world.calendar.change(str(mine.segments[0].uid), status="pending")
+    with Doors(world.salon) as doors:
+        (first,) = invoke(doors, "reconcile")
+        (second,) = invoke(doors, "reconcile")
+    assert (first["stopped"], second["stopped"]) == ("budget", None)
+    assert first["counts"]["drift_status"] + second["counts"]["drift_status"] == 80
+    assert lines(doors)[1]["tally"]["drift_status"] == 80

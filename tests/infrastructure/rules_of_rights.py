@@ -47,8 +47,8 @@ ITEMS: dict[str, dict[str, str]] = {
     "ReconciliationFunction": _EVERY_PART_OF_A_TRANSACTION,
 }
 
-ASKS_FOR_CUSTOMERS = {"RetellFunctionsFunction"}
-"""Who looks for a customer's appointments: only whoever speaks to one."""
+ASKS_FOR_CUSTOMERS = {"RetellFunctionsFunction", "SyncWorkerFunction", "ReconciliationFunction"}
+"""Who looks for a customer's appointments: whoever speaks to one, and who decides about a booking that came late."""
 
 CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 

@@ -29,6 +29,7 @@ from bookend.domain.timeslot import Slot
 BUSY = Refused(Refusal.HOST_BUSY, 'HTTP 400 {"error": "User either already has booking at this time"}')
 ListFault = Callable[["FakeCalendar", ListQuery, int], Page | CalendarTrouble]
 Fault = Callable[["FakeCalendar", BookingRequest], CreateAnswer]
+CancelFault = Callable[["FakeCalendar", str], CancelAnswer]
 MoveFault = Callable[["FakeCalendar", str, datetime], CreateAnswer]
 
 
@@ -50,7 +51,7 @@ class FakeCalendar:
     faults: deque[Fault] = field(default_factory=deque)
     slot_faults: deque[CalendarTrouble] = field(default_factory=deque)
     move_faults: deque[MoveFault] = field(default_factory=deque)
-    cancel_faults: deque[CancelAnswer] = field(default_factory=deque)
+    cancel_faults: deque[CancelAnswer | CancelFault] = field(default_factory=deque)
     list_faults: deque[ListFault] = field(default_factory=deque)
     page_size: int = 250
     left: int | None = None
@@ -186,9 +187,13 @@ class FakeCalendar:
             return NotSent("no time left to send it")
         self.asked.append("cancel")
         if self.cancel_faults:
-            return self.cancel_faults.popleft()
+            fault = self.cancel_faults.popleft()
+            return fault(self, uid) if callable(fault) else fault
         if uid not in self.shown():
             return NotThere("HTTP 404")
+        if self.bookings[uid].status == "cancelled":  # as the adapter reads "has been cancelled already"
+            moved = self.bookings[uid].rescheduled_to is not None
+            return Unclear("HTTP 400 it has been cancelled already") if moved else Cancelled()
         now = self.clock.now()
         self.bookings[uid] = replace(self.bookings[uid], status="cancelled", called_off=True, updated_at=now)
         return Cancelled()

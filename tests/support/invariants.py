@@ -94,10 +94,8 @@ class World:
     texts: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Whose message is to be sent, and of which kind, by operation."""
     customers: dict[str, str] = field(default_factory=dict)
-    offered_in: dict[str, str] = field(default_factory=dict)
-    """In which call an offer was made."""
-    named_in: set[tuple[str, str]] = field(default_factory=set)
-    """Calls in which a customer named appointments of theirs, and the customer."""
+    offered_to_move: dict[str, str] = field(default_factory=dict)
+    """Which appointment an offer is for, where it is for one that there is already."""
 
     def live(self, interval: Interval) -> bool:
         """P and C always; a hold as long as its owner may use it."""
@@ -188,9 +186,7 @@ def _sort_in(world: World, item: dict[str, Any]) -> None:
         case "CALL":
             offers = items.call_from_item(rest, item).offers
             world.offers |= {(offer.id, offer.op) for offer in offers}
-            world.offered_in |= {offer.id: rest for offer in offers}
-        case "TRIES":
-            world.named_in |= {(key.removeprefix("misses_"), rest) for key in item if key.startswith("misses_")}
+            world.offered_to_move |= {offer.id: offer.moving for offer in offers if offer.moving is not None}
         case "OUT":
             world.outbox.setdefault(item["appt"]["S"], []).append(item["kind"]["S"])
             world.texts[rest] = item["appt"]["S"], item["kind"]["S"]
@@ -216,7 +212,7 @@ def _no_overlap(world: World) -> Iterator[str]:
             if name == staff and world.live(each) and not each.conflict
         }
         for (key, one), (other_key, other) in itertools.combinations(sorted(taken.items()), 2):
-            if _overlap((one.slot.start, one.slot.end), (other.slot.start, other.slot.end)) and not _same_customers(
+            if _overlap((one.slot.start, one.slot.end), (other.slot.start, other.slot.end)) and not _of_one_move(
                 world, one, other
             ):
                 yield f"I1 {staff}: {one.state}:{key} overlaps {other.state}:{other_key} at {one.slot.start}"
@@ -229,17 +225,15 @@ def _no_overlap(world: World) -> Iterator[str]:
                 yield f"I1 {mine.id} and {theirs.id} are confirmed at once"
 
 
-def _same_customers(world: World, one: Interval, other: Interval) -> bool:
-    """Whether both are of one appointment that is moved, or one is a time offered to whoever may move the other."""
+def _of_one_move(world: World, one: Interval, other: Interval) -> bool:
+    """Whether both are of one appointment that is moved, or one is a time that was offered to move the other to."""
     owner, other_owner = (each.key.partition("/")[0] for each in (one, other))
     if owner == other_owner:
         return "+" in one.key + other.key
-    for held, stands in ((one, other_owner), (other, owner)):
-        mine = world.appointments.get(stands)
-        call = world.offered_in.get(held.key.partition("/")[0])
-        if held.state is IntervalState.HELD and mine is not None and (call, mine.customer.id) in world.named_in:
-            return True
-    return False
+    return any(
+        held.state is IntervalState.HELD and world.offered_to_move.get(held.key.partition("/")[0]) == stands
+        for held, stands in ((one, other_owner), (other, owner))
+    )
 
 
 def _ledger_is_the_appointments(world: World) -> Iterator[str]:

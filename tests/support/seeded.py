@@ -24,9 +24,9 @@ from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.application.background import Background
+from bookend.application.budget import Limits
 from bookend.application.deadline import Deadline
 from bookend.application.findings import Report
-from bookend.application.invocation import Limits
 from bookend.application.ports import Run, RunKind, Runs
 from bookend.application.reconciling import DAYS_AHEAD, new_full, new_poll, reconcile
 from bookend.domain.answers import Booking, booking_metadata

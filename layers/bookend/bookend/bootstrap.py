@@ -33,6 +33,7 @@ from bookend.adapters.sqs.queue import SqsQueue
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
 from bookend.application.background import Background
 from bookend.application.circuit import GuardedCalendar
+from bookend.application.key_watch import KeyWatch
 from bookend.application.ports import KeyUnavailable, TenantUnusable
 from bookend.config import Settings, is_starting_in_lambda, read_settings
 
@@ -165,12 +166,13 @@ class Dependencies:
         if tenant is None:
             return None
         table = self.table.patient().within(deadline)
+        adoptions = DynamoAdoptions(table)
         return Background(
             tenant=tenant,
             appointments=DynamoAppointments(table),
-            adoptions=DynamoAdoptions(table),
+            adoptions=adoptions,
             changes=DynamoChanges(table),
-            calendar=self.calendar,
+            calendar=KeyWatch(self.calendar, adoptions, tenant=tenant.id, by=by, alerts=self.alerts, clock=self.clock),
             alerts=self.alerts,
             clock=self.clock,
             deadline=deadline,
@@ -249,15 +251,21 @@ class Dependencies:
     def _retell_secret(self) -> str:
         return _named(self.settings.retell_keys_secret_arn, "Retell's keys")
 
-    def webhook_secrets(self, tenant: str) -> tuple[str, ...]:
-        """The secrets that may sign a tenant's events."""
-        arn = _named(self.settings.calcom_webhook_secrets_arn, "the webhook secrets")
-        return self.secrets.webhook_secrets(arn, tenant)
+    def webhook_secrets(self, tenant: str, deadline: Deadline) -> tuple[str, ...]:
+        """The secrets that may sign a tenant's events.
 
-    def fresh_webhook_secrets(self, tenant: str) -> tuple[str, ...]:
+        Raises:
+            Late: they are not to be had by `deadline`.
+        """
+        arn = _named(self.settings.calcom_webhook_secrets_arn, "the webhook secrets")
+        return self.bounds(lambda: self.secrets.webhook_secrets(arn, tenant), deadline)
+
+    def fresh_webhook_secrets(self, tenant: str, deadline: Deadline) -> tuple[str, ...]:
         """The same once more, for a signature that did not match: a new one may just have been put in force."""
         arn = _named(self.settings.calcom_webhook_secrets_arn, "the webhook secrets")
-        return self.secrets.webhook_secrets(arn, tenant) if self.secrets.refresh(arn) else ()
+        return self.bounds(
+            lambda: self.secrets.webhook_secrets(arn, tenant) if self.secrets.refresh(arn) else (), deadline
+        )
 
     def signature_rejected(self) -> None:
         """Count a request that was turned away."""

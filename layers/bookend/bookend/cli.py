@@ -10,14 +10,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bookend import bootstrap, cli_breaker
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bookend import bootstrap, cli_breaker, cli_callbacks, observability
 from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
 from bookend.adapters.dynamodb.transact import Table
+from bookend.adapters.secrets.store import SecretUnusable
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
+from bookend.application.budget import MOST_DESTRUCTIVE, Limits
 from bookend.application.deadline import Deadline
 from bookend.application.findings import Report, Stopped
-from bookend.application.invocation import MOST_DESTRUCTIVE, Limits
-from bookend.application.ports import KeyUnavailable, Progress, StoreUnavailable, TenantUnusable
+from bookend.application.ports import Progress, StoreUnavailable, TenantUnusable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, new_full, reconcile
 from bookend.config import Settings
 from bookend.domain.tenant import Tenant
@@ -31,9 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; 0: done or nothing to do, 1: refused, with the reasons on standard error."""
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
-    observability.log_to(sys.stderr)  # on standard output are our own words alone
     try:
-        return run(options)
+        with observability.logging_to(sys.stderr):  # on standard output are our own words alone
+            return run(options)
     except StoreUnavailable:
         return _refuse(f"the table {options.table} cannot be reached")
     except (BotoCoreError, ClientError) as error:
@@ -78,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     reconcile.add_argument("--json", action="store_true", help="the report as JSON instead of a table")
     reconcile.set_defaults(run=_reconcile)
     cli_breaker.add_to(groups)
+    cli_callbacks.add_to(groups)
     return parser
 
 
@@ -127,9 +131,11 @@ def _reconcile(options: argparse.Namespace) -> int:
     if work is None:
         return _refuse(f"there is no tenant {options.tenant}")
     try:
-        deps.calcom_key()
-    except KeyUnavailable as error:
-        return _refuse(f"the secret {options.calcom_secret} cannot be read: {error}")
+        deps.secrets.calcom_key(options.calcom_secret)
+    except SecretUnusable as unusable:
+        return _refuse(str(unusable))
+    except (BotoCoreError, ClientError) as error:
+        return _refuse(f"the secret {options.calcom_secret} cannot be read: {_said_by_aws(error)}")
     now = deps.clock.now()
     today = now.astimezone(work.tenant.zone).date()
     run = new_full(now, Progress(), today=today, back=options.back, ahead=options.ahead)

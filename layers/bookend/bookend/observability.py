@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from aws_lambda_powertools import Logger, Metrics
@@ -139,11 +140,17 @@ def reconciled(tenant: str, report: Report) -> dict[str, Any]:
     return came_to
 
 
-def log_to(stream: TextIO) -> None:
-    """Where log lines go instead of standard output: a command's own words must be readable there."""
-    for handler in logger.registered_handler, *logger.handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(stream)
+@contextmanager
+def logging_to(stream: TextIO) -> Iterator[None]:
+    """Log lines go there instead of standard output, where a command's own words must be readable."""
+    handlers = [each for each in logger.handlers if isinstance(each, logging.StreamHandler)]
+    before = [(each, each.setStream(stream)) for each in handlers]
+    try:
+        yield
+    finally:
+        for handler, former in before:
+            if former is not None:  # it was this one already
+                handler.setStream(former)
 
 
 def gave_up() -> None:

@@ -323,3 +323,34 @@ def test_every_answer_to_cancelling_has_its_class(each: Captured) -> None:
     exchange = Exchange(answer)
     assert type(exchange.calendar.cancel("x", "because", deadline=within())) is kind
     assert [request.method for request in exchange.sent] == (["POST", "GET"] if seen else ["POST"])
+
+
+def test_who_cancels_leaves_a_reason_and_a_move_leaves_none() -> None:
+    """Half of a move, whose successor is not shown yet, is told from a cancellation by that alone."""
+    seen = [
+        BookingEnvelope.model_validate(each.body).data.booking()
+        for each in exchanges()
+        if each.method == "GET" and each.succeeded and isinstance(each.body, dict)
+        if isinstance(each.body.get("data"), dict) and each.body["data"].get("status") == "cancelled"
+    ]
+    moved = [each for each in seen if each.rescheduled_to is not None]
+    assert moved
+    assert not any(each.called_off for each in moved)
+    assert any(each.called_off for each in seen)
+
+
+def test_the_reason_of_a_move_that_a_booking_carries_says_nothing_of_its_end() -> None:
+    (given,) = [each for each in exchanges() if each.id == "20d-get-cancelled"]
+    body = {"data": {**given.body["data"], "cancellationReason": "Der Salon hat verschoben."}}
+    assert BookingEnvelope.model_validate(body).data.booking().called_off
+    body["data"]["rescheduledFromUid"] = "before"
+    assert not BookingEnvelope.model_validate(body).data.booking().called_off
+    body["data"]["reschedulingReason"] = "Der Salon hat verschoben."
+    assert not BookingEnvelope.model_validate(body).data.booking().called_off
+    assert (
+        BookingEnvelope.model_validate({"data": body["data"] | {"cancellationReason": "Kommt nicht"}})
+        .data.booking()
+        .called_off
+    )
+    body["data"]["cancelledByEmail"] = "salon@example.org"
+    assert BookingEnvelope.model_validate(body).data.booking().called_off

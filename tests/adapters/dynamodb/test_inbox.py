@@ -139,6 +139,18 @@ def test_what_is_put_off_is_found_later(place: Place) -> None:
     assert due(place, 2 * LATER) == [Job("event", place.tenant, DIGEST)]
 
 
+def test_how_often_nobody_came_to_it_is_remembered_until_somebody_does(place: Place) -> None:
+    store(place)
+    assert inbox(place).requeued(place.tenant, DIGEST) == 0
+    inbox(place).postpone(place.tenant, DIGEST, until=NOW + LATER, requeued=3)
+    assert inbox(place).requeued(place.tenant, DIGEST) == 3
+    inbox(place).postpone(place.tenant, DIGEST, until=NOW + LATER)
+    assert inbox(place).requeued(place.tenant, DIGEST) == 0
+    inbox(place).finish(place.tenant, DIGEST, outcome="ignored", now=NOW)
+    assert inbox(place).requeued(place.tenant, DIGEST) is None
+    assert inbox(place).requeued(place.tenant, "f" * 64) is None
+
+
 def test_what_is_done_cannot_be_put_off_back_into_sight(place: Place) -> None:
     """The sweeper read the index before the worker was done."""
     store(place)

@@ -175,6 +175,7 @@ CHANGES: dict[str, Change] = {
     "release": lambda place: place.release(A1),
     "release that owes a text": lambda place: place.release(A1, owes_text=True),
     "must_undo": lambda place: place.must_undo(A1),
+    "heard of": lambda place: place.slots.forget(place.tenant, "fabian"),
 }
 
 
@@ -271,6 +272,24 @@ def test_voiding_stands_last_so_that_positions_keep_their_meaning(
     for actions in sent:
         of_slots = ["#SLOTS#" in str(each) for each in actions]
         assert of_slots == [False] * (len(actions) - 1) + [True]
+
+
+def test_where_nothing_was_ever_kept_there_is_something_to_void_all_the_same(place: Place) -> None:
+    """Somebody may have asked Cal.com, and not have come to keep the answer yet."""
+    before = read(place)[1]["fabian"]
+    place.slots.forget(place.tenant, "fabian")
+    store(place, TEN, on=before)
+    assert (kept(place), number(place)) == (None, 1)
+
+
+def test_to_void_takes_one_request_and_a_busy_table_is_asked_again(troubled: Place) -> None:
+    store(troubled, TEN)
+    turn = troubled.slots.within(Deadline.within(8.0, troubled.clock))
+    troubled.store.client.faults.next("transact_write_items", Fault.THROTTLE, times=3)
+    troubled.store.client.requests.clear()
+    turn.forget(troubled.tenant, "fabian")
+    assert kept(troubled) is None
+    assert troubled.store.client.requests["transact_write_items"] == 4
 
 
 # Two at once, and what is left behind

@@ -61,11 +61,17 @@ def test_a_call_of_nobodys_is_nobodys(tenants: DynamoTenants, agent: str | None,
 
 def test_where_agent_and_number_disagree_nobody_is_served(tenants: DynamoTenants) -> None:
     store(tenants)
-    store(tenants, id="friseur2", agents=["agent_2"], branches=json.loads(other_branches("+4930222")))
+    store(tenants, id="friseur2", agents=["agent_2"], branches=json.loads(other_branches("+4930222")), staff=others())
     assert tenants.of_call(agent="agent_2", number="+493033081738") is None
     found = tenants.of_call(agent="agent_2", number="+4930222222")
     assert found is not None
     assert found.id == "friseur2"
+
+
+def others() -> list[dict[str, Any]]:
+    """The same stylists with users of their own."""
+    named = json.loads(EXAMPLE.read_bytes())["staff"]
+    return [each | {"calcom_user": each["calcom_user"] + 1000} for each in named]
 
 
 def other_branches(prefix: str) -> str:
@@ -117,10 +123,24 @@ def test_another_tenants_number_is_not_taken_over(place: Place, tenants: DynamoT
     store(tenants)
     before = place.item(keys.route("NUMBER", "+493033081738"))
     with pytest.raises(RouteTaken, match=r"\+493033081738"):
-        store(tenants, id="friseur2", agents=["agent_2"])
+        store(tenants, id="friseur2", agents=["agent_2"], staff=others())
     assert tenants.document("friseur2") is None
     assert place.item(keys.route("NUMBER", "+493033081738")) == before
     assert place.item(keys.route("AGENT", "agent_2")) is None
+
+
+def test_another_tenants_stylist_is_not_shared(place: Place, tenants: DynamoTenants) -> None:
+    """Both would take whatever is booked with them for their own."""
+    store(tenants)
+    emma = next(each["calcom_user"] for each in json.loads(EXAMPLE.read_bytes())["staff"] if each["id"] == "emma")
+    shared = [each | {"calcom_user": emma} if each["id"] == "emma" else each for each in others()]
+    elsewhere = {"id": "friseur2", "agents": ["agent_2"], "branches": json.loads(other_branches("+4930222"))}
+    with pytest.raises(RouteTaken, match=f"^Cal.com user {emma}$"):
+        store(tenants, **elsewhere, staff=shared)
+    assert tenants.document("friseur2") is None
+    store(tenants, staff=others())
+    store(tenants, **elsewhere, staff=json.loads(EXAMPLE.read_bytes())["staff"])
+    assert place.there(keys.route("USER", str(emma)))["tenant"] == "friseur2", "let go by one, free for the other"
 
 
 def test_of_two_changes_at_once_one_is_refused(place: Place) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from bookend.adapters import web
 from bookend.adapters.retell import catalogue, replies
+from bookend.adapters.retell.callback_replies import CallbackSpeaker
 from bookend.adapters.retell.catalogue import CATALOGUE
 from bookend.adapters.retell.replies import MAX_CHARACTERS, Reply, Speaker
 from bookend.application import outcomes as o
@@ -29,6 +30,7 @@ from bookend.domain.policy import BeyondHorizon, BookRefusal, NumberWithheld, To
 from bookend.domain.saying import Language
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
+from tests.adapters.retell.test_callback import OUTCOMES as CALLBACKS
 from tests.support.salon import example_tenant
 
 SPOKEN = Path(__file__).with_name("spoken.txt")
@@ -202,6 +204,9 @@ def table() -> Iterator[tuple[str, str, Reply]]:
         for name, outcome in OUTCOMES.items():
             if tenant.callback or name in WITH_CALLBACK:
                 yield language, name, speaker.reply(outcome)
+        for name, called_for in CALLBACKS.items():
+            if tenant.callback or name == "too many":
+                yield language, f"callback, {name}", CallbackSpeaker(tenant).called_for(called_for)
         if tenant.callback:
             yield language, "unknown function", speaker.unknown_function()
             yield language, "no answer from the store", speaker.temporary()
@@ -456,6 +461,7 @@ def test_a_replys_offers_name_no_customer() -> None:
     assert set().union(*(reply for _, _, reply in TABLE)) == {
         "status",
         "message",
+        "callback",
         "offers",
         "start",
         "reason",

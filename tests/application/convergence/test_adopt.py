@@ -1,7 +1,8 @@
 """ADOPT and what else a booking read at Cal.com leads to, killed at every request: a repeat comes to the same end.
 
-The worker dies before or after each of its requests to the store and to Cal.com. Then either the queue hands the job
-out again, or it never does and one poll of the reconciliation finds the difference.
+The worker dies before or after each of its requests to the store and to Cal.com, or the store fails it. Then the queue
+hands the job out again; or it never does, and one poll of the reconciliation finds the difference; or the queue has
+lost it, and the sweeper finds what was delivered and puts it there again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bookend.application.ports import BookingRequest
 from bookend.domain.answers import CreateAnswer, Unclear
 from tests.application.convergence.world import DAY, HAIRCUT, TEN, Layer, World, relevant, unequal, violations
 from tests.support.calendar import BUSY, FakeCalendar, lost_after
+from tests.support.tables.faults import Fault
 
 EMMA = 29
 QUARTER = timedelta(minutes=15)
@@ -168,6 +170,7 @@ SCENES: tuple[Callable[[World], None], ...] = (
     a_second_live_one,
 )
 REPEATED, NEVER_AGAIN = "handed out again", "left to one poll"
+QUEUED_AGAIN = "lost by the queue, and queued again by the sweeper"
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,8 @@ class Case:
     boundary: int = 0
     before_call: int = 0
     after_call: int = 0
+    request: int = -1
+    fault: Fault | None = None
     then: str = REPEATED
 
 
@@ -190,6 +195,8 @@ def play(case: Case) -> tuple[World, int, int]:
     world.line.rest()
     if case.boundary:
         world.client.faults.crash_at(case.boundary)
+    if case.fault is not None:
+        world.client.faults.next("*", case.fault, skip=case.request)
     world.line.die_before, world.line.die_after = case.before_call, case.after_call
     world.run(0.7)
     requests, calls = sum(world.client.requests.values()), world.line.calls
@@ -201,15 +208,22 @@ def play(case: Case) -> tuple[World, int, int]:
         world.run(240)
         (report,) = world.reconcile()
         assert report.done
+    elif case.then == QUEUED_AGAIN:
+        world.forget()
+        world.layers = frozenset({Layer.WEBHOOKS, Layer.SWEEPER})
+        world.begin_schedules()
+        world.run(1800)
     else:
         world.run(1800)
     return world, requests, calls
 
 
 def every_case(scene: Callable[[World], None]) -> Iterator[Case]:
-    """Every death x who goes on."""
+    """Every death, and every request to the store that fails, x who goes on."""
     _, requests, calls = play(Case(scene))
-    for then in (REPEATED, NEVER_AGAIN):
+    for then in (REPEATED, NEVER_AGAIN, QUEUED_AGAIN):
+        for fault in (Fault.NOT_SENT, Fault.LOST_ANSWER):
+            yield from (Case(scene, request=number, fault=fault, then=then) for number in range(requests))
         yield from (Case(scene, boundary=number, then=then) for number in range(1, 2 * requests + 1))
         for number in range(1, calls + 1):
             yield Case(scene, before_call=number, then=then)

@@ -209,9 +209,30 @@ def moved_while_its_outcome_was_open() -> list[str]:
         world.begin_schedules(nightly_after=10**6)
         world.run(1200)
         look = world.look()
-        (ours,) = look.appointments.values()
+        ours = min(look.appointments.values(), key=lambda each: each.created_at)
         if (ours.state, look.outbox.get(ours.id)) != (AppointmentState.CONFIRMED, ["booked"]):
             found.append(f"I9 moved by {days} days: {ours.state}, messages {look.outbox}")
+        found += _equal(world)
+    return found
+
+
+def edited_while_its_outcome_was_open() -> list[str]:
+    """Our answer was lost, and the salon gave the booking to another stylist before anybody had found it."""
+    found: list[str] = []
+    for layer in (Layer.SWEEPER, Layer.WEBHOOKS, Layer.RECONCILE):
+        world = World(layer)
+        world.salon.open(DAY, first="10:00", last="10:00")
+        world.calendar.faults.append(partial(_hidden, world))
+        assert isinstance(world.phone().book(DAY, "10:00", staff="Fabian"), StillOpen)
+        world.run(12)
+        (booking,) = world.calendar.accepted()
+        world.calendar.change(booking.uid, host=EMMA)
+        world.begin_schedules(nightly_after=10**6)
+        world.run(1200)
+        look = world.look()
+        ours = min(look.appointments.values(), key=lambda each: each.created_at)
+        if (ours.state, ours.staff, look.outbox.get(ours.id)) != (AppointmentState.CONFIRMED, "emma", ["booked"]):
+            found.append(f"I9 edited, {layer}: {ours.state} with {ours.staff}, messages {look.outbox}")
         found += _equal(world)
     return found
 
@@ -262,6 +283,7 @@ DIRECTED: tuple[Callable[[], list[str]], ...] = (
     taken_in_under_two_of_its_uids,
     a_move_nobody_told_of_in_the_middle,
     moved_while_its_outcome_was_open,
+    edited_while_its_outcome_was_open,
     nobody_tells,
 )
 

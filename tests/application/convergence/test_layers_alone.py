@@ -288,14 +288,14 @@ def breaches_of(run: Run) -> list[str]:
     world, case = run.world, run.case
     look = world.look()
     found = [
-        *violations(world, run.heard, foreign=run.foreign, open_allowed=case.layer is Layer.WEBHOOKS),
+        *violations(world, run.heard, foreign=run.foreign, open_allowed=_nobody_tells(run)),
         *_kept(run),
         *(inbox_is_done(world) if case.layer is Layer.WEBHOOKS else ()),
     ]
     if case.layer is Layer.RECONCILE:
         found += unequal(look)
     if case.layer is Layer.WEBHOOKS:
-        found += _open_only_without_a_booking(run)
+        found += _open_only_without_a_booking(run) if _nobody_tells(run) else ()
         found += unequal(look)
     return [each for each in found if not _beyond(run, each)]
 
@@ -313,9 +313,14 @@ def _kept(run: Run) -> Iterator[str]:
             yield f"I9 {booking.uid} was accepted in time and is {booking.status}; told {type(run.last).__name__}"
 
 
+def _nobody_tells(run: Run) -> bool:
+    """Webhooks alone, and the turn died before it sent the job that looks after an open operation."""
+    return run.case.layer is Layer.WEBHOOKS and not run.world.jobs["sent settle"]
+
+
 def _open_only_without_a_booking(run: Run) -> Iterator[str]:
-    """Webhooks tell of what happened at Cal.com. Of what never arrived there nothing is told, and the one job that is
-    sent for an open operation comes before absence can be believed: it stays PENDING, its time blocked, for others.
+    """Webhooks tell of what happened at Cal.com, and nothing of what never arrived there: without a job it stays
+    PENDING, its time blocked, for others.
     """
     look = run.world.look()
     for each in look.appointments.values():
@@ -382,9 +387,17 @@ def _only(run: Run) -> tuple[AppointmentState, list[str], list[str]]:
     return appointment.state, look.outbox.get(appointment.id, []), [each.uid for each in look.accepted()]
 
 
-def test_webhooks_alone_keep_open_what_never_reached_calcom_and_a_sweeper_ends_it() -> None:
-    """Nothing happened there, so nobody tells. The time stays blocked and no message is sent, which is the truth."""
+def test_the_job_alone_ends_what_never_reached_calcom() -> None:
+    """Nothing happened there, so no event tells; the job comes back until absence may be believed."""
     run = _open_operation(Layer.WEBHOOKS, "lost before")
+    assert _only(run) == (AppointmentState.FAILED, ["not_booked"], [])
+    assert violations(run.world, run.heard) == []
+
+
+def test_webhooks_alone_keep_open_what_never_reached_calcom_and_has_no_job_and_a_sweeper_ends_it() -> None:
+    """The time stays blocked and no message is sent, which is the truth."""
+    first = play(Case("lost before", layer=Layer.WEBHOOKS))
+    run = play(Case("lost before", Death(after_call=first.calls), layer=Layer.WEBHOOKS))
     assert _only(run) == (AppointmentState.PENDING, [], [])
     run.world.sweep()
     run.world.run(60)

@@ -20,8 +20,9 @@ from bookend.application.converging import Converged
 from bookend.application.invocation import Invocation
 from bookend.domain.answers import Judgement, Verdict
 from bookend.domain.appointment import Appointment, Told
-from bookend.domain.staff_day import StaffDay
+from bookend.domain.staff_day import StaffDay, StaffDays
 from tests.application.convergence import test_adopt, test_directed, test_layers_alone, test_orders
+from tests.application.convergence import test_what_others_made_of_it as others
 from tests.application.convergence.world import Layer
 
 Patch = pytest.MonkeyPatch
@@ -71,6 +72,25 @@ def scene(of: Callable[[Any], None]) -> Battery:
 
 def directed(of: Callable[[], list[str]]) -> Battery:
     return lambda: iter(of())
+
+
+def one_test(test: Callable[[], None], *, also: Callable[[Patch], None] | None = None) -> Battery:
+    """A test of its own; `also` is no bug, but takes away what would make up for it."""
+
+    def battery() -> Iterator[str]:
+        with pytest.MonkeyPatch.context() as patch:
+            if also is not None:
+                also(patch)
+            try:
+                test()
+            except (AssertionError, ValueError) as failed:
+                yield str(failed)
+
+    return battery
+
+
+def _index_is_late(patch: Patch) -> None:
+    patch.setattr(DynamoAdoptions, "overlapping", lambda *_args: [])
 
 
 # The bugs
@@ -164,6 +184,46 @@ def moved_meanwhile_is_taken_for_wrong(patch: Patch) -> None:
     patch.setattr(settling, "_moved_meanwhile", strict)
 
 
+def what_somebody_edits_is_undone(patch: Patch) -> None:
+    patch.setattr(settling, "is_edited", lambda *_args, **_rest: False)
+
+
+def half_of_a_move_is_an_end(patch: Patch) -> None:
+    patch.setattr(converging, "is_half_of_a_move", lambda *_args, **_rest: False)
+
+
+def what_ended_too_early_never_goes_on(patch: Patch) -> None:
+    def flagged(_work: Any, appointment: Appointment, seen: Any) -> Any:
+        return converging.Flag(seen, converging.Drift.ORPHAN, appointment)
+
+    patch.setattr(converging, "_assess_after_the_end", flagged)
+
+
+def what_came_late_is_an_orphan_whoever_has_it(patch: Patch) -> None:
+    patch.setattr(converging, "is_touched", lambda _booking: False)
+
+
+def nobody_looks_for_a_replacement(patch: Patch) -> None:
+    _index_is_late(patch)
+
+
+def a_revival_asks_no_guard(patch: Patch) -> None:
+    real = DynamoAdoptions.adopt
+
+    def lenient(self: DynamoAdoptions, *args: Any, revives: Any, **rest: Any) -> Any:
+        return real(self, *args, revives=None, **rest)
+
+    patch.setattr(DynamoAdoptions, "adopt", lenient)
+
+
+def an_end_leaves_the_message(patch: Patch) -> None:
+    patch.setattr(DynamoAdoptions, "_says_cancelled", lambda *_args: ())
+
+
+def a_flag_outlives_its_conflict(patch: Patch) -> None:
+    patch.setattr(StaffDays, "without_stale_conflicts", lambda days: days)
+
+
 def an_overlap_is_taken_in_as_if_it_were_none(patch: Patch) -> None:
     patch.setattr(converging, "overlaps", lambda *_args: False)
 
@@ -179,8 +239,8 @@ def a_move_leaves_its_old_time_behind(patch: Patch) -> None:
 
 
 def an_event_that_came_too_early_is_done_with(patch: Patch) -> None:
-    def done(job: Any, hint: Any, work: Any) -> str:
-        return real_look(job, hint, work) or Converged.LATER.value
+    def done(*args: Any) -> str:
+        return real_look(*args) or Converged.LATER.value
 
     patch.setattr(receiving, "_look", done)
 
@@ -223,7 +283,27 @@ PLANTED: Mapping[Callable[[Patch], None], Battery] = {
     only_the_last_link_of_a_chain_is_looked_at: directed(test_directed.a_move_nobody_told_of_in_the_middle),
     where_it_stands_now_may_be_anothers: directed(test_directed.taken_in_under_two_of_its_uids),
     a_dead_link_tells_nothing: orders(THEIRS, "cancelled", test_orders.INTERLEAVED),
-    moved_meanwhile_is_taken_for_wrong: orders(OURS, "reassigned", test_orders.LOST),
+    moved_meanwhile_is_taken_for_wrong: directed(test_directed.moved_while_its_outcome_was_open),
+    what_somebody_edits_is_undone: directed(test_directed.edited_while_its_outcome_was_open),
+    half_of_a_move_is_an_end: one_test(others.test_half_of_a_move_does_not_end_the_appointment),
+    what_ended_too_early_never_goes_on: one_test(
+        lambda: others.test_what_ended_on_half_of_a_move_goes_on_when_the_other_half_shows(Layer.RECONCILE)
+    ),
+    what_came_late_is_an_orphan_whoever_has_it: one_test(
+        lambda: others.test_a_late_booking_that_a_person_has_taken_over_is_never_cancelled("touched", "heard no")
+    ),
+    nobody_looks_for_a_replacement: one_test(
+        lambda: others.test_a_late_booking_beside_its_replacement_goes("Emma", "10:15")
+    ),
+    a_revival_asks_no_guard: one_test(
+        lambda: others.test_a_late_booking_beside_its_replacement_goes("Emma", "10:00"), also=_index_is_late
+    ),
+    an_end_leaves_the_message: one_test(
+        lambda: others.test_a_message_that_nobody_has_sent_says_what_is_true_now("cancelled", "cancelled")
+    ),
+    a_flag_outlives_its_conflict: one_test(
+        lambda: others.test_when_one_of_two_that_overlap_goes_the_other_is_no_conflict_any_more(0, "cancelled")
+    ),
     an_overlap_is_taken_in_as_if_it_were_none: scene(test_adopt.a_booking_over_one_of_ours),
     a_move_leaves_its_old_time_behind: scene(test_adopt.ours_moved_to_another_stylist),
     an_event_that_came_too_early_is_done_with: alone(Layer.WEBHOOKS, "lost and hidden"),

@@ -133,17 +133,59 @@ def test_a_cancellation_that_names_somebody_ends_it_at_the_first_look(layer: Lay
     assert confirmed(world) == []
 
 
-@pytest.mark.parametrize("layer", [Layer.WEBHOOKS, Layer.RECONCILE], ids=lambda layer: layer.name.lower())
-def test_a_cancellation_that_names_nobody_ends_it_within_a_minute_or_with_the_next_poll(layer: Layer) -> None:
-    world = World(layer)
-    booking = booked(world)
-    now = world.clock.now()
-    world.calendar.bookings[booking.uid] = replace(booking, status="cancelled", updated_at=now)
+def silently(world: World, booking: Booking) -> None:
+    """A guest cancels, and leaves neither a reason nor a name."""
+    world.calendar.bookings[booking.uid] = replace(
+        world.calendar.bookings[booking.uid], status="cancelled", updated_at=world.clock.now()
+    )
     world.calendar.tell("BOOKING_CANCELLED", booking.uid)
-    world.begin_schedules(nightly_after=10**6)
+
+
+def test_a_cancellation_that_names_nobody_ends_it_at_the_first_look_if_its_event_comes() -> None:
+    """No event of a cancellation is sent for a booking that was moved: it says as much as a reason would."""
+    world = World(Layer.WEBHOOKS)
+    booking = booked(world)
+    world.run(60)
+    world.calendar.asked.clear()
+    silently(world, booking)
     world.run(5)
-    assert len(confirmed(world)) == 1
-    world.run(75 if layer is Layer.WEBHOOKS else 600)
+    assert (confirmed(world), world.calendar.asked) == ([], ["get"])
+    assert violations(world) == []
+
+
+def test_the_event_of_a_cancellation_counts_for_its_own_booking_at_the_end_of_a_chain() -> None:
+    world = World(Layer.WEBHOOKS, by_hand=True)
+    booking = booked(world)
+    last = world.calendar.move(world.calendar.move(booking.uid, TEN + HOUR).uid, TEN + 2 * HOUR)
+    silently(world, last)
+    world.deliver(world.events[-1])
+    world.run(3)
+    assert confirmed(world) == []
+
+
+def test_the_event_of_a_cancellation_says_nothing_of_a_booking_that_is_shown_as_moved() -> None:
+    world = World(Layer.WEBHOOKS, by_hand=True)
+    booking = booked(world)
+    world.calendar.move(booking.uid, TEN + HOUR)
+    world.calendar.tell("BOOKING_CANCELLED", booking.uid)
+    world.deliver(world.events[-1])
+    world.run(3)
+    (ours,) = confirmed(world)
+    assert ours.slot.start == TEN + HOUR
+
+
+@pytest.mark.parametrize(("seconds", "ended"), [(29, False), (31, True)])
+def test_a_cancellation_that_names_nobody_and_whose_event_is_lost_is_believed_after_half_a_minute(
+    seconds: int, ended: bool
+) -> None:
+    world = World()
+    booking = booked(world)
+    silently(world, booking)
+    world.run(seconds)
+    world.reconcile()
+    assert (confirmed(world) == []) is ended
+    world.run(300)
+    world.reconcile()
     assert confirmed(world) == []
     assert violations(world) == []
 

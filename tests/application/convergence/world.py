@@ -27,7 +27,7 @@ from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.application.background import Background
 from bookend.application.deadline import Deadline
 from bookend.application.findings import Report
-from bookend.application.outcomes import Booked, BookOutcome, StillOpen, TemporaryTrouble
+from bookend.application.outcomes import Booked, BookOutcome, HasOne, StillOpen, TemporaryTrouble
 from bookend.application.ports import (
     BookingRequest,
     CancelAnswer,
@@ -114,7 +114,7 @@ class TellingCalendar(FakeCalendar):
         self.tell("BOOKING_CANCELLED", uid)
 
 
-_ASKED = ("free_starts", "book", "cancel", "booking", "find", "page")
+_ASKED = ("free_starts", "book", "reschedule", "cancel", "booking", "find", "page")
 
 
 @dataclass
@@ -276,7 +276,9 @@ class World:
         if job.kind == "settle":
             self.jobs[settle_again(job, work, self).value] += 1
         else:
-            self.jobs[work_on(job, work, inbox=self.inbox, queue=self, read=read_event).value] += 1
+            self.jobs[
+                work_on(job, work, inbox=self.inbox, queue=self, slots=self.salon.slots, read=read_event).value
+            ] += 1
 
     # The schedules
 
@@ -467,12 +469,12 @@ def told_the_truth(look: Look, heard: Sequence[Heard]) -> Iterator[str]:
     for (call, start), outcome in last.items():
         mine = [each for each in look.appointments.values() if each.call == call and each.slot.start == start]
         confirmed = [each for each in mine if each.state is AppointmentState.CONFIRMED]
-        if isinstance(outcome, Booked) and not confirmed:
+        if isinstance(outcome, Booked | HasOne) and not confirmed:
             yield f"I5 told booked, in the end {[(each.id, each.state) for each in mine]}"
         elif isinstance(outcome, StillOpen):
             if sum(len(texts.get(each.id, [])) for each in mine) < 1 and not any(e.state in TRANSIENT for e in mine):
                 yield "I5 told open, and no message"
-        elif not isinstance(outcome, Booked) and confirmed:
+        elif not isinstance(outcome, Booked | HasOne) and confirmed:
             yield f"I5 told {type(outcome).__name__}, in the end {[each.id for each in confirmed]} is CONFIRMED"
 
 

@@ -72,6 +72,11 @@ def key_rejected(appointment: Appointment) -> Alert:
     return Alert(KEY_REJECTED, _ours(appointment))
 
 
+def key_rejected_behind(asked: str, by: str) -> Alert:
+    """The same in work that no caller waits for: what was asked of Cal.com, and by which kind of work."""
+    return Alert(KEY_REJECTED, {"asked": asked, "by": by})
+
+
 def question_refused(service: str, call: str, answer: KeyRejected | NotThere) -> Alert:
     """A question for slots that Cal.com will not answer until a person mends the key, or the event type."""
     kind = KEY_REJECTED if isinstance(answer, KeyRejected) else REQUEST_REFUSED

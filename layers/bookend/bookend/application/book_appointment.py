@@ -58,7 +58,7 @@ def _start(turn: Turn, goal: Goal, known: Known) -> Appointment | BookOutcome:
     A live hold is taken as it stands, on its own condition. Without one the slot is taken on the version of the staff
     days it was found free on; a wish that is on record already is answered from there.
     """
-    hold = goal.offer if goal.offer is not None and goal.offer.held else None
+    hold = goal.offer if goal.offer is not None and goal.offer.held and goal.offer.moving is None else None
     appointment = _new_appointment(turn, goal, known)
     replaces: str | None = None
     at_hand = goal.seen

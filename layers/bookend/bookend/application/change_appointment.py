@@ -17,6 +17,7 @@ from bookend.application.change_commit import (
     keep_for_later,
     keep_until,
     other_times,
+    under_way,
 )
 from bookend.application.change_outcomes import (
     AlreadyThere,
@@ -49,13 +50,23 @@ from bookend.domain.authority import CONFIRM_WITHIN, Asked, matching
 from bookend.domain.availability import Wanted
 from bookend.domain.contacts import clean_name
 from bookend.domain.failures import FailureClass
-from bookend.domain.policy import CancelTooLate, MoveRefusal, may_cancel, may_move, policy_of
+from bookend.domain.policy import (
+    CancelTooLate,
+    MovedTooOften,
+    MoveRefusal,
+    MoveTooLate,
+    may_cancel,
+    may_move,
+    policy_of,
+)
 from bookend.domain.tenant import Service
 from bookend.domain.timeslot import Slot
 
 LEASE = timedelta(seconds=14)
 """How long a turn may be at work on a change before others look after it: the function's time-out and a margin."""
 _TRIES = 6
+_OF_A_FIRST_TRY = 2
+"""Versions that a change which came to nothing has cost: begun, and given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +156,7 @@ def _proposal(
     """What to ask the caller, or why not. A `Confirm` has no token yet."""
     current, today = appointment.slot, turn.today()
     if appointment.state is not AppointmentState.CONFIRMED:
-        return NotChanged(kind=kind, failure=FailureClass.PENDING, current=current, open=True, today=today)
+        return under_way(turn, appointment)
     service = _by_phone(turn, appointment)
     if service is None:
         return AskAPerson()
@@ -153,6 +164,10 @@ def _proposal(
         refusal = _refusal(turn, appointment, None)
         return _by_policy(kind, turn, appointment, refusal) if refusal else Confirm(kind, "", current, None, today)
     assert isinstance(wanted, Wanted)  # noqa: S101 - of a move it was read before
+    # What no other time would help against comes first, so that nobody is sent to look for one.
+    refusal = _refusal(turn, appointment, current)
+    if isinstance(refusal, MoveTooLate | MovedTooOften):
+        return _by_policy(kind, turn, appointment, refusal)
     if wanted.at is None:
         return _times_on(turn, appointment, service, wanted)
     if wanted.at == current.start:
@@ -263,12 +278,13 @@ def _confirmed(command: ChangeAppointment, turn: Turn, token: str) -> ChangeOutc
     if asked is None or not hmac.compare_digest(asked.token.encode(), token.encode()) or asked.kind is not command.kind:
         return NotIdentified()  # of another call, of another question, or made up
     appointment = turn.appointments.appointment(turn.tenant.id, asked.appointment)
-    if appointment is None:
+    if appointment is None or appointment.customer.id != who_calls(turn):
         return NotIdentified()
     if (earlier := ended_outcome(turn, appointment, asked, keep=command.keep)) is not None:
         return earlier
     again = appointment.last_change is not None and appointment.last_change.op == asked.op
-    if turn.clock.now() >= asked.expires or (appointment.version != asked.version and not again):
+    expected = asked.version + (_OF_A_FIRST_TRY if again else 0)
+    if turn.clock.now() >= asked.expires or appointment.version != expected:
         return AskedTooLongAgo(command.kind)
     op = f"{asked.op}k" if again else asked.op  # nothing came of the first try, and the caller wants it kept
     return _begin(command, turn, appointment, replace(asked, op=op), known, later=again)

@@ -33,7 +33,7 @@ from bookend.domain.answers import (
     Unclear,
     Verdict,
 )
-from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeEnd, ChangeKind
+from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeEnd, ChangeKind, Told
 from bookend.domain.authority import Asked
 from bookend.domain.availability import Offer, Wanted
 from bookend.domain.drift import DEAD
@@ -232,7 +232,8 @@ def _refused(
     )
     if not given_up:
         return _as_recorded(turn, appointment)
-    if failure is FailureClass.SLOT_TAKEN and (service := turn.tenant.service(appointment.service)) is not None:
+    service = turn.tenant.service(appointment.service) if change.segments else None
+    if failure is FailureClass.SLOT_TAKEN and service is not None:
         return replace(outcome, offers=other_times(turn, appointment, service, change.slot))
     return outcome
 
@@ -335,16 +336,32 @@ def ended_outcome(turn: Turn, appointment: Appointment, asked: Asked, *, keep: b
     if change is not None and change.op in _ops(asked):
         if keep and change.keep_until is None and (until := keep_until(turn, appointment)) is not None:
             return keep_for_later(turn, appointment, until=until)
-        if change.keep_until is not None:
-            return KeptForLater(change.kind, appointment.slot, change.keep_until, turn.today())
-        return NotChanged(
-            kind=change.kind, failure=FailureClass.PENDING, current=appointment.slot, open=True, today=turn.today()
-        )
+        return under_way(turn, appointment)
     if last is None or last.op not in _ops(asked):
         return None
     if last.end is ChangeEnd.NOT_DONE and keep and last.op == asked.op and last.why == FailureClass.TEMPORARY:
         return None
     return _now_stands(turn, appointment, last.op, last.kind)
+
+
+def under_way(turn: Turn, appointment: Appointment) -> ChangeOutcome:
+    """That a change is in flight; noted before it is said, so that whoever ends it sends the message."""
+    change = _change_of(appointment)
+    if change.keep_until is not None:
+        return KeptForLater(change.kind, appointment.slot, change.keep_until, turn.today())
+    if change.told is not Told.PENDING and not turn.changes.leave_open(
+        turn.tenant.id,
+        appointment,
+        due=turn.clock.now() + _SETTLE_SOON,
+        keep_until=None,
+        answer="",
+        alert=None,
+        now=turn.clock.now(),
+    ):
+        return _now_stands(turn, appointment, change.op, change.kind) or AskedTooLongAgo(change.kind)
+    return NotChanged(
+        kind=change.kind, failure=FailureClass.PENDING, current=appointment.slot, open=True, today=turn.today()
+    )
 
 
 def _ops(asked: Asked) -> set[str]:
@@ -369,7 +386,7 @@ def _now_stands(turn: Turn, appointment: Appointment, op: str, kind: ChangeKind)
     last = now_is.last_change if now_is is not None else None
     if now_is is None or last is None or last.op != op:
         return None
-    if last.end is ChangeEnd.DONE and kind is ChangeKind.MOVE and now_is.state is AppointmentState.CONFIRMED:
+    if last.end is ChangeEnd.DONE and kind is ChangeKind.MOVE and now_is.state is not AppointmentState.CANCELLED:
         return Moved(now_is.slot, now_is.staff, turn.today())
     if now_is.state is AppointmentState.CANCELLED:
         return CancelledNow(now_is.slot, turn.today())

@@ -174,19 +174,22 @@ def _assess_confirmed(work: Background, appointment: Appointment, seen: Booking)
     if own is None:
         return _assess_relative(work, appointment, seen)
     if seen.status in DEAD:
-        return _assess_dead(work, appointment, own, seen)
+        return _assess_dead(work, appointment, own, seen, told=seen)
     if seen.status != LIVE:
         return Flag(seen, Drift.STATUS, appointment)
     return change_of(appointment, own, seen, work.tenant)
 
 
-def _assess_dead(work: Background, appointment: Appointment, own: BookedSegment, seen: Booking) -> Repair:
+def _assess_dead(
+    work: Background, appointment: Appointment, own: BookedSegment, seen: Booking, *, told: Booking
+) -> Repair:
     """Gone from there: moved, then the chain of uids is followed to its end; or cancelled.
 
     Where it names nobody it was moved to, and nobody who cancelled it, the other half of a move is looked for, and
-    looked for again before the end is believed.
+    looked for again before the end is believed. `told` is the booking that led here: an event may have said of it that
+    somebody cancelled it.
     """
-    now_is, passed = seen, {seen.uid}
+    now_is, passed = _also(seen, told), {seen.uid}
     while now_is.status in DEAD:
         left, after = now_is, now_is.rescheduled_to
         if after is None:
@@ -206,10 +209,14 @@ def _assess_dead(work: Background, appointment: Appointment, own: BookedSegment,
         read = work.calendar.booking(after, deadline=work.deadline)
         if not isinstance(read, Booking):
             return LookAgain("the successor cannot be read")
-        now_is = read
+        now_is = _also(read, told)
         if now_is.status not in DEAD and work.adoptions.owner(work.tenant.id, after) not in {None, appointment.id}:
             return End(appointment, left)  # two that took it in at once: where it stands now is the other one's
     return change_of(appointment, own, now_is, work.tenant)
+
+
+def _also(read: Booking, told: Booking) -> Booking:
+    return replace(read, called_off=read.called_off or (told.called_off and told.uid == read.uid))
 
 
 def _assess_relative(work: Background, appointment: Appointment, seen: Booking) -> Repair:
@@ -229,7 +236,7 @@ def _assess_relative(work: Background, appointment: Appointment, seen: Booking) 
         if current.status in DEAD and current.rescheduled_to is None and seen.status == LIVE:
             return change_of(appointment, own, seen, work.tenant)
         if current.status in DEAD:
-            return _assess_dead(work, appointment, own, current)
+            return _assess_dead(work, appointment, own, current, told=seen)
     return Flag(seen, Drift.DUPLICATE, appointment) if seen.status == LIVE else Nothing()
 
 

@@ -8,89 +8,34 @@ Beyond a small number it is left to a person, and the run goes on with the rest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Any, cast
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
+from bookend.application.budget import MOST_DESTRUCTIVE, Budget, Limits, Stop
 from bookend.application.converging import Converged, assess, carry_out
 from bookend.application.deadline import ONE_S
 from bookend.application.findings import NOT_DONE, Finding, Report, Stopped, finding_of
-from bookend.application.ports import Alert, Calendar, ListQuery, Page, Run, RunKind, Runs, StoreUnavailable, Strike
+from bookend.application.ports import Alert, ListQuery, Page, Run, RunKind, Runs, StoreUnavailable
 from bookend.application.settling import AGAIN, Settled, settle
+from bookend.application.strikes import UNREADABLE_FOR, missed_once, struck
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.drift import Adopt, CancelOrphan, Drift, Nothing, Repair, agree, is_destructive
 
-MOST_DESTRUCTIVE = 5
-"""More than this would be no ordinary day: it is left to a person."""
 SHARE_DESTRUCTIVE = 0.1
-"""The same as a share of one step of a full run; two are always ordinary."""
+"""The most that is taken away, as a share of one step of a full run; two are always ordinary."""
 MOST_CONTRADICTED = 5
 """How often a list may be wrong before nothing is concluded from it any more."""
-REQUESTS = 60
-"""Requests one invocation may send for all tenants, give or take what the last look needs.
-
-Cal.com allows 120 a minute for a key, and callers come first.
-"""
-RESERVED_FOR_CALLS = 40
-"""What is left of the minute's requests belongs to live calls from here on."""
-UNREADABLE_FOR = timedelta(hours=36)
-"""After so long, on three nights in a row, a booking of ours that cannot be read is put before a person."""
 CLOCKS_APART = timedelta(minutes=5)
 """What Cal.com says it changed later than this from now lies in the future: whatever is changed after it is hidden."""
-MOST_STRIKES = 100
-"""Bookings of ours that could not be had, as many as are remembered."""
 STUCK_AFTER = 6
 """Invocations in a row that bring a run no further, before an operator is told: half an hour."""
 STUCK_AGAIN = 288
 """As many once more, a day, and they are told again."""
-_PAUSE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How far a run may go. `apply` False: it only says what it would do."""
-
-    apply: bool = True
-    requests: int = REQUESTS
-    reserved: int = RESERVED_FOR_CALLS
-    most_destructive: int = MOST_DESTRUCTIVE
-    patient: bool = False
-    """Wait for the next minute's requests instead of ending: for a run whose progress is not kept."""
-
-
-class Stop(Exception):
-    """The run ends here; what is done is kept."""
-
-    def __init__(self, why: Stopped) -> None:
-        super().__init__(why.value)
-        self.why = why
-
-
-class _Counted:
-    """The calendar, and `one_more` told of each request after the first."""
-
-    def __init__(self, calendar: Calendar, one_more: Callable[[], None]) -> None:
-        self._calendar = calendar
-        self._one_more = one_more
-        self._asked = False
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._calendar, name)
-        if name == "headroom":
-            return method
-
-        def asked(*arguments: Any, **more: Any) -> Any:
-            if self._asked:
-                self._one_more()
-            self._asked = True
-            return method(*arguments, **more)
-
-        return asked
 
 
 class Invocation:
@@ -102,6 +47,7 @@ class Invocation:
         self._runs = runs
         self._limits = limits
         self.report = Report(run.kind)
+        self._budget = Budget(work, self._limits, self.report)
         self.looked_at: set[str] = set()
         """Uids that are done with, or put off."""
         self._deferred: dict[str, Repair | None] = dict.fromkeys(run.deferred)
@@ -116,23 +62,7 @@ class Invocation:
         Raises:
             Stop: there may not.
         """
-        work = self.background
-        while self._limits.patient and self._callers_need_the_rest() and work.deadline.remaining() >= ONE_S:
-            work.clock.sleep(_PAUSE_S)
-        used_up = self.report.requests >= self._limits.requests or self._callers_need_the_rest()
-        if used_up or work.deadline.remaining() < ONE_S:
-            raise Stop(Stopped.BUDGET)
-        self.report.requests += 1
-        counted = _Counted(work.calendar, self._one_more)
-        return replace(work, calendar=cast("Calendar", counted), deadline=work.deadline.share(ONE_S))
-
-    def _one_more(self) -> None:
-        """A request beyond the one that was counted beforehand: a chain followed, a second look, a cancellation."""
-        self.report.requests += 1
-
-    def _callers_need_the_rest(self) -> bool:
-        left = self.background.calendar.headroom()
-        return left is not None and left <= self._limits.reserved
+        return self._budget.one()
 
     def count(self, name: str, times: int = 1) -> None:
         """Add to the tally of the whole run, and to what this invocation did."""
@@ -174,7 +104,7 @@ class Invocation:
         run = self.run
         taken = tuple(run.tally.get(name, 0) for name in ("destructive", "not_done"))
         rows = (run.skip, run.tail, run.day, run.after)
-        return (*rows, tuple(self._deferred), taken, tuple(self.not_there_yet()))
+        return (*rows, tuple(self._deferred), taken, tuple(missed_once(run)))
 
     def raise_(self, raised: Alert) -> None:
         """Tell an operator, unless nothing is meant to happen."""
@@ -370,23 +300,13 @@ class Invocation:
             why = "Cal.com does not know its booking"
             self._flag(Drift.GHOST_HERE, uid, appointment, why, alert.ghost_here(appointment), about=about)
 
-    def not_there_yet(self) -> list[str]:
-        """Uids that were missing at a first look of this run, and want a second one."""
-        prefix = f"{Drift.GHOST_HERE.value}-"
-        return [
-            name.removeprefix(prefix)
-            for name, each in self.run.strikes.items()
-            if name.startswith(prefix) and each.last >= self.run.started and each.last - each.first < AGAIN
-        ]
-
-    def await_second_look(self, uid: str) -> None:
+    def await_second_look(self, first: datetime) -> None:
         """Until enough time has passed since the first one.
 
         Raises:
             Stop: it has not, and the next invocation can wait better; or there is no time.
         """
         work = self.background
-        first = self.run.strikes[f"{Drift.GHOST_HERE.value}-{uid}"].first
         left = (first + AGAIN - work.clock.now()).total_seconds()
         if left <= 0:
             return
@@ -395,11 +315,6 @@ class Invocation:
         if work.deadline.remaining() < left + ONE_S:
             raise Stop(Stopped.BUDGET)
         work.clock.sleep(left + 0.1)
-
-    def was_there(self, uid: str) -> None:
-        """The second look did not miss it: then the first one proves nothing."""
-        name = f"{Drift.GHOST_HERE.value}-{uid}"
-        self.run = replace(self.run, strikes={key: each for key, each in self.run.strikes.items() if key != name})
 
     def unreadable(self, uid: str) -> None:
         """Cal.com shows no booking where one of ours should be. After some nights of that a person is told."""
@@ -441,12 +356,8 @@ class Invocation:
 
     def _strike(self, drift: Drift, uid: str) -> timedelta:
         """How long ago it was missed for the first time in a row: nothing, if that is now."""
-        now, name = self.background.clock.now(), f"{drift.value}-{uid}"
-        known = self.run.strikes.get(name)
-        if known is not None or len(self.run.strikes) < MOST_STRIKES:
-            strike = Strike(known.first if known is not None else now, now)
-            self.run = replace(self.run, strikes={**self.run.strikes, name: strike})
-        return now - known.first if known is not None else timedelta(0)
+        self.run, ago = struck(self.run, drift, uid, self.background.clock.now())
+        return ago
 
 
 def _may_take_away(repair: Repair) -> bool:

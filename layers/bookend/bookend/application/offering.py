@@ -234,7 +234,17 @@ def keep(
         )
         op = turn.ids.new()
         offers = tuple(
-            Offer(turn.ids.new(), op, service.id, each.staff, each.slot, now, now + HOLD, asked_for=free.stylists)
+            Offer(
+                turn.ids.new(),
+                op,
+                service.id,
+                each.staff,
+                each.slot,
+                now,
+                now + HOLD,
+                asked_for=free.stylists,
+                moving=free.moving,
+            )
             for each in chosen
         )
         if not offers and not record.offers:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
 from bookend.application.converging import Converged, converge
-from bookend.application.ports import Clock, Inbox, Job, Queue, QueueUnavailable
+from bookend.application.ports import Clock, Inbox, Job, Queue, QueueUnavailable, SlotCache
 from bookend.domain.answers import Booking
 
 MOST_LOOKS = 3
@@ -19,7 +19,9 @@ MOST_LOOKS = 3
 MOST_TRIES = 8
 """How often an event is worked on before it is left to the reconciliation."""
 REQUEUE_AFTER = timedelta(minutes=5)
-"""After this long an event that nobody finished is put into the queue again."""
+"""After this long an event that nobody finished is put into the queue again, for the first time."""
+_CANCELLED = frozenset({"cancelled"})
+"""What only an event of a cancellation expects; a move sends none for the booking it leaves (contracts: calcom 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,15 @@ class Worked(StrEnum):
 
 
 def work_on(
-    job: Job, work: Background, *, inbox: Inbox, queue: Queue, read: Callable[[str], Hint | Irrelevant]
+    job: Job,
+    work: Background,
+    *,
+    inbox: Inbox,
+    queue: Queue,
+    slots: SlotCache,
+    read: Callable[[str], Hint | Irrelevant],
 ) -> Worked:
-    """Look at the booking an event names, and make our side equal to it."""
+    """Look at the booking an event names, void what is kept of its stylist's free times, make our side equal to it."""
     body = inbox.body(job.tenant, job.name)
     if body is None:
         return Worked.UNKNOWN
@@ -83,7 +91,7 @@ def work_on(
     if isinstance(hint, Irrelevant):
         inbox.finish(job.tenant, job.name, outcome="ignored", now=work.clock.now())
         return Worked.IGNORED
-    ended = _look(job, hint, work)
+    ended = _look(job, hint, work, slots)
     if ended is None:
         if job.attempt + 1 >= MOST_TRIES:
             inbox.finish(job.tenant, job.name, outcome=Worked.LEFT.value, now=work.clock.now())
@@ -96,16 +104,21 @@ def work_on(
     return Worked.DONE
 
 
-def _look(job: Job, hint: Hint, work: Background) -> str | None:
+def _look(job: Job, hint: Hint, work: Background, slots: SlotCache) -> str | None:
     """What was done about the booking; None: look again later."""
     seen = work.calendar.booking(hint.uid, deadline=work.deadline)
     patient = job.attempt < MOST_LOOKS
     if not isinstance(seen, Booking):
         return None  # a 404 too: the event came from Cal.com itself, so it is a read that lags
+    # Something of theirs has changed there, even if nothing does here. A change here voids it once more, as it commits.
+    for staff in work.tenant.stylists_of_booking(seen.host, seen.event_type):
+        slots.forget(work.tenant.id, staff)
     if hint.expected is not None and seen.status not in hint.expected:
         if patient:
             return None  # the read is older than the event: a replica lags
         work.alerts.raise_(alert.stale_read(hint.uid, hint.trigger))
+    if hint.expected == _CANCELLED and seen.status in _CANCELLED:
+        seen = replace(seen, called_off=True)
     done = converge(work, seen)
     if hint.expected is None and done is Converged.EQUAL and job.attempt == 0:
         return None  # the event says that something changed, and not what: a read that lags would look just like this

@@ -13,9 +13,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from bookend.application.background import Background
+from bookend.application.budget import Limits, Stop
 from bookend.application.findings import Report, Stopped
-from bookend.application.invocation import Invocation, Limits, Stop
+from bookend.application.invocation import Invocation
 from bookend.application.ports import ListQuery, Page, Progress, Run, RunKind, Runs
+from bookend.application.strikes import forgotten, missed_once, of_this_run
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import TRANSIENT, Appointment, AppointmentState
 from bookend.domain.drift import LIVE
@@ -92,7 +94,7 @@ def _end(at_work: Invocation) -> None:
     at_work.run = replace(
         run,
         held=run.since + OVERLAP if left and run.since is not None else None,
-        strikes={name: each for name, each in run.strikes.items() if each.last >= run.started},
+        strikes=of_this_run(run),
     )
     at_work.keep(done=True)
     if left:
@@ -158,11 +160,11 @@ def _full(at_work: Invocation) -> None:
         at_work.run = replace(at_work.run, day=following, until=None, after="", skip=max(0, cut - 1))
         if until < last:
             at_work.keep()
-    for uid in at_work.not_there_yet():
-        at_work.await_second_look(uid)
+    for uid, missed_at in missed_once(at_work.run).items():
+        at_work.await_second_look(missed_at)
         _look_for(at_work, uid, ListQuery())
-        if uid in at_work.not_there_yet():
-            at_work.was_there(uid)
+        if uid in missed_once(at_work.run):
+            at_work.run = forgotten(at_work.run, uid)
 
 
 def _step(work: Background, first: date, last: date, cut: int, *, whole: bool) -> tuple[date, set[str]]:

@@ -50,9 +50,7 @@ class CallbackNotNoted:
 CallbackOutcome = CallbackNeeds | CallbackNoted | TooManyCallbacks | CallbackNotNoted
 
 
-def request_callback(
-    command: RequestCallback, call: Call, *, callbacks: Callbacks, clock: Clock
-) -> CallbackOutcome:
+def request_callback(command: RequestCallback, call: Call, *, callbacks: Callbacks, clock: Clock) -> CallbackOutcome:
     """Put the wish on the list. Asked again in the same call it is the same wish, with what was said last."""
     name = clean_name(command.name)
     if name is None:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from bookend.application.alerts import job_failed
 from bookend.application.background import Background, BackgroundOf
+from bookend.application.budget import REQUESTS, Limits
 from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.findings import Report
-from bookend.application.invocation import REQUESTS, Limits
 from bookend.application.ports import Alerts, Clock, DueWork, Progress, Run, RunKind, Runs, StoreUnavailable, Tenants
 from bookend.application.reconciling import new_full, new_poll, reconcile
 

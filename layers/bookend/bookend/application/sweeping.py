@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import zip_longest
 
 from bookend.application.alerts import job_failed
@@ -14,6 +15,12 @@ from bookend.application.receiving import REQUEUE_AFTER
 from bookend.application.settling import settle
 
 MOST = 500
+LONGEST_PAUSE = timedelta(hours=1)
+"""An event that nobody comes to is put into the queue again after five minutes, ten, twenty, and at last every hour.
+
+The worker of such an event stands still. What is in the queue already is enough for when it is back, and copies of it
+would keep it busy then.
+"""
 
 
 def sweep(
@@ -55,9 +62,15 @@ def _in_turn(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _requeue(job: Job, *, inbox: Inbox, queue: Queue, clock: Clock) -> str:
-    inbox.postpone(job.tenant, job.name, until=clock.now() + REQUEUE_AFTER)
+    before = inbox.requeued(job.tenant, job.name)
+    if before is None:
+        return "done_already"  # since the index was read
+    times = before + 1
+    pause = min(REQUEUE_AFTER * 2 ** min(times, 10), LONGEST_PAUSE)
+    inbox.postpone(job.tenant, job.name, until=clock.now() + pause, requeued=times)
     try:
         queue.send(job)
-    except QueueUnavailable:
+    except QueueUnavailable:  # there is no copy of it, so it need not wait longer than the first time
+        inbox.postpone(job.tenant, job.name, until=clock.now() + REQUEUE_AFTER, requeued=before)
         return "queue_unavailable"
     return "requeued"

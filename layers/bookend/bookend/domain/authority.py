@@ -23,6 +23,11 @@ CONFIRM_WITHIN = timedelta(minutes=5)
 """How long a question "shall I?" waits for its yes."""
 _MOST_WORDS_BEYOND = 2
 """Words a spoken name may have beyond the one on record: a list of common names is no name."""
+_SMALL_WORDS = frozenset(
+    {"al", "bin", "da", "de", "del", "den", "der", "di", "do", "dos", "du", "el", "la", "le"}
+    | {"of", "ten", "ter", "the", "und", "van", "vom", "von", "zu", "zum", "zur"}
+)
+"""Words that many names have; like an initial, they alone name nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,4 +72,7 @@ def is_named(said: str, on_record: str) -> bool:
     words, known = name_identity(said).split(), name_identity(on_record).split()
     if not words or not known:  # a name in another script
         return said.strip().casefold() == on_record.strip().casefold() != ""
+    telling = any(len(word) > 1 and word not in _SMALL_WORDS for word in set(words) & set(known))
+    if not telling and words != known:
+        return False
     return may_be_one_person(said, on_record) and len(words) <= len(known) + _MOST_WORDS_BEYOND

@@ -36,7 +36,8 @@ class Offer:
     """A slot that was said to a caller. `id` becomes the appointment's id if it is booked; `op` is the hold's.
 
     `expires` is the instant until which it is kept; `held` is False where it could not be kept at all. `asked_for` are
-    the stylists the caller would accept: who asked for one by name is offered nobody else later.
+    the stylists the caller would accept: who asked for one by name is offered nobody else later. `moving` is the
+    appointment it was offered for, and which may be in its way for anything but being moved there.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Offer:
     expires: datetime
     asked_for: tuple[str, ...] = ()
     held: bool = True
+    moving: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from bookend.domain.answers import (
     Judgement,
     KeyRejected,
     NotSent,
+    Unclear,
     Verdict,
     is_fresh,
 )
@@ -47,7 +48,7 @@ def judge_move(answer: CreateAnswer, expected: ExpectedMove, *, now: datetime, a
     """
     if isinstance(answer, Answered):
         return judge_moved(answer.booking, expected, now=now)
-    if after_unknown:
+    if after_unknown and not isinstance(answer, Unclear):
         return Judgement(Verdict.UNKNOWN, "refused after an unknown outcome of the same operation")
     if isinstance(answer, NotSent):
         return Judgement(Verdict.NOT_SENT, "not sent")

@@ -125,6 +125,15 @@ class Tenant:
         """The stylist whose bookings name this host; None for somebody who is not ours."""
         return next((each.id for each in self.staff if each.calcom_user == calcom_user), None)
 
+    def stylists_of_booking(self, calcom_user: int | None, event_type: int | None) -> tuple[str, ...]:
+        """Whose time a booking takes: its host's; where it names none, of all who are booked by its event type."""
+        if calcom_user is not None:
+            staff = self.staff_of_host(calcom_user)
+            return () if staff is None else (staff,)
+        segments = (segment for service in self.services for segment in service.segments)
+        found = (staff for each in segments for staff, served in each.event_types.items() if served == event_type)
+        return tuple(dict.fromkeys(found))
+
     def service_of_event_type(self, event_type: int | None) -> str:
         """The service that is booked by this event type, as it is known to us; "" for one we do not sell."""
         return next(

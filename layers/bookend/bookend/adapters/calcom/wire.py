@@ -69,6 +69,7 @@ class BookingWire(_Lenient):
     rescheduled_from: Uid | None = Field(default=None, alias="rescheduledFromUid")
     rescheduled_to: Uid | None = Field(default=None, alias="rescheduledToUid")
     cancellation_reason: Any = Field(default=None, alias="cancellationReason")
+    rescheduling_reason: Any = Field(default=None, alias="reschedulingReason")
     cancelled_by: Any = Field(default=None, alias="cancelledByEmail")
 
     @model_validator(mode="after")
@@ -99,9 +100,13 @@ class BookingWire(_Lenient):
             rescheduled_to=self.rescheduled_to,
             attendee_name=first.name and first.name[:_MOST_NAME],
             attendee_phone=first.phone_number and first.phone_number[:_MOST_NAME],
-            # A booking that came of a move has the move's reason there, and keeps it (contracts: calcom 1.3).
-            called_off=bool(self.cancelled_by) or (bool(self.cancellation_reason) and self.rescheduled_from is None),
+            called_off=bool(self.cancelled_by) or self._has_reason_of_its_own(),
         )
+
+    def _has_reason_of_its_own(self) -> bool:
+        """A booking that came of a move has the move's reason there, and keeps it (contracts: calcom 1.3)."""
+        of_the_move = self.rescheduling_reason if self.rescheduled_from is not None else ""
+        return bool(self.cancellation_reason) and of_the_move not in {None, self.cancellation_reason}
 
 
 class BookingEnvelope(_Lenient):

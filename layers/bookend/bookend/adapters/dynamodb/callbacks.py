@@ -33,7 +33,7 @@ class DynamoCallbacks:
         """Position 0: this call has one already, and the old item tells since when. 1: too many. 2: never."""
         failed = self._table.write(
             [
-                self._put_of_call(tenant, callback),
+                self._put_request(tenant, callback),
                 self._count(tenant, counted_as, day, callback.asked_at),
                 self._actions.put(_item(tenant, callback), IS_NEW),
             ]
@@ -42,8 +42,8 @@ class DynamoCallbacks:
             return Noting.NEW
         if 0 not in failed.items:
             return Noting.TOO_MANY
-        first = failed.items[0]
-        self._change(tenant, callback, asked_at=callback.asked_at if first is None else _instant(first, "at"))
+        first = from_wire(failed.items[0] or {})
+        self._change(tenant, callback, asked_at=parse_instant(first["at"]))
         return Noting.KNOWN
 
     def listed(self, tenant: str) -> tuple[Callback, ...]:
@@ -72,9 +72,9 @@ class DynamoCallbacks:
         )
         return failed is None
 
-    def _put_of_call(self, tenant: str, callback: Callback) -> Action:
-        values = {"at": items.text(callback.asked_at), "ttl": items.epoch(callback.asked_at) + items.CALL_KEPT_S}
-        return self._actions.put(keys.callback_of_call(tenant, callback.call) | to_wire(values), IS_NEW)
+    def _put_request(self, tenant: str, callback: Callback) -> Action:
+        values = {"at": items.text(callback.asked_at), "ttl": items.epoch(callback.asked_at) + items.REQUEST_KEPT_S}
+        return self._actions.put(keys.request(tenant, callback.id) | to_wire(values), IS_NEW)
 
     def _count(self, tenant: str, counted_as: str, day: date, now: datetime) -> Action:
         return self._actions.update(
@@ -146,7 +146,3 @@ def _callback(item: Item) -> Callback:
         changed_at=parse_instant(plain["changed_at"]),
         state=CallbackState(plain["state"]),
     )
-
-
-def _instant(item: Item, name: str) -> datetime:
-    return parse_instant(item[name]["S"])

@@ -11,6 +11,7 @@ from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Actions, names
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.transact import Table
+from bookend.application.deadline import Deadline
 
 
 class DynamoInbox:
@@ -19,6 +20,9 @@ class DynamoInbox:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._actions = Actions(table.name)
+
+    def within(self, deadline: Deadline) -> DynamoInbox:
+        return DynamoInbox(self._table.within(deadline))
 
     def store(self, tenant: str, digest: str, body: str, *, now: datetime, due: datetime) -> bool:
         item = keys.inbox(tenant, digest) | to_wire(
@@ -49,15 +53,21 @@ class DynamoInbox:
             ]
         )
 
-    def postpone(self, tenant: str, digest: str, *, until: datetime) -> None:
+    def postpone(self, tenant: str, digest: str, *, until: datetime, requeued: int = 0) -> None:
         self._table.write(
             [
                 self._actions.update(
                     keys.inbox(tenant, digest),
-                    "SET #due = :due",
+                    "SET #due = :due, #requeued = :requeued",
                     "attribute_exists(#due_shard)",
-                    names("due", "due_shard"),
-                    {":due": items.epoch(until)},
+                    names("due", "due_shard", "requeued"),
+                    {":due": items.epoch(until), ":requeued": requeued},
                 )
             ]
         )
+
+    def requeued(self, tenant: str, digest: str) -> int | None:
+        item = self._table.get(keys.inbox(tenant, digest))
+        if item is None or "done_at" in item:
+            return None
+        return int(item["requeued"]["N"]) if "requeued" in item else 0

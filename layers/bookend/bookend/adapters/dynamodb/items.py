@@ -179,7 +179,7 @@ def _offer_to_map(offer: Offer) -> dict[str, Any]:
         "offered_at": text(offer.offered_at),
         "x": millis(offer.expires),
         "asked_for": list(offer.asked_for),
-    }
+    } | ({} if offer.moving is None else {"moving": offer.moving})
 
 
 def _offer(entry: Mapping[str, Any]) -> Offer:
@@ -192,6 +192,7 @@ def _offer(entry: Mapping[str, Any]) -> Offer:
         offered_at=parse_instant(entry["offered_at"]),
         expires=_from_millis(entry["x"]),
         asked_for=tuple(entry["asked_for"]),
+        moving=entry.get("moving"),
     )
 
 
@@ -308,9 +309,7 @@ def _change(entry: Mapping[str, Any]) -> Change:
 
 def ended_to_wire(ended: ChangeEnded) -> Any:
     """How the last change ended, as one typed attribute value."""
-    return _SERIALIZER.serialize(
-        {"op": ended.op, "kind": ended.kind.value, "end": ended.end.value, "why": ended.why}
-    )
+    return _SERIALIZER.serialize({"op": ended.op, "kind": ended.kind.value, "end": ended.end.value, "why": ended.why})
 
 
 def _ended(entry: Mapping[str, Any]) -> ChangeEnded:

@@ -61,11 +61,6 @@ def call(tenant: str, call_id: str) -> Key:
     return _key(f"T#{tenant}#CALL#{call_id}", "OFFERS")
 
 
-def callback_of_call(tenant: str, call_id: str) -> Key:
-    """Since when one phone call has a wish to be rung."""
-    return _key(f"T#{tenant}#CALL#{call_id}", "CALLBACK")
-
-
 def callback(tenant: str, asked_at: datetime, callback_id: str) -> Key:
     """One wish to be rung."""
     return _key(callbacks_partition(tenant), f"{instant_text(asked_at)}#{callback_id}")

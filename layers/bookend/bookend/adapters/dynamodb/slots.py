@@ -1,8 +1,9 @@
 """What Cal.com said is free, kept for a few seconds: one item a stylist, and a generation that says what is void.
 
 Whoever changes something of a stylist at Cal.com raises the generation and empties the item in the transaction that
-records the change (`Actions.forget_slots`). An answer is kept only on the generation that was read *before* Cal.com was
-asked: so what was read before a booking is never kept after it, however slow its reader is.
+records the change (`Actions.forget_slots`); who only hears of a change does the same by itself (`forget`). An answer is
+kept only on the generation that was read *before* Cal.com was asked: so what was read before a booking is never kept
+after it, however slow its reader is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bookend.adapters.dynamodb import items, keys
-from bookend.adapters.dynamodb.actions import names
+from bookend.adapters.dynamodb.actions import Actions, names
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.keys import Item
 from bookend.adapters.dynamodb.transact import Table
@@ -86,6 +87,10 @@ class DynamoSlotCache:
             ExpressionAttributeNames=names("gen", "types", "ttl", et=str(event_type), **aliases),
             ExpressionAttributeValues=to_wire({":gen": generation.number, ":ttl": ttl}) | {":entry": entry},
         )
+
+    def forget(self, tenant: str, staff: str) -> None:
+        table = self._table if self._deadline is None else self._table.within(self._deadline)
+        table.write([Actions(table.name).forget_slots(tenant, staff)])  # patient: it is no check that could do without
 
     def _hurried(self) -> Table:
         if self._deadline is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bookend.adapters.retell import change_catalogue
+from bookend.adapters.retell import callback_catalogue, change_catalogue
 from bookend.domain.saying import Language
 
 _DE: Mapping[str, str] = {
@@ -153,6 +153,6 @@ _EN: Mapping[str, str] = {
 }
 
 CATALOGUE: Mapping[Language, Mapping[str, str]] = {
-    Language.DE: {**_DE, **change_catalogue.DE},
-    Language.EN: {**_EN, **change_catalogue.EN},
+    Language.DE: {**_DE, **change_catalogue.DE, **callback_catalogue.DE},
+    Language.EN: {**_EN, **change_catalogue.EN, **callback_catalogue.EN},
 }

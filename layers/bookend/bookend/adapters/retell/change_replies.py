@@ -47,7 +47,7 @@ class ChangeSpeaker(Speaker):
             case Found(slots, today):
                 said = slots[:_MOST_SAID]
                 key = ("found_none", "found_one")[len(said)] if len(said) < 2 else "found_many"
-                sentence = self._say(key, times=self._listed_times(said, today))
+                sentence = self._say(key, times=self._listed_times(said, today) if said else "")
                 return self._reply("ok", sentence, appointments=[self._local(each.start) for each in said])
             case other:
                 assert_never(other)

@@ -116,7 +116,7 @@ class Speaker:
                 sentence = self._say("by_phone_only", service=service.name, callback=self._callback())
                 return self._reply("not_allowed", sentence)
             case TemporaryTrouble(retry_after_s):
-                return self.temporary(retry_after_s)
+                return self.temporary(retry_after_s) | {"callback": True}
             case NeedInfo(missing, known):
                 return self._question(missing, known)
             case NotATime() | PastTime() | SkippedTime() | TwiceTime() | TooFarAhead():
@@ -170,7 +170,7 @@ class Speaker:
         match outcome.refusal:
             case NumberWithheld():
                 sentence = self._say("policy_number_withheld", callback=self._callback())
-                return self._reply("policy", sentence, reason="number_withheld", offers=[])
+                return self._reply("policy", sentence, reason="number_withheld", offers=[], callback=True)
             case TooManyOpen(most):
                 key = "policy_one_open" if most == 1 else "policy_too_many_open"
                 values = {"callback": self._callback()} | ({} if most == 1 else {"most": str(most)})

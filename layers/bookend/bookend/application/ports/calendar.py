@@ -127,7 +127,8 @@ class Generation:
 class SlotCache(Protocol):
     """Answers of Cal.com that are a few seconds old at most (`SLOTS_KEPT`), for checks alone.
 
-    Both methods raise StoreUnavailable, which is never a reason not to answer: Cal.com can be asked instead.
+    All methods but `within` raise StoreUnavailable, which is never a reason not to answer a caller: Cal.com can be
+    asked instead.
     """
 
     def within(self, deadline: Deadline) -> SlotCache:
@@ -155,4 +156,8 @@ class SlotCache(Protocol):
         now: datetime,
     ) -> None:
         """Keep an answer for others, unless the stylist's were declared void since `generation` was read."""
+        ...
+
+    def forget(self, tenant: str, staff: str) -> None:
+        """Declare void what is kept of a stylist, and what was asked before now and comes later."""
         ...

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from bookend.application.deadline import Deadline
 
 
 class QueueUnavailable(Exception):
@@ -36,7 +39,11 @@ class Queue(Protocol):
 
 
 class Inbox(Protocol):
-    """Deliveries of Cal.com, by the digest of their bytes. All methods raise StoreUnavailable."""
+    """Deliveries of Cal.com, by the digest of their bytes. All methods but `within` raise StoreUnavailable."""
+
+    def within(self, deadline: Deadline) -> Inbox:
+        """The same, for one delivery that somebody waits for."""
+        ...
 
     def store(self, tenant: str, digest: str, body: str, *, now: datetime, due: datetime) -> bool:
         """Keep a delivery; False if it is kept already. If nobody has finished it by `due`, the sweeper finds it."""
@@ -50,8 +57,12 @@ class Inbox(Protocol):
         """It is done with."""
         ...
 
-    def postpone(self, tenant: str, digest: str, *, until: datetime) -> None:
-        """The sweeper finds it again at `until`, unless it is done by then."""
+    def postpone(self, tenant: str, digest: str, *, until: datetime, requeued: int = 0) -> None:
+        """The sweeper finds it again at `until`, unless it is done by then. `requeued` is kept for it: see there."""
+        ...
+
+    def requeued(self, tenant: str, digest: str) -> int | None:
+        """How often in a row the sweeper has put it into the queue and nobody came to it; None: it is done with."""
         ...
 
 

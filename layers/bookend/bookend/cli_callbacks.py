@@ -1,0 +1,101 @@
+"""`python -m bookend callbacks`: who waits to be rung, and that somebody has. It prints people's names and numbers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bookend import bootstrap
+from bookend.config import Settings
+from bookend.domain.callbacks import Callback, CallbackState
+
+OK, FAILED = 0, 1
+_HEADS = ("callback", "state", "asked", "name", "number", "service", "wished", "failed before", "call")
+
+
+def add_to(groups: Any) -> None:
+    """The commands, as one of the groups of the parser."""
+    group = groups.add_parser("callbacks", help="callers who wait to be rung by a person (docs/runbook.md)")
+    actions = group.add_subparsers(dest="action", required=True)
+    listed = actions.add_parser("list", help="who waits, the longest first; changes nothing")
+    listed.add_argument("--all", action="store_true", help="those that are done too, of the last 90 days")
+    listed.set_defaults(run=_list)
+    done = actions.add_parser("done", help="somebody has rung; says whom until --apply is given")
+    done.add_argument("--apply", action="store_true", help="really take it off the list")
+    done.set_defaults(run=_done)
+    for parser in (listed, done):
+        parser.add_argument("tenant", help="the tenant's id")
+        parser.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
+    done.add_argument("callback", help="its first column in the list")
+
+
+def _list(options: argparse.Namespace) -> int:
+    deps = _deps(options)
+    tenant = deps.tenants.of_id(options.tenant)
+    if tenant is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    listed = deps.callbacks.listed(tenant.id)
+    waiting = [each for each in listed if each.state is CallbackState.OPEN]
+    shown = listed if options.all else waiting
+    _say(*(lines_of(shown, tenant.zone) if shown else ()), f"{len(waiting)} to be rung.")
+    return OK
+
+
+def _done(options: argparse.Namespace) -> int:
+    deps = _deps(options)
+    tenant = deps.tenants.of_id(options.tenant)
+    if tenant is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    listed = deps.callbacks.listed(tenant.id)
+    callback = next((each for each in listed if each.id == options.callback), None)
+    if callback is None or callback.state is not CallbackState.OPEN:
+        return _refuse(f"nobody is to be rung for {options.callback}")
+    _say(*lines_of([callback], tenant.zone))
+    if not options.apply:
+        _say("Nothing was written. Add --apply to take it off the list.")
+        return OK
+    if not deps.callbacks.done(tenant.id, callback, now=deps.clock.now()):
+        return _refuse("it has changed meanwhile: look at the list again")
+    _say("Taken off the list.")
+    return OK
+
+
+def _deps(options: argparse.Namespace) -> bootstrap.Dependencies:
+    settings = Settings(table_name=options.table, stage="shell", release_id="shell")
+    return bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+
+
+def lines_of(callbacks: Sequence[Callback], zone: ZoneInfo) -> list[str]:
+    """A line a wish, under a line of heads; times are the salon's; "-" where nothing was said.
+
+    A number marked "named" was not shown by the network: it is no proof of who calls.
+    """
+    rows = [_HEADS, *(_cells(each, zone) for each in callbacks)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _cells(callback: Callback, zone: ZoneInfo) -> tuple[str, ...]:
+    return (
+        callback.id,
+        callback.state.value,
+        f"{callback.asked_at.astimezone(zone):%Y-%m-%d %H:%M}",
+        callback.name,
+        callback.phone if callback.signed else f"{callback.phone} (named)",
+        callback.service or "-",
+        callback.wished or "-",
+        callback.reason.value if callback.reason is not None else "-",
+        callback.call,
+    )
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.writelines(line + "\n" for line in lines)
+
+
+def _refuse(why: str) -> int:
+    sys.stderr.write(why + "\n")
+    return FAILED
