@@ -333,7 +333,7 @@ def hidden(salon: Salon) -> None:
     """Cal.com still lists the time of the booking that is in the way (its slots are cached)."""
     inner = salon.calendar.inner
     listed = {key: tuple(starts) for key, starts in inner.starts.items()}
-    inner.free_starts = lambda event_types, window, deadline: {
+    inner.free_starts = lambda event_types, window, deadline, moving=None: {
         staff: FreeStarts(tuple(each for each in listed[kind] if window.start <= each < window.end), salon.clock.now())
         for staff, kind in event_types.items()
     }

@@ -104,7 +104,7 @@ def test_two_requests_to_the_table_and_none_to_cal_com(salon: Salon) -> None:
     assert len(salon.calendar.asked) == asked
 
 
-def test_without_an_appointment_it_is_one(salon: Salon) -> None:
+def test_without_an_appointment_it_takes_as_many(salon: Salon) -> None:
     before = salon.client.requests.copy()
     find(salon.call(caller=STRANGER))
-    assert salon.client.requests - before == {"query": 1}
+    assert salon.client.requests - before == {"query": 1, "batch_get_item": 1}

@@ -161,6 +161,45 @@ def believes_its_own_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running_module("bookend.application.reconciling"), "_look_for", lambda *_, **__: None)
 
 
+def has_one_sentence_for_every_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words for "not found" whatever goes wrong, as on 2025-10-11."""
+    speaker = running_module("bookend.adapters.retell.change_replies").ChangeSpeaker
+    monkeypatch.setattr(speaker, "_why_not", lambda self, _: self._say("reschedule_appointment.not_found"))
+
+
+def never_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure that passes is no reason to ask once more."""
+    monkeypatch.setattr(running_module("bookend.application.change_commit"), "_again", lambda _: False)
+
+
+def lets_anybody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number that rings is not asked for."""
+    contacts = running_module("bookend.domain.contacts")
+    for module in ("application.find_appointments", "application.booking_goal"):
+        monkeypatch.setattr(
+            running_module(f"bookend.{module}"),
+            "customer_id",
+            lambda tenant, **_: contacts.customer_id(tenant, caller=None, call="anybody"),
+        )
+
+
+def owes_nobody_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was said to be open ends in silence."""
+    changes = running_module("bookend.adapters.dynamodb.changes").DynamoChanges
+    given_up = changes.given_up
+    monkeypatch.setattr(
+        changes,
+        "given_up",
+        lambda *args, **more: given_up(*args, **more | {"owes_text": False}),
+    )
+
+
+def forgets_what_it_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wish that was kept is not carried out."""
+    settling = running_module("bookend.application.change_settling")
+    monkeypatch.setattr(settling, "_move_again", lambda work, appointment: settling._give_up(work, appointment, "no"))
+
+
 SABOTAGES: list[tuple[str, Sabotage, str]] = [
     ("I1", believes_any_success, "Call 688 hears that 08:00 is taken"),
     ("I1", shares_an_address, "Callers who gave no e-mail have one each"),
@@ -175,6 +214,11 @@ SABOTAGES: list[tuple[str, Sabotage, str]] = [
     ("I2", knows_no_tenants, "With no webhook and one run"),
     ("I2", looks_at_times_only, "The night's report names each difference by its class"),
     ("I2", alerts_every_night, "The night after repairs nothing twice and alerts nobody twice"),
+    ("I2", has_one_sentence_for_every_failure, "HTTP 500 is temporary_error"),
+    ("I2", never_tries_again, "One retry within the turn"),
+    ("I2", lets_anybody_in, "Moving needs the caller's own number"),
+    ("I2", owes_nobody_a_message, "The caller was told that it is not certain"),
+    ("I2", forgets_what_it_promised, "Cal.com comes back, the move is carried out once"),
     ("I3", remembers_free_times, "What was kept of Cal.com's free times is void at once"),
     ("I4", sees_no_conflict, "It is adopted though it overlaps"),
     ("I4", forgets_what_was_given_up, "What was given up is FAILED and its time free"),

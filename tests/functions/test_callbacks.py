@@ -193,3 +193,14 @@ def test_the_command_logs_nobody(doors: Doors) -> None:
     cli.main(LIST)
     cli.main([*DONE, wish.id, "--apply"])
     assert escaped(doors) == []
+
+
+def test_a_table_that_is_away_is_said(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(doors)
+    (wish,) = listed(doors)
+    for operation, command in (("query", LIST), ("update_item", [*DONE, wish.id, "--apply"])):
+        doors.salon.client.faults.next(operation, Fault.NOT_SENT, times=9)
+        assert cli.main(command) == cli.FAILED
+        assert "the table appointments" in capsys.readouterr().err
+        doors.salon.client.faults.clear()
+    assert listed(doors) == (wish,)

@@ -7,6 +7,7 @@ the reply. Afterwards the sweeper runs, and everything must hold.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections import Counter
@@ -24,7 +25,17 @@ from bookend.application.deadline import READ_TURN_S, WRITE_TURN_S, Deadline
 from bookend.application.ports import BookingRequest, QueueUnavailable
 from bookend.domain.answers import Unclear
 from tests.support.calendar import FakeCalendar
-from tests.support.http import RETELL_ARN, Answer, Doors, LambdaContext, door
+from tests.support.http import (
+    RETELL_ARN,
+    WEBHOOK_SECRET,
+    WEBHOOKS_ARN,
+    Answer,
+    Doors,
+    LambdaContext,
+    door,
+    http_event,
+    webhook_signature,
+)
 from tests.support.invariants import violations
 from tests.support.retell import phone_call
 from tests.support.salon import KeptQueue, Salon, StoppedClock, table_request
@@ -503,6 +514,94 @@ def test_round_trips_are_what_they_were() -> None:
     assert requests(SCENARIOS["check"]) == [*cold, look, look, write, "update_item"]
     assert requests(SCENARIOS["book"])[:3] == cold
     assert requests(SCENARIOS["take an offer"]) == [look, write, write]
+
+
+# Cal.com's door: nobody waits on the phone, but the function's own end would leave Cal.com without an answer
+
+
+EVENT = {"triggerEvent": "BOOKING_CREATED", "payload": {"uid": "abc"}}
+
+
+def _deliver(place: Place) -> Answer:
+    return place.doors.webhook(EVENT)
+
+
+def _with_a_new_secret(place: Place) -> None:
+    """An instance that knows the secret of before: the first one that is signed anew makes it look again."""
+    assert place.doors.webhook({**EVENT, "n": 0}).status == 200
+    place.salon.queue.jobs.clear()
+    place.doors.vault.secrets[WEBHOOKS_ARN] = {"friseur1": ["whsec-friseur1-newer-9876543210"]}
+    place.salon.clock.advance(61)
+
+
+def _deliver_anew(place: Place) -> Answer:
+    return place.doors.webhook(EVENT, secret="whsec-friseur1-newer-9876543210")
+
+
+DELIVERIES = {
+    "cold": Scenario(_deliver, door("calcom_webhooks").DOOR_S, calcom=("well",)),
+    "new secret": Scenario(_deliver_anew, door("calcom_webhooks").DOOR_S, _with_a_new_secret, calcom=("well",)),
+}
+
+
+def _left_of(place: Place, before: int) -> list[str]:
+    """What of a delivery is not as promised once everything has arrived that was under way, and it was sent again."""
+    place.quiet = True
+    for effect in place.cut.late:
+        with suppress(ClientError):
+            effect()
+    place.cut.late.clear()
+    place.salon.clock.advance(61)
+    secret = place.doors.vault.secrets[WEBHOOKS_ARN]["friseur1"][0]
+    found = [] if place.doors.webhook(EVENT, secret=secret).status == 200 else ["it is not taken the second time"]
+    place.salon.clock.advance(300)
+    place.doors.sweep()
+    rows = [each for each in place.rows("WH#") if "uid" in each["body"]["S"]]
+    if len(rows) != before + 1:
+        found.append(f"{len(rows)} rows")
+    if not place.salon.queue.jobs:
+        found.append("nobody works on it")
+    return found
+
+
+@pytest.mark.parametrize("name", DELIVERIES)
+def test_a_delivery_is_answered_in_time_and_never_lost_whatever_hangs(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    logging.disable(logging.CRITICAL)
+    request.addfinalizer(lambda: logging.disable(logging.NOTSET))
+    scenario, broken, statuses = DELIVERIES[name], {}, Counter[int]()
+    slow = (Trouble("is slow", at, seconds=seconds) for at in range(1, 6) for seconds in (1.0, 3.0, 6.0, 12.0))
+    for trouble in (*troubles(scenario), *slow):
+        for place in begun(scenario, trouble):
+            before = len(place.rows("WH#"))
+            began, place.quiet = place.salon.clock.monotonic(), False
+            answer = scenario.turn(place)
+            took = place.salon.clock.monotonic() - began
+            statuses[answer.status] += 1
+            found = [f"took {took:.2f} s"] if took > scenario.budget + TINY else []
+            # Where the newer secret cannot be read, the one known before serves on, and this is no signature of it.
+            unread = name == "new secret" and (trouble.kind, trouble.at) == ("loses its answer", 1)
+            if answer.status not in {200, 401 if unread else 503}:
+                found.append(f"HTTP {answer.status}")
+            if answer.status == 200 and len(place.rows("WH#")) != before + 1:
+                found.append("acknowledged, and not stored")
+            if found := found + _left_of(place, before):
+                broken[str(trouble)] = found
+    assert broken == {}
+    assert statuses[200] > 5
+    assert statuses[503] > 5
+
+
+def test_with_little_left_of_the_function_a_delivery_is_answered_before_its_end() -> None:
+    place = Place(Trouble("hangs", 2, on=True))
+    with place.doors as doors:
+        body = json.dumps(EVENT).encode()
+        headers = {"X-Cal-Signature-256": webhook_signature(body, WEBHOOK_SECRET)}
+        event = http_event(body, headers) | {"pathParameters": {"tenant": "friseur1"}}
+        began, place.quiet = place.salon.clock.monotonic(), False
+        assert doors.raw("calcom_webhooks", event, milliseconds=2000).status == 503
+        assert place.salon.clock.monotonic() - began < 2.0
 
 
 # What the caller hears where nothing can be known

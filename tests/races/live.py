@@ -16,19 +16,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from bookend.adapters.calcom.client import CalcomCalendar
 from bookend.adapters.calcom.transport import DeadlineTransport
 from bookend.application.book_appointment import book_appointment
+from bookend.application.change_appointment import ChangeAppointment, change_appointment
+from bookend.application.change_outcomes import ChangeOutcome
 from bookend.application.check_availability import CheckAvailability, check_availability
 from bookend.application.deadline import READ_TURN_S, WRITE_TURN_S, Deadline
 from bookend.application.outcomes import BookOutcome, CheckOutcome
-from bookend.application.ports import BookingRequest, CalendarTrouble, FreeStarts
+from bookend.application.ports import BookingRequest, CalendarTrouble, CancelAnswer, FreeStarts
 from bookend.application.turn import Call
 from bookend.bootstrap import RandomIds, SystemClock
 from bookend.domain.answers import CreateAnswer
+from bookend.domain.appointment import ChangeKind
 from bookend.domain.timeslot import Slot
 from sandbox.calcom import CalcomStandIn, World
 from sandbox.calcom.models import WEEKDAYS
@@ -91,6 +94,12 @@ class Unhurried(CalcomCalendar):
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
         return super().book(request, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
 
+    def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
+        return super().reschedule(uid, start, reason, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
+
+    def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
+        return super().cancel(uid, reason, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
+
 
 @dataclass
 class Caller(Phone):
@@ -111,6 +120,10 @@ class Caller(Phone):
 
     def book(self, date: str | None = None, time: str | None = None, **said: str | None) -> BookOutcome:
         return book_appointment(wish(date, time, **said), self.turn(self.write_s))
+
+    def change(self, kind: ChangeKind, **said: str | None) -> ChangeOutcome:
+        """Name an appointment, or say yes with its `token`."""
+        return change_appointment(ChangeAppointment(kind=kind, **said), self.turn(self.write_s))  # type: ignore[arg-type]
 
 
 class LiveSalon:

@@ -178,12 +178,15 @@ def _proposal(
     free = find_free(turn, service, (appointment.staff,), wanted, fresh=True, moving=appointment)
     if isinstance(free, NoAnswer):
         return _temporary(kind, turn, appointment, free.retry_after_s, new)
+    if any(each.slot == new for each in free.openings):
+        # Kept for them while they think about it; what else there is stays on sale.
+        there = replace(free, starts={appointment.staff: (new.start,)})
+        if keep(turn, service, there, wanted):
+            return Confirm(kind, "", current, new, today)
     offers = keep(turn, service, _elsewhere(appointment, free), wanted)
-    if not any(each.slot == new for each in free.openings):
-        return NotChanged(
-            kind=kind, failure=FailureClass.SLOT_TAKEN, current=current, wanted=new, offers=offers, today=today
-        )
-    return Confirm(kind, "", current, new, today)
+    return NotChanged(
+        kind=kind, failure=FailureClass.SLOT_TAKEN, current=current, wanted=new, offers=offers, today=today
+    )
 
 
 def _by_phone(turn: Turn, appointment: Appointment) -> Service | None:

@@ -1,0 +1,242 @@
+"""What callers hear of their own appointments; spoken_of_changes.txt has every sentence, to be read aloud.
+
+Write it anew with `APPROVE=1 python -m pytest tests/adapters/retell/test_change_replies.py`, then read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import string
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bookend.adapters.retell import change_catalogue, replies
+from bookend.adapters.retell.catalogue import CATALOGUE
+from bookend.adapters.retell.change_replies import FUNCTION, ChangeSpeaker
+from bookend.adapters.retell.replies import Reply
+from bookend.application import change_outcomes as c
+from bookend.domain.appointment import ChangeKind
+from bookend.domain.failures import FailureClass
+from bookend.domain.saying import Language
+from tests.adapters.retell.said_of_changes import (
+    CANCEL,
+    CHANGED,
+    FOUND,
+    MOVE,
+    NINE,
+    TENANT,
+    TODAY,
+    F,
+    not_changed,
+    table,
+)
+
+SPOKEN = Path(__file__).with_name("spoken_of_changes.txt")
+VOICE = Path(__file__).parents[3] / "docs" / "voice.md"
+TABLE = list(table())
+ROWS = pytest.mark.parametrize(("language", "name", "reply"), TABLE, ids=[f"{lang}-{name}" for lang, name, _ in TABLE])
+CATALOGUES = {Language.DE: change_catalogue.DE, Language.EN: change_catalogue.EN}
+
+
+def german(name: str) -> Reply:
+    (reply,) = (reply for language, each, reply in TABLE if (language, each) == ("de", name))
+    return reply
+
+
+# The table
+
+
+def test_the_table_has_every_outcome() -> None:
+    assert {type(each) for each in FOUND.values()} == set(c.FindOutcome.__args__)  # type: ignore[attr-defined]
+    said = {type(each) for _, each in CHANGED.values()}
+    own = {each for each in c.ChangeOutcome.__args__ if each.__module__.endswith("change_outcomes")}  # type: ignore[attr-defined]
+    assert own <= said
+
+
+def test_every_sentence_of_the_catalogue_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: dict[Language, set[str]] = {language: set() for language in Language}
+
+    class Listened(dict[str, str]):
+        language: Language
+
+        def __getitem__(self, key: str) -> str:
+            heard[self.language].add(key)
+            return super().__getitem__(key)
+
+    listened = {}
+    for language in Language:
+        listened[language] = Listened(CATALOGUE[language])
+        listened[language].language = language
+    monkeypatch.setattr(replies, "CATALOGUE", listened)
+    list(table())
+    for language, sentences in CATALOGUES.items():
+        assert set(sentences) - heard[language] == set()
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("kind", list(ChangeKind))
+@pytest.mark.parametrize("failure", [each for each in FailureClass if each not in {F.NEED_INFO, F.NOT_ALLOWED}])
+def test_every_class_of_failure_has_its_sentence_for_each_function(
+    language: Language, kind: ChangeKind, failure: FailureClass
+) -> None:
+    speaker = ChangeSpeaker(replace(TENANT, language=language))
+    reply = speaker.changed(kind, not_changed(kind, failure))
+    assert reply["status"] == failure.value
+    assert len(reply["message"]) > 20
+    other = CANCEL if kind is MOVE else MOVE
+    same = speaker.changed(other, not_changed(other, failure))["message"] == reply["message"]
+    assert same is (failure in {F.TEMPORARY, F.POLICY}), "what is said of a move is not said of a cancellation"
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_the_classes_that_are_outcomes_of_their_own_have_theirs_too(language: Language) -> None:
+    """A question back, and what a person must do, are never a change that failed."""
+    for function in (*FUNCTION.values(), "find_appointments"):
+        assert f"{function}.{F.NOT_ALLOWED.value}" in CATALOGUES[language]
+    speaker = ChangeSpeaker(replace(TENANT, language=language))
+    assert speaker.changed(MOVE, c.AskAPerson())["status"] == F.NOT_ALLOWED.value
+    assert speaker.changed(MOVE, c.AskedTooLongAgo(MOVE))["status"] == F.NEED_INFO.value
+
+
+def test_both_languages_have_the_same_sentences_with_the_same_facts() -> None:
+    assert list(change_catalogue.DE) == list(change_catalogue.EN)
+    for key, sentence in change_catalogue.DE.items():
+        both = (sentence, change_catalogue.EN[key])
+        facts = [{name for _, name, _, _ in string.Formatter().parse(each) if name} for each in both]
+        assert facts[0] == facts[1], key
+
+
+# Sentences
+
+
+@ROWS
+def test_every_sentence_can_be_read_aloud(language: str, name: str, reply: Reply) -> None:
+    message = reply["message"]
+    assert not set(message) & set("{}<>[]|_*#\n\t"), message
+    assert "None" not in message
+    assert "  " not in message
+    assert not re.search(r"\s[.,:?]|[.,:?]{2}|: \?|, \?|[.?] [a-zäöü]", message), message
+    assert message[0].isupper()
+    assert message[-1] in ".?"
+    assert not re.search(r"\d:\d|\d\.\d|\bUTC\b|T\d\d", message) or language.startswith("en"), message
+
+
+@ROWS
+def test_the_last_sentence_is_the_only_question(language: str, name: str, reply: Reply) -> None:
+    """What comes after a question drowns it."""
+    assert "?" not in reply["message"][:-1] or name == "asked too long ago", (language, reply["message"])
+
+
+@ROWS
+def test_every_status_is_a_documented_one(language: str, name: str, reply: Reply) -> None:
+    documented = re.findall(r"^\| `(\w+)` \|", VOICE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert reply["status"] in documented, (language, name)
+    assert list(reply)[:2] == ["status", "message"]
+
+
+@ROWS
+def test_nobody_is_named_and_no_service_either(language: str, name: str, reply: Reply) -> None:
+    """Who rings from somebody's telephone hears when, and of a move with whom."""
+    text = str(reply)
+    assert "Schuster" not in text
+    assert "Herrenhaarschnitt" not in text
+    if not re.search(r"moved|taken|time", name):
+        assert "Fabian" not in text, language
+
+
+def test_spoken_of_changes_holds_every_sentence() -> None:
+    lines = [
+        "Every sentence about own appointments. Written by test_change_replies.py; read it aloud when it changes.",
+        "",
+    ]
+    for language, name, reply in TABLE:
+        lines += [f"{language} | {name} | {reply['status']}", f"    {reply['message']}"]
+        lines += [f"    - {each['spoken']}" for each in reply.get("offers", [])]
+    text = "\n".join(lines) + "\n"
+    if os.environ.get("APPROVE"):
+        SPOKEN.write_text(text, encoding="utf-8")
+    assert SPOKEN.read_text(encoding="utf-8") == text
+
+
+# Incident I2, word for word
+
+I2 = {
+    "move: temporary": (
+        "temporary_error",
+        "Die Terminverwaltung ist vorübergehend nicht erreichbar. Bitte versuchen Sie es in wenigen Minuten erneut "
+        "oder rufen Sie uns direkt an.",
+    ),
+    "move: not found": (
+        "not_found",
+        "Dieser Termin kann leider nicht online umgebucht werden. Bitte rufen Sie uns direkt an.",
+    ),
+    "move: error": ("error", "Der Termin konnte nicht umgebucht werden. Bitte versuchen Sie es später erneut."),
+}
+
+
+@pytest.mark.parametrize("name", list(I2))
+def test_i2_each_failure_has_its_own_words(name: str) -> None:
+    reply = german(name)
+    assert (reply["status"], reply["message"]) == I2[name]
+
+
+# What comes along for the agent
+
+
+def test_a_question_that_needs_a_yes_brings_its_token() -> None:
+    for name in ("shall I move it", "shall I cancel it"):
+        reply = german(name)
+        assert (reply["missing"], reply["confirmation_token"]) == ("confirmation", "t1")
+        assert "can_be_kept_for_later" not in reply
+
+
+def test_only_what_may_be_kept_says_so_and_asks() -> None:
+    for name, (_, outcome) in CHANGED.items():
+        if isinstance(outcome, c.NotChanged):
+            reply = german(name)
+            kept = outcome.token is not None
+            assert ("can_be_kept_for_later" in reply, "confirmation_token" in reply) == (kept, kept)
+            assert reply["message"].endswith("?") is (kept or bool(outcome.offers)), name
+
+
+def test_open_is_said_with_the_message_that_follows() -> None:
+    for name, (_, outcome) in CHANGED.items():
+        if isinstance(outcome, c.NotChanged) and outcome.open:
+            assert "bekommen" in german(name)["message"], name
+            assert "Nachricht" in german(name)["message"], name
+
+
+def test_where_it_stays_is_said_where_it_stays() -> None:
+    for name in ("move: taken, three instead", "move: too late", "cancel: too late", "kept: move", "kept: cancel"):
+        assert "am Mittwoch, 15. Oktober, um 9 Uhr" in german(name)["message"], name
+
+
+def test_a_rate_limit_is_given_in_whole_seconds() -> None:
+    assert german("move: temporary, in a minute")["retry_after_seconds"] == 42
+
+
+def test_no_more_than_a_listener_can_take_in_is_read_out() -> None:
+    reply = german("found seven")
+    assert len(reply["appointments"]) == 5
+    assert reply["message"].count("Oktober") == 5
+
+
+def test_an_open_change_of_the_other_kind_is_named_as_what_it_is() -> None:
+    reply = ChangeSpeaker(TENANT).changed(CANCEL, not_changed(MOVE, F.PENDING, open=True))
+    assert "verschoben" in reply["message"]
+    assert "storniert" not in reply["message"]
+
+
+def test_a_person_who_must_help_is_offered() -> None:
+    for reply in (german("found, number withheld"), german("a person must move it"), german("a person must cancel it")):
+        assert (reply["status"], reply["callback"]) == ("not_allowed", True)
+
+
+def test_times_are_the_salons_with_their_offset() -> None:
+    assert german("found one")["appointments"] == ["2025-10-15T09:00+02:00"]
+    assert german("cancelled")["start"] == "2025-10-15T09:00+02:00"
+    assert NINE.start.tzinfo is not None
+    assert TODAY.isoweekday() == 6
