@@ -40,12 +40,12 @@ def main() -> int:
     with live_salon() as live:
         measured = {turn: _measure(live, turn) for turn in TURNS}
         one_answer = statistics.median(_one_answer(live) for _ in range(ROUNDS))
-    print(f"{'turn':21}{'Cal.com':24}{'table':54}turn / one answer of Cal.com ({one_answer * 1000:.0f} ms)")
+    print(f"{'turn':21}{'Cal.com':24}{'table':66}turn / one answer of Cal.com ({one_answer * 1000:.0f} ms)")
     for turn, each in measured.items():
         calcom = ", ".join(f"{count} {KINDS.get(kind, kind)}" for kind, count in each.calcom.items()) or "-"
         kinds = ", ".join(f"{count} {kind}" for kind, count in each.table.items())
         ratio = statistics.median(each.seconds) / one_answer
-        print(f"{turn.name:21}{calcom:24}{f'{each.table.total()}: {kinds}':54}{ratio:5.2f}")
+        print(f"{turn.name:21}{calcom:24}{f'{each.table.total()}: {kinds}':66}{ratio:5.2f}")
     problems = [f"{turn.name}: {problem}" for turn, each in measured.items() for problem in each.problems]
     for problem in problems:
         print(f"OVER BUDGET  {problem}")

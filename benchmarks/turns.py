@@ -6,20 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time
 
+from bookend.application.change_outcomes import CancelledNow, ChangeOutcome, Confirm, FindOutcome, Found, Moved
+from bookend.application.find_appointments import find_appointments
 from bookend.application.outcomes import Booked, BookOutcome, CheckOutcome, Offers, SlotTaken
+from bookend.domain.appointment import ChangeKind
 from sandbox.calcom.control import force_booking
 from sandbox.calcom.models import Attendee
 from sandbox.calcom.world import NewBooking
 from tests.races.live import Caller, LiveSalon
 
 FABIANS_HAIRCUT = 3672814
-AT = "10:00"
+AT, LATER = "10:00", "11:00"
+NAME = "Hans Schuster"
 
 SLOTS = "GET /v2/slots"
 CREATE = "POST /v2/bookings"
-KINDS = {SLOTS: "slots", CREATE: "create"}
+MOVE = "POST /v2/bookings/{uid}/reschedule"
+CANCEL = "POST /v2/bookings/{uid}/cancel"
+KINDS = {SLOTS: "slots", CREATE: "create", MOVE: "reschedule", CANCEL: "cancel"}
 
-Run = Callable[[], CheckOutcome | BookOutcome]
+Run = Callable[[], CheckOutcome | BookOutcome | FindOutcome | ChangeOutcome]
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,42 @@ def _repeat(live: LiveSalon) -> Run:
     return run
 
 
+def _stands(live: LiveSalon) -> Caller:
+    """Another call of somebody who has an appointment."""
+    phone = _caller(live)
+    phone.book(_day(live), AT, staff="Fabian", name=NAME)
+    phone.hang_up()
+    return live.phone("call_2", caller="+491701234567", branch="mitte")
+
+
+def _find(live: LiveSalon) -> Run:
+    phone = _stands(live)
+    return lambda: find_appointments(phone.turn(phone.read_s))
+
+
+def _change(live: LiveSalon, kind: ChangeKind) -> tuple[Caller, Callable[[], ChangeOutcome]]:
+    """Who changes, and the first step: the appointment and, of a move, the new time are named."""
+    phone = _stands(live)
+    to = {"new_time": LATER} if kind is ChangeKind.MOVE else {}
+    return phone, lambda: phone.change(kind, name=NAME, date=_day(live), **to)
+
+
+def _asked(kind: ChangeKind) -> Callable[[LiveSalon], Run]:
+    return lambda live: _change(live, kind)[1]
+
+
+def _confirmed(kind: ChangeKind) -> Callable[[LiveSalon], Run]:
+    """The second step: the caller has said yes."""
+
+    def prepare(live: LiveSalon) -> Run:
+        phone, ask = _change(live, kind)
+        question = ask()
+        token = question.token if isinstance(question, Confirm) else None
+        return lambda: phone.change(kind, token=token)
+
+    return prepare
+
+
 TURNS = (
     # At the table: what is kept of Cal.com's answers, the ledger, the holds; then one update a stylist that was asked.
     Turn("check, one stylist", Budget({SLOTS: 1}, table=4), _check_one, Offers),
@@ -102,4 +144,10 @@ TURNS = (
     Turn("book, not offered", Budget({SLOTS: 1, CREATE: 1}, table=4), _book_unoffered, Booked),
     Turn("book, refused", Budget({SLOTS: 1, CREATE: 1}, table=5), _book_refused, SlotTaken),
     Turn("book, once more", Budget({}, table=3), _repeat, Booked),
+    # Whose they are is asked of an index, then of the appointments; a try is counted before anything is compared.
+    Turn("find", Budget({}, table=2), _find, Found),
+    Turn("move, asked", Budget({SLOTS: 1}, table=6), _asked(ChangeKind.MOVE), Confirm),
+    Turn("move, confirmed", Budget({MOVE: 1}, table=5), _confirmed(ChangeKind.MOVE), Moved),
+    Turn("cancel, asked", Budget({}, table=4), _asked(ChangeKind.CANCEL), Confirm),
+    Turn("cancel, confirmed", Budget({CANCEL: 1}, table=4), _confirmed(ChangeKind.CANCEL), CancelledNow),
 )

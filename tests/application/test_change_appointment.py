@@ -1003,7 +1003,7 @@ class TestKeptForLater:
         assert kept == KeptForLater(kind, Slot.of(TEN, 30), salon.clock.now() + KEEP, date(2025, 10, 25))
         reply = said(phone, kind, kept)
         assert reply["status"] == "pending"
-        assert "spätestens am Samstag, 25. Oktober, um 22 Uhr 18" in reply["message"]
+        assert "spätestens am Samstag, 25. Oktober, um 22 Uhr 20" in reply["message"]
         assert len(salon.calendar.asked) == asked, "it is left to others"
         change = only(salon).change
         assert change is not None
@@ -1036,6 +1036,7 @@ class TestKeptForLater:
         change = only(salon).change
         assert change is not None
         assert change.sent_at is not None, "it may have happened"
+        assert outcome.current is None
         sound(phone, outcome)
 
     @BOTH

@@ -109,7 +109,7 @@ def test_more_than_is_ordinary_is_refused_until_an_operator_says_how_much(
         status, lines = run(capsys, *options)
         assert status == cli.FAILED
         assert sum(line.endswith("not done: blast limit") for line in lines) == MOST_DESTRUCTIVE + 1
-        assert [line for line in lines if not line.startswith("{")][0].startswith("STOPPED (blast_limit): ")
+        assert next(line for line in lines if not line.startswith("{")).startswith("STOPPED (blast_limit): ")
         assert world.table() == before
     assert [each.kind for each in world.alerts.raised] == [alerts.BLAST_LIMIT], "a dry run pages nobody"
     status, lines = run(capsys, "--apply", "--most-destructive", "6")
@@ -144,7 +144,7 @@ def test_a_calendar_that_does_not_answer_is_a_failure(capsys: pytest.CaptureFixt
     world.calendar.list_faults.append(lambda *_: KeyRejected("HTTP 401"))
     status, lines = run(capsys)
     assert status == cli.FAILED
-    assert [line for line in lines if not line.startswith("{")][0].startswith("STOPPED (calendar): ")
+    assert next(line for line in lines if not line.startswith("{")).startswith("STOPPED (calendar): ")
 
 
 def test_a_tenant_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,9 +85,8 @@ EXISTING = [
 
 
 @pytest.mark.parametrize("change", EXISTING)
-@pytest.mark.parametrize("after_unknown", [False, True])
-def test_a_booking_without_our_operation_is_somebody_elses(change: dict[str, Any], after_unknown: bool) -> None:
-    judgement = judge(Answered(replace(BOOKING, **change)), OURS, now=NOW, after_unknown=after_unknown)
+def test_a_booking_without_our_operation_is_somebody_elses(change: dict[str, Any]) -> None:
+    judgement = judge(Answered(replace(BOOKING, **change)), OURS, now=NOW)
     assert judgement.verdict is Verdict.EXISTING
 
 
@@ -125,9 +124,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("change", "name"), WRONG)
-@pytest.mark.parametrize("after_unknown", [False, True])
-def test_our_booking_with_a_difference_is_wrong(change: dict[str, Any], name: str, after_unknown: bool) -> None:
-    judgement = judge(Answered(replace(BOOKING, **change)), OURS, now=NOW, after_unknown=after_unknown)
+def test_our_booking_with_a_difference_is_wrong(change: dict[str, Any], name: str) -> None:
+    judgement = judge(Answered(replace(BOOKING, **change)), OURS, now=NOW)
     assert (judgement.verdict, judgement.why) == (Verdict.WRONG, f"differs in {name}")
 
 
@@ -148,10 +146,9 @@ STILL_OK = [
 
 
 @pytest.mark.parametrize("change", STILL_OK)
-@pytest.mark.parametrize("after_unknown", [False, True])
-def test_what_makes_no_difference(change: dict[str, Any], after_unknown: bool) -> None:
+def test_what_makes_no_difference(change: dict[str, Any]) -> None:
     booking = replace(BOOKING, **change)
-    assert judge(Answered(booking), OURS, now=NOW, after_unknown=after_unknown).verdict is Verdict.OK
+    assert judge(Answered(booking), OURS, now=NOW).verdict is Verdict.OK
 
 
 def test_freshness_is_measured_from_sending_to_answering() -> None:
@@ -168,6 +165,8 @@ OF_REFUSAL = {
     Refusal.PAST: Verdict.REFUSED,
     Refusal.OUT_OF_BOUNDS: Verdict.REFUSED,
     Refusal.LIMIT: Verdict.REFUSED,
+    Refusal.GONE: Verdict.REFUSED,
+    Refusal.NOT_ALLOWED: Verdict.REFUSED,
     Refusal.INVALID: Verdict.REFUSED,
 }
 OTHERS: list[tuple[CreateAnswer, Verdict]] = [
@@ -189,21 +188,15 @@ def test_answers_without_a_booking(answer: CreateAnswer, verdict: Verdict) -> No
     assert judge(answer, OURS, now=NOW).verdict is verdict
 
 
-@pytest.mark.parametrize("answer", [answer for answer, _ in OTHERS], ids=lambda value: str(value)[:40])
-def test_after_an_unknown_outcome_no_refusal_proves_anything(answer: CreateAnswer) -> None:
-    assert judge(answer, OURS, now=NOW, after_unknown=True).verdict is Verdict.UNKNOWN
-
-
 @pytest.mark.parametrize("why", Refusal)
 def test_a_refusal_is_named_by_our_word(why: Refusal) -> None:
     assert judge(Refused(why, "User either already has booking"), OURS, now=NOW).why == why.value
 
 
-@pytest.mark.parametrize("after_unknown", [False, True])
 @pytest.mark.parametrize("kind", [Unclear, NotSent, KeyRejected, NotThere, lambda text: Refused(Refusal.INVALID, text)])
-def test_the_reason_never_repeats_what_cal_com_wrote(kind: Any, after_unknown: bool) -> None:
+def test_the_reason_never_repeats_what_cal_com_wrote(kind: Any) -> None:
     """It becomes a log line and an alert; a whole answer names people."""
-    judgement = judge(kind('HTTP 500 {"name":"Hansi Sputer"}'), OURS, now=NOW, after_unknown=after_unknown)
+    judgement = judge(kind('HTTP 500 {"name":"Hansi Sputer"}'), OURS, now=NOW)
     assert "Sputer" not in judgement.why
 
 

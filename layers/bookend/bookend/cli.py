@@ -154,7 +154,7 @@ def _reconcile(options: argparse.Namespace) -> int:
 
 
 def table_of(report: Report) -> list[str]:
-    """Why it stopped, if it did; what was found, a line each: class, repair, booking, appointment, why, what was done."""
+    """Why it stopped, if it did; then a line for each difference: class, repair, booking, appointment, why, done."""
     heads = ("difference", "repair", "booking", "appointment", "why", "done")
     rows = [(f.drift.value, f.repair, f.booking, f.appointment, f.why, f.done) for f in report.findings]
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]

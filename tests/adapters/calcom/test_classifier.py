@@ -236,14 +236,6 @@ def test_response(row: Row) -> None:
     assert len(exchange.sent) == 1
 
 
-@pytest.mark.parametrize("row", ROWS, ids=named)
-def test_response_after_an_unknown_outcome(row: Row) -> None:
-    """A booking is still judged by what it is; nothing else proves anything."""
-    answer = answering(row.status, row.content, row.headers).calendar.book(REQUEST, deadline=within())
-    verdict = row.verdict if row.kind is Answered else Verdict.UNKNOWN
-    assert judge(answer, EXPECTED, now=NOW, after_unknown=True).verdict is verdict
-
-
 @pytest.mark.parametrize("row", [row for row in ROWS if row.kind is not Answered], ids=named)
 def test_the_whole_answer_is_kept_for_operators(row: Row) -> None:
     """A cut-off message made eight errors unreadable (incident I5)."""
@@ -259,10 +251,9 @@ def test_a_very_long_message_is_kept_whole() -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.kind is not Answered], ids=named)
-@pytest.mark.parametrize("after_unknown", [False, True])
-def test_the_judgement_has_no_word_of_the_answer(row: Row, after_unknown: bool) -> None:
+def test_the_judgement_has_no_word_of_the_answer(row: Row) -> None:
     answer = answering(row.status, row.content, row.headers).calendar.book(REQUEST, deadline=within())
-    why = judge(answer, EXPECTED, now=NOW, after_unknown=after_unknown).why
+    why = judge(answer, EXPECTED, now=NOW).why
     assert not any(canary in why for canary in CANARIES)
     assert len(why) < 80
 
@@ -318,7 +309,6 @@ def test_exception(name: str) -> None:
     assert answer == (NotSent(name) if name in NEVER_LEFT else Unclear(name))
     verdict = Verdict.NOT_SENT if name in NEVER_LEFT else Verdict.UNKNOWN
     assert judge(answer, EXPECTED, now=NOW).verdict is verdict
-    assert judge(answer, EXPECTED, now=NOW, after_unknown=True).verdict is Verdict.UNKNOWN
     (facts,) = exchange.facts
     assert (facts["operation"], facts["status"], facts["error"]) == ("create", 0, name)
 

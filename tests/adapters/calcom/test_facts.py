@@ -110,11 +110,15 @@ OTHERS: dict[str, Any] = {"host": 9, "event_type": 9, "attendees": (), "status":
         ),
     ],
 )
-@pytest.mark.parametrize("after_unknown", [False, True])
-def test_all_that_a_judgement_says_is_there(log: Log, answer: Any, after_unknown: bool) -> None:
-    why = judge(answer, EXPECTED, now=NOW, after_unknown=after_unknown).why
+def test_all_that_a_judgement_says_is_there(log: Log, answer: Any) -> None:
+    why = judge(answer, EXPECTED, now=NOW).why
     if why != "ours, as asked":  # that raises no alert
         assert logged(log, {"why": why}) == {"why": why}
+
+
+def test_so_is_what_a_move_says_that_was_sent_twice(log: Log) -> None:
+    why = "refused after an unknown outcome of the same operation"
+    assert logged(log, {"why": why}) == {"why": why}
 
 
 def test_nobody_is_in_the_line_of_an_exchange(log: Log) -> None:

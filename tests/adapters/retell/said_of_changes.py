@@ -85,6 +85,7 @@ CHANGED: dict[str, tuple[ChangeKind, c.ChangeOutcome]] = {
     "move: not a time": (MOVE, o.NotATime()),
     "move: past": (MOVE, o.PastTime(TODAY)),
     "kept: move": (MOVE, c.KeptForLater(MOVE, NINE, NOW + timedelta(hours=2), TODAY)),
+    "kept: move, perhaps done": (MOVE, c.KeptForLater(MOVE, None, NOW + timedelta(hours=2), TODAY)),
     "kept: cancel": (CANCEL, c.KeptForLater(CANCEL, NINE, NOW + timedelta(hours=2), TODAY)),
     "move: temporary": (MOVE, not_changed(MOVE, F.TEMPORARY)),
     "move: temporary, may be kept": (MOVE, not_changed(MOVE, F.TEMPORARY, token="t1")),

@@ -130,10 +130,21 @@ def test_the_last_sentence_is_the_only_question(language: str, name: str, reply:
     assert "?" not in reply["message"][:-1] or name == "asked too long ago", (language, reply["message"])
 
 
+def documented() -> str:
+    """What voice.md says of moving and cancelling."""
+    (section,) = (each for each in VOICE.read_text(encoding="utf-8").split("\n## ") if each.startswith("Moving"))
+    return section
+
+
+def test_every_documented_status_is_given() -> None:
+    cells = re.findall(r"^\|((?: ?`\w+`,?)+)", documented(), re.MULTILINE)
+    rows = {word for cell in cells for word in re.findall(r"`(\w+)`", cell)}
+    assert rows | {"not_allowed"} == {reply["status"] for _, _, reply in TABLE}
+
+
 @ROWS
 def test_every_status_is_a_documented_one(language: str, name: str, reply: Reply) -> None:
-    documented = re.findall(r"^\| `(\w+)` \|", VOICE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert reply["status"] in documented, (language, name)
+    assert f"`{reply['status']}`" in documented(), (language, name)
     assert list(reply)[:2] == ["status", "message"]
 
 
@@ -166,8 +177,10 @@ def test_spoken_of_changes_holds_every_sentence() -> None:
 I2 = {
     "move: temporary": (
         "temporary_error",
-        "Die Terminverwaltung ist vorübergehend nicht erreichbar. Bitte versuchen Sie es in wenigen Minuten erneut "
-        "oder rufen Sie uns direkt an.",
+        (
+            "Die Terminverwaltung ist vorübergehend nicht erreichbar. Bitte versuchen Sie es in wenigen Minuten erneut "
+            "oder rufen Sie uns direkt an."
+        ),
     ),
     "move: not found": (
         "not_found",
@@ -214,6 +227,10 @@ def test_where_it_stays_is_said_where_it_stays() -> None:
         assert "am Mittwoch, 15. Oktober, um 9 Uhr" in german(name)["message"], name
 
 
+def test_of_what_may_have_been_done_it_is_not_said_where_it_stays() -> None:
+    assert "bleibt" not in german("kept: move, perhaps done")["message"]
+
+
 def test_a_rate_limit_is_given_in_whole_seconds() -> None:
     assert german("move: temporary, in a minute")["retry_after_seconds"] == 42
 
@@ -222,6 +239,11 @@ def test_no_more_than_a_listener_can_take_in_is_read_out() -> None:
     reply = german("found seven")
     assert len(reply["appointments"]) == 5
     assert reply["message"].count("Oktober") == 5
+
+
+def test_several_are_all_there_and_no_choice() -> None:
+    assert "um 17 Uhr und am Mittwoch" in german("found two")["message"]
+    assert "oder am Mittwoch, 15. Oktober, um 15 Uhr" in german("which of two")["message"]
 
 
 def test_an_open_change_of_the_other_kind_is_named_as_what_it_is() -> None:

@@ -29,8 +29,6 @@ from tests.support.salon import Salon
         ("collect_appointment", "book_appointment"),
         ("list_services", "list_services"),
         ("Check_Availability", "check_availability"),
-        ("reschedule_appointment", None),
-        ("cancel_appointment", None),
         ("check", None),
         ("check_availability_v", None),
         ("check_availability_vx", None),

@@ -305,7 +305,14 @@ def keep_for_later(
     if not noted:
         return _now_stands(turn, appointment, change.op, change.kind) or AskedTooLongAgo(change.kind)
     _soon(turn, appointment)
-    return KeptForLater(change.kind, appointment.slot, last, turn.today())
+    return _kept(turn, appointment, last)
+
+
+def _kept(turn: Turn, appointment: Appointment, until: datetime) -> KeptForLater:
+    """Where it stands is said only of what surely was not sent: of the rest nobody knows."""
+    change = _change_of(appointment)
+    current = appointment.slot if change.sent_at is None else None
+    return KeptForLater(change.kind, current, until, turn.today())
 
 
 def _soon(turn: Turn, appointment: Appointment) -> None:
@@ -348,7 +355,7 @@ def under_way(turn: Turn, appointment: Appointment) -> ChangeOutcome:
     """That a change is in flight; noted before it is said, so that whoever ends it sends the message."""
     change = _change_of(appointment)
     if change.keep_until is not None:
-        return KeptForLater(change.kind, appointment.slot, change.keep_until, turn.today())
+        return _kept(turn, appointment, change.keep_until)
     if change.told is not Told.PENDING and not turn.changes.leave_open(
         turn.tenant.id,
         appointment,

@@ -121,10 +121,13 @@ class NotChanged:
 
 @dataclass(frozen=True, slots=True)
 class KeptForLater:
-    """It is done as soon as Cal.com is back, until this instant at the latest; a message tells either way."""
+    """It is done as soon as Cal.com is back, until this instant at the latest; a message tells either way.
+
+    `current` is where it stands until then; None: it may have been done already.
+    """
 
     kind: ChangeKind
-    current: Slot
+    current: Slot | None
     until: datetime
     today: date
 

@@ -248,7 +248,7 @@ def _uids(appointments: Iterable[Appointment]) -> list[str]:
 
 
 def _look_for(at_work: Invocation, uid: str, query: ListQuery) -> None:
-    """What we have and the list did not show: Cal.com is asked for it by its uid; where that shows it, a second time."""
+    """What we have and the list did not show: Cal.com is asked for it by its uid; where it shows it, a second time."""
     with at_work.spared(uid):
         work = at_work.one()
         seen = work.calendar.booking(uid, deadline=work.deadline)

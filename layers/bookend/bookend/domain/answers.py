@@ -159,17 +159,14 @@ class Judgement:
     why: str
 
 
-def judge(answer: CreateAnswer, expected: Expected, *, now: datetime, after_unknown: bool = False) -> Judgement:
-    """Class an answer to "create a booking".
+def judge(answer: CreateAnswer, expected: Expected, *, now: datetime) -> Judgement:
+    """Class the answer to the one "create a booking" of an operation that may have left.
 
-    `after_unknown`: an earlier try of the same operation may have taken effect. Then a refusal proves nothing: our own
-    first try may be what is in the way.
+    None is sent after an unclear one: a refusal would then prove nothing, since our own first try may be in the way.
     """
     match answer:
         case Answered(booking):
             return _judge_booking(booking, expected, now)
-        case Refused() | NotSent() | KeyRejected() | NotThere() if after_unknown:
-            return Judgement(Verdict.UNKNOWN, "refused after an unknown outcome of the same operation")
         case Refused(why, _):
             taken = why in {Refusal.HOST_BUSY, Refusal.CONFLICT}
             return Judgement(Verdict.REJECT if taken else Verdict.REFUSED, why.value)

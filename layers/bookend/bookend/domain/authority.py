@@ -21,7 +21,7 @@ MOST_CHANGES_PER_DAY = 5
 """Per number; beyond each a person must help."""
 CONFIRM_WITHIN = timedelta(minutes=5)
 """How long a question "shall I?" waits for its yes."""
-_MOST_WORDS_BEYOND = 2
+_MOST_WORDS_BEYOND = 1
 """Words a spoken name may have beyond the one on record: a list of common names is no name."""
 _SMALL_WORDS = frozenset(
     {"al", "bin", "da", "de", "del", "den", "der", "di", "do", "dos", "du", "el", "la", "le"}

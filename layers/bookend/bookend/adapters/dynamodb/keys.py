@@ -117,7 +117,7 @@ def tenant_config(tenant: str) -> Key:
 
 
 def route(kind: str, value: str) -> Key:
-    """Which tenant an agent, a dialled number or a Cal.com user belongs to; asked across tenants, so not tenant first."""
+    """Which tenant an agent, a number or a Cal.com user belongs to; asked across tenants, so not tenant first."""
     return _key(f"ROUTE#{kind}#{value}", GUARD)
 
 

@@ -64,7 +64,7 @@ DE: Mapping[str, str] = {
     "move_too_far": "So weit im Voraus kann ich den Termin nicht verschieben. Möglich ist es bis {last}.",
     "moved_too_often": "Dieser Termin kann leider nicht noch einmal verschoben werden.",
     "perhaps_done": "Ob es doch noch geklappt hat, steht noch nicht fest; dazu bekommen Sie eine Nachricht.",
-    "keep_it": "Soll ich das für Sie erledigen, sobald sie wieder erreichbar ist?",
+    "keep_it": "Soll ich das für Sie erledigen, sobald die Terminverwaltung wieder erreichbar ist?",
     "kept_move": (
         "Ich habe es notiert: Sobald die Terminverwaltung wieder erreichbar ist, wird Ihr Termin verschoben, "
         "wenn die Zeit dann noch frei ist. Ob es geklappt hat, erfahren Sie durch eine Nachricht, spätestens {until}."
@@ -119,12 +119,12 @@ EN: Mapping[str, str] = {
         "Whether your appointment has been cancelled is still open: the booking system has not confirmed it yet. "
         "You will get a message within a few minutes."
     ),
-    "too_late": "I'm sorry, it is too late for that: it was possible until {until}.",
+    "too_late": "I'm sorry, it is too late for that: the last possible time was {until}.",
     "move_too_soon": "I'm sorry, that is too soon to move the appointment to. The earliest possible time is {time}.",
     "move_too_far": "I'm sorry, I cannot move the appointment that far ahead. It is possible until {last}.",
     "moved_too_often": "I'm sorry, this appointment cannot be moved again.",
     "perhaps_done": "Whether it has worked after all is not certain yet; you will get a message about it.",
-    "keep_it": "Shall I do it for you as soon as it is available again?",
+    "keep_it": "Shall I do it for you as soon as the booking system is available again?",
     "kept_move": (
         "I have noted it: as soon as the booking system is available again, your appointment will be moved, "
         "if the time is still free then. A message will tell you whether it has worked, {until} at the latest."

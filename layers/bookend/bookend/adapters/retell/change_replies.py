@@ -47,7 +47,7 @@ class ChangeSpeaker(Speaker):
             case Found(slots, today):
                 said = slots[:_MOST_SAID]
                 key = ("found_none", "found_one")[len(said)] if len(said) < 2 else "found_many"
-                sentence = self._say(key, times=self._listed_times(said, today) if said else "")
+                sentence = self._say(key, times=self._one_after_another(said, today) if said else "")
                 return self._reply("ok", sentence, appointments=[self._local(each.start) for each in said])
             case other:
                 assert_never(other)
@@ -78,7 +78,7 @@ class ChangeSpeaker(Speaker):
             case HasOneThere(slot, today):
                 return self._reply("already_booked", self._say("has_one", time=self._dated(slot.start, today)))
             case Moved(new, staff, today):
-                sentence = self._say("moved", time=self._dated(new.start, today), staff=self._tenant.member(staff).name)
+                sentence = self._say("moved", time=self._dated(new.start, today), staff=self._name_of(staff))
                 return self._reply("moved", sentence, start=self._local(new.start))
             case CancelledNow(slot, today):
                 sentence = self._say("cancelled", time=self._dated(slot.start, today))
@@ -86,9 +86,10 @@ class ChangeSpeaker(Speaker):
             case NotChanged():
                 return self._not_changed(outcome)
             case KeptForLater(_, current, until, today):
-                sentence = self._say(f"kept_{outcome.kind.value}", until=self._dated(until, today))
-                stays = self._say("until_then", current=self._dated(current.start, today))
-                return self._reply("pending", f"{sentence} {stays}", until=self._local(until))
+                sentence = self._say(f"kept_{outcome.kind.value}", until=self._dated(rounded_up(until), today))
+                if current is not None:
+                    sentence += " " + self._say("until_then", current=self._dated(current.start, today))
+                return self._reply("pending", sentence, until=self._local(until))
             case NeedInfo(missing, known):
                 return self._question(missing, known)
             case NotATime() | PastTime() | SkippedTime() | TwiceTime() | TooFarAhead():
@@ -153,6 +154,11 @@ class ChangeSpeaker(Speaker):
                 return self._say(f"{FUNCTION[outcome.kind]}.policy")
             case other:
                 assert_never(other)
+
+    def _one_after_another(self, slots: Iterable[Slot], today: date) -> str:
+        """All of them, and not a choice."""
+        *others, last = [self._dated(each.start, today) for each in slots]
+        return f"{', '.join(others)} {self._sentences['and']} {last}" if others else last
 
     def _listed_times(self, slots: Iterable[Slot], today: date) -> str:
         return join_options([self._dated(each.start, today) for each in slots], self._language)

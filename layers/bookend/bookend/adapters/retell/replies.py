@@ -96,7 +96,7 @@ class Speaker:
                     "booked",
                     service=booked.name if booked else appointment.service,
                     time=self._dated(appointment.slot.start, today),
-                    staff=self._tenant.member(appointment.staff).name,
+                    staff=self._name_of(appointment.staff),
                 )
                 return self._reply("booked", sentence, start=self._local(appointment.slot.start))
             case SlotTaken():
@@ -277,6 +277,10 @@ class Speaker:
 
     def _local(self, instant: datetime) -> str:
         return instant.astimezone(self._tenant.zone).isoformat(timespec="minutes")
+
+    def _name_of(self, staff: str) -> str:
+        """The stylist's name; the salon's, where they work at another branch or no longer: others may have moved it."""
+        return next((each.name for each in self._tenant.staff if each.id == staff), self._tenant.name)
 
     def _callback(self) -> str:
         return self._tenant.callback.get(self._language) or self._sentences["callback"]
