@@ -149,8 +149,8 @@ class TestNames:
         assert is_named(known, said)
 
     def test_a_name_of_one_word_is_not_guessed_by_a_list(self) -> None:
-        assert is_named("Hans Peter Schuster", "Schuster")
-        assert not is_named("Müller Schmidt Meier Schuster", "Schuster")
+        assert is_named("Hans Schuster", "Schuster")
+        assert not is_named("Müller Schmidt Schuster", "Schuster")
 
     def test_in_another_script_only_the_very_same_fits(self) -> None:
         assert is_named("山田", "山田")

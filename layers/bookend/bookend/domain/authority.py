@@ -21,8 +21,8 @@ MOST_CHANGES_PER_DAY = 5
 """Per number; beyond each a person must help."""
 CONFIRM_WITHIN = timedelta(minutes=5)
 """How long a question "shall I?" waits for its yes."""
-_MOST_WORDS_BEYOND = 1
-"""Words a spoken name may have beyond the one on record: a list of common names is no name."""
+_MOST_WORDS_BEYOND = 2
+"""Words a spoken name may have beyond the one on record, and never more than that has: a list is no name."""
 _SMALL_WORDS = frozenset(
     {"al", "bin", "da", "de", "del", "den", "der", "di", "do", "dos", "du", "el", "la", "le"}
     | {"of", "ten", "ter", "the", "und", "van", "vom", "von", "zu", "zum", "zur"}
@@ -75,4 +75,4 @@ def is_named(said: str, on_record: str) -> bool:
     telling = any(len(word) > 1 and word not in _SMALL_WORDS for word in set(words) & set(known))
     if not telling and words != known:
         return False
-    return may_be_one_person(said, on_record) and len(words) <= len(known) + _MOST_WORDS_BEYOND
+    return may_be_one_person(said, on_record) and len(words) <= len(known) + min(len(known), _MOST_WORDS_BEYOND)
