@@ -93,7 +93,8 @@ def openings(
     """Every start Cal.com lists that our own ledger leaves free, one per instant, earliest first.
 
     Where several stylists are free, the one with the least on that day serves; equal ones in the order of `starts`,
-    which is the configuration's. `ignoring` names the caller's own holds, `moving` the appointment that is to be moved there. A start whose day was not read is left out.
+    which is the configuration's. `ignoring` names the caller's own holds, `moving` the appointment that is to be moved
+    there. A start whose day was not read is left out.
     """
     rank = {staff: position for position, staff in enumerate(starts)}
     best: dict[datetime, tuple[int, int, Opening]] = {}

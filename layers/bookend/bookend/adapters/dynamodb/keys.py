@@ -1,4 +1,4 @@
-"""Every key of the table, tenant first but for three. Nobody else writes "T#": a key cannot be made without a tenant."""
+"""Every key of the table, tenant first but for a few. Nobody else writes "T#": no key is made without a tenant."""
 
 from __future__ import annotations
 

@@ -149,5 +149,5 @@ class Changes(Protocol):
         audit: Audit | None,
         now: datetime,
     ) -> bool:
-        """It stands where it stood. False if the change has ended, or a message is owed of it that this would not send."""
+        """It stands where it stood. False if the change has ended, or owes a message that this would not send."""
         ...

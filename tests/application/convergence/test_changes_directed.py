@@ -1,0 +1,147 @@
+"""Changes that meet what others do at Cal.com, one story each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bookend.application.change_appointment import ChangeAppointment, change_appointment
+from bookend.application.change_outcomes import ChangeOutcome, Confirm, KeptForLater, Moved, NotChanged
+from bookend.application.deadline import WRITE_TURN_S
+from bookend.application.outcomes import Booked
+from bookend.domain.answers import NotSent, Unclear
+from bookend.domain.appointment import Appointment, AppointmentState, ChangeKind
+from bookend.domain.failures import FailureClass
+from tests.application.convergence.world import DAY, TEN, Layer, World
+
+NEW = TEN + timedelta(minutes=15)
+ELSEWHERE = TEN + timedelta(hours=2)
+
+
+class Told:
+    """A salon in which Hans Schuster is booked at ten, and has been asked whether to move to a quarter past."""
+
+    def __init__(self, *layers: Layer, kind: ChangeKind = ChangeKind.MOVE) -> None:
+        self.world = World(*layers)
+        self.world.salon.open(DAY, first="09:00", last="14:00", every=15)
+        booked = self.world.phone().book(DAY, "10:00", staff="Fabian")
+        assert isinstance(booked, Booked)
+        self.name = booked.appointment.id
+        self.world.run(30)
+        self.kind = kind
+        asked = self.says(name="Hans Schuster", date=DAY, new_time="10:15")
+        assert isinstance(asked, Confirm)
+        self.token = asked.token
+        self.world.begin_schedules()
+
+    def says(self, **said: Any) -> ChangeOutcome:
+        command = ChangeAppointment(kind=self.kind, **said)
+        return change_appointment(command, self.world.phone("call_2").turn(WRITE_TURN_S))
+
+    def yes(self, *, keep: bool = False) -> ChangeOutcome:
+        return self.says(token=self.token, keep=keep)
+
+    @property
+    def uid(self) -> str:
+        """The booking it stands on."""
+        return self.appointment.segments[0].uid or ""
+
+    @property
+    def appointment(self) -> Appointment:
+        return self.world.look().appointments[self.name]
+
+    def texts(self) -> list[str]:
+        """Messages of changes."""
+        return [kind for _, kind in self.world.look().texts.values() if kind != "booked"]
+
+    def alerts(self) -> list[str]:
+        return [each.kind + each.facts.get("drift", "") for each in self.world.alerts.raised]
+
+
+def test_two_moves_of_one_booking_that_cal_com_took_both_are_found_by_a_run() -> None:
+    """Ours, and the salon's at the same moment: Cal.com made two live bookings of it (calcom-observed 1)."""
+    told = Told(Layer.RECONCILE)
+    calendar = told.world.calendar
+
+    def both(_calendar: Any, uid: str, start: Any) -> Any:
+        ours = calendar.make_move(uid, start)
+        theirs = calendar.move(uid, ELSEWHERE)
+        calendar.bookings[theirs.uid] = replace(theirs, status="accepted", rescheduled_to=None)
+        return ours
+
+    calendar.move_faults.append(both)
+    assert isinstance(told.yes(), Moved)
+    told.world.run(1800)
+    assert told.appointment.state is AppointmentState.CONFIRMED
+    assert sorted(each.start for each in calendar.accepted()) == [NEW, ELSEWHERE], "nobody's booking is taken away"
+    assert told.alerts().count("DriftFoundduplicate") == 1
+
+
+@pytest.mark.parametrize("layer", list(Layer), ids=lambda layer: layer.name.lower())
+def test_what_the_salon_does_meanwhile_makes_a_kept_wish_void_and_one_message_says_so(layer: Layer) -> None:
+    told = Told(layer)
+    told.world.calendar.move_faults.append(lambda *_: NotSent("circuit open", retry_after_s=60.0))
+    assert isinstance(told.yes(keep=True), KeptForLater)
+    told.world.calendar.move(told.uid, ELSEWHERE)
+    told.world.run(3600)
+    appointment = told.appointment
+    assert (appointment.state, appointment.slot.start) == (AppointmentState.CONFIRMED, ELSEWHERE)
+    assert [each.start for each in told.world.calendar.accepted()] == [ELSEWHERE]
+    assert told.texts().count("not_moved") == 1
+    assert "moved" not in [kind for op, (_, kind) in told.world.look().texts.items() if op != appointment.op]
+
+
+def test_a_wish_is_kept_no_longer_than_was_said() -> None:
+    told = Told(Layer.SWEEPER)
+    calendar = told.world.calendar
+    calendar.move_faults.extend([lambda *_: NotSent("circuit open", retry_after_s=60.0)] * 10_000)
+    outcome = told.yes(keep=True)
+    assert isinstance(outcome, KeptForLater)
+    told.world.run((outcome.until - told.world.clock.now()).total_seconds() - 60)
+    assert told.appointment.state is AppointmentState.MOVING
+    told.world.run(180)
+    assert told.appointment.state is AppointmentState.CONFIRMED
+    assert told.appointment.slot.start == TEN
+    assert told.texts() == ["not_moved"]
+
+
+def test_a_wish_whose_time_was_sold_by_others_ends_with_the_old_time() -> None:
+    """Our ledger keeps the time from our own callers; Cal.com's page does not know of it."""
+    told = Told(Layer.SWEEPER)
+    calendar = told.world.calendar
+    calendar.move_faults.append(lambda *_: NotSent("circuit open", retry_after_s=60.0))
+    assert isinstance(told.yes(keep=True), KeptForLater)
+    calendar.book_publicly(3672814, TEN + timedelta(minutes=30))
+    told.world.run(600)
+    assert told.appointment.slot.start == TEN
+    assert told.texts() == ["not_moved"]
+
+
+def test_without_consent_nothing_is_kept() -> None:
+    told = Told(Layer.SWEEPER)
+    calendar = told.world.calendar
+    calendar.move_faults.append(lambda *_: NotSent("circuit open", retry_after_s=60.0))
+    outcome = told.yes()
+    assert isinstance(outcome, NotChanged)
+    assert (outcome.failure, outcome.open) == (FailureClass.TEMPORARY, False)
+    told.world.run(7200)
+    assert told.appointment.slot.start == TEN
+    assert calendar.asked.count("reschedule") == 1
+    assert told.texts() == []
+
+
+def test_a_cancellation_is_repeated_until_it_is_done() -> None:
+    """Forward only: it is never undone by booking anew."""
+    told = Told(Layer.SWEEPER, kind=ChangeKind.CANCEL)
+    calendar = told.world.calendar
+    calendar.cancel_faults.extend([Unclear("ReadTimeout")] * 8)
+    outcome = told.yes()
+    assert isinstance(outcome, NotChanged)
+    assert outcome.open
+    told.world.run(3600)
+    assert told.appointment.state is AppointmentState.CANCELLED
+    assert not calendar.accepted()
+    assert told.texts() == ["cancelled"]
