@@ -102,6 +102,7 @@ def remembers_free_times(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was kept of Cal.com's free times outlives what changes them."""
     actions = running_module("bookend.adapters.dynamodb.actions").Actions
     monkeypatch.setattr(actions, "forget_slots_of", lambda *_: [])
+    monkeypatch.setattr(running_module("bookend.adapters.dynamodb.slots").DynamoSlotCache, "forget", lambda *_: None)
 
 
 def knows_no_tenants(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,9 @@ BOTH_NAMED = {"old_date": TUE, "old_time": TEN, "new_date": WED, "new_time": ELE
         pytest.param({"date": TUE, "new_time": ELEVEN}, (TUE, None, None, ELEVEN), id="new time alone"),
         pytest.param({"old_date": TUE, "new_time": ELEVEN}, (TUE, None, None, ELEVEN), id="no new date"),
         pytest.param({"old_date": TUE, "time": ELEVEN}, (TUE, None, None, ELEVEN), id="old date, and a time"),
+        pytest.param(
+            {"old_date": TUE, "new_date": WED, "time": ELEVEN}, (TUE, None, WED, ELEVEN), id="both dates, and a time"
+        ),
         pytest.param({"old_date": TUE, "date": WED}, (TUE, None, WED, None), id="old date, and a date"),
         pytest.param({"old_time": TEN, "time": ELEVEN, "date": TUE}, (TUE, TEN, None, ELEVEN), id="old time, and both"),
         pytest.param({"old_time": TEN, "date": TUE}, (TUE, TEN, None, None), id="old time, and a date"),

@@ -207,17 +207,18 @@ _KEEP = ("keep_for_later", "later_ok", "spaeter_erledigen")
 
 
 def change_command(kind: ChangeKind, args: Mapping[str, Any]) -> ChangeAppointment:
-    """The arguments as a wish to move or cancel. A bare date or time is the appointment's own, unless that is said."""
+    """The arguments as a wish to move or cancel.
+
+    A bare date or time is the appointment's own; of a move whose old date or time is named as such it is the new one.
+    """
     said = Arguments(args)
     old_date, old_time = said.first(*_OLD_DATE), said.first(*_OLD_TIME)
     new_date, new_time = said.first(*_NEW_DATE), said.first(*_NEW_TIME)
     bare_date, bare_time = said.first(*_DATE), said.first(*_TIME)
-    moves = kind is ChangeKind.MOVE
-    if moves and new_date is None and new_time is None and (old_date is not None or old_time is not None):
-        new_date = bare_date if old_date is not None else None
-        new_time = bare_time if old_time is not None or old_date is not None else None
-        bare_date = None if new_date is not None else bare_date
-        bare_time = None if new_time is not None else bare_time
+    if kind is ChangeKind.MOVE and (old_date is not None or old_time is not None):
+        if old_date is not None:
+            new_date, bare_date = new_date or bare_date, None
+        new_time, bare_time = new_time or bare_time, None
     return ChangeAppointment(
         kind=kind,
         name=said.first(*_NAME),
