@@ -12,7 +12,7 @@ import pytest
 from bookend.adapters.dynamodb import keys
 from bookend.application.alerts import KEY_REJECTED, OUTCOME_UNKNOWN, REQUEST_REFUSED, WRONG_BOOKING
 from bookend.application.change_appointment import ChangeAppointment, change_appointment
-from bookend.application.change_commit import KEEP
+from bookend.application.change_keeping import KEEP
 from bookend.application.change_outcomes import (
     AlreadyThere,
     AskAPerson,

@@ -20,9 +20,9 @@ from bookend.application.converging import converge
 from bookend.application.deadline import ONE_S
 from bookend.application.findings import NOT_DONE, Finding, Report, Stopped
 from bookend.application.invocation import MOST_CONTRADICTED, STUCK_AFTER, STUCK_AGAIN
+from bookend.application.patience import AGAIN
 from bookend.application.ports import CalendarTrouble, ListQuery, Page, RunKind, StoreUnavailable
 from bookend.application.reconciling import FIRST_POLL, OVERLAP, ROWS_TWICE
-from bookend.application.settling import AGAIN
 from bookend.application.strikes import UNREADABLE_FOR
 from bookend.cli import table_of
 from bookend.domain.answers import Booking, Unclear

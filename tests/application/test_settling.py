@@ -19,8 +19,9 @@ from bookend.application import alerts
 from bookend.application.background import Background
 from bookend.application.deadline import Deadline
 from bookend.application.outcomes import StillOpen
+from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import BookingRequest, StoreUnavailable
-from bookend.application.settling import AGAIN, SETTLE, STUCK, Settled, settle
+from bookend.application.settling import Settled, settle
 from bookend.domain.answers import Answered, Booking, CreateAnswer, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.timeslot import Slot
 from tests.support.calendar import FakeCalendar

@@ -16,9 +16,9 @@ from bookend.adapters.dynamodb.inbox import DynamoInbox
 from bookend.application import alerts
 from bookend.application.background import Background
 from bookend.application.deadline import ONE_S, Deadline
+from bookend.application.patience import SETTLE, STUCK
 from bookend.application.ports import Job, StoreUnavailable
 from bookend.application.receiving import REQUEUE_AFTER
-from bookend.application.settling import SETTLE, STUCK
 from bookend.application.sweeping import MOST, sweep
 from bookend.domain.answers import Unclear
 from tests.support.calendar import lost_before

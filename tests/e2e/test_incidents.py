@@ -117,7 +117,7 @@ def takes_a_move_for_a_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
     def ended(_: Any, appointment: Any, __: Any, seen: Any, **___: Any) -> Any:
         return converging.End(appointment, seen)
 
-    monkeypatch.setattr(converging, "_assess_successor", ended)
+    monkeypatch.setattr(converging, "_assess_dead", ended)
 
 
 def looks_at_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,14 +136,14 @@ def alerts_every_night(monkeypatch: pytest.MonkeyPatch) -> None:
 def never_repairs_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever it is given to at Cal.com, it stays with the stylist it was booked with."""
     converging = running_module("bookend.application.converging")
-    assess_change = converging._assess_change
+    change_of = converging.change_of
 
-    def blind(work: Any, appointment: Any, own: Any, seen: Any) -> Any:
-        repair = assess_change(work, appointment, own, seen)
+    def blind(*args: Any) -> Any:
+        repair = change_of(*args)
         is_host = getattr(repair, "drift", None) is converging.Drift.HOST
         return converging.Nothing() if is_host else repair
 
-    monkeypatch.setattr(converging, "_assess_change", blind)
+    monkeypatch.setattr(converging, "change_of", blind)
 
 
 def sees_no_conflict(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ FUNCTIONS, EVENT = "retell_functions", "retell_events"
 BODIES = {
     "i1_book_appointment_v17": Row(FUNCTIONS, I1, 200, "booked"),
     "i1_collect_appointment_v17": Row(FUNCTIONS, I1, 200, "booked"),
-    "i2_reschedule_appointment_v17": Row(FUNCTIONS, I2, 200, "error"),
+    "i2_reschedule_appointment_v17": Row(FUNCTIONS, I2, 200, "need_info"),
     "i3_check_availability_v17": Row(FUNCTIONS, I3, 200, "alternatives"),
     "i3_confirm_booking": Row(FUNCTIONS, I3, 200, "booked"),
     "i3_call_started": Row(EVENT, I3, 200, "ignored"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bookend.application import alerts
-from bookend.application.settling import SETTLE
+from bookend.application.patience import SETTLE
 from bookend.domain.answers import KeyRejected, Unclear
 from tests.support.calendar import lost_before
 from tests.support.http import Doors, LambdaContext, door

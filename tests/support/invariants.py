@@ -438,7 +438,8 @@ def _change_borne_out(
 
 def _kept(world: World, offers: Iterable[Any]) -> Iterator[str]:
     for offer in offers:
-        for day in _days(offer.slot.start, offer.slot.end) if offer.held else ():
-            interval = world.ledger.get((offer.staff, day), {}).get(f"{offer.id}/0")
-            if interval is None or interval.state is not IntervalState.HELD or interval.op != offer.op:
-                yield f"I5 offered {offer.id} at {offer.slot.start}, but it is not kept on {day}"
+        for key, slot in offer.intervals.items() if offer.held else ():
+            for day in _days(slot.start, slot.end):
+                interval = world.ledger.get((offer.staff, day), {}).get(key)
+                if interval is None or interval.state is not IntervalState.HELD or interval.op != offer.op:
+                    yield f"I5 offered {offer.id} at {offer.slot.start}, but it is not kept on {day}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -615,9 +616,13 @@ def test_every_tenant_is_listed_once_however_often_it_is_stored(place: Place) ->
     tenants = another_instance(place)
     assert list(tenants.every()) == []
     for name in ("b", "a", "b"):
-        store_tenant(tenants, id=name, agents=[f"agent_{name}"], branches=_branches(name))
+        staff = [each | {"calcom_user": each["calcom_user"] + 100 * ord(name)} for each in EXAMPLE_STAFF]
+        store_tenant(tenants, id=name, agents=[f"agent_{name}"], branches=_branches(name), staff=staff)
     assert list(tenants.every()) == ["a", "b"]
     assert list(another_instance(place).every()) == ["a", "b"]
+
+
+EXAMPLE_STAFF = json.loads(EXAMPLE.read_bytes())["staff"]
 
 
 def _branches(name: str) -> list[dict[str, Any]]:

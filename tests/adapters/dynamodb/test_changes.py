@@ -20,6 +20,7 @@ from bookend.domain.appointment import (
     ChangeEnd,
     ChangeEnded,
     ChangeKind,
+    ChangeWhy,
     Told,
 )
 from bookend.domain.authority import (
@@ -116,19 +117,25 @@ def there(slot: Slot = LATER, uid: str = "uid2", number: int = 13_000_002) -> Bo
     )
 
 
-def moved(place: Place, appointment: Appointment, booking: Booking | None = None, audit: Audit | None = None) -> bool:
+def moved(
+    place: Place,
+    appointment: Appointment,
+    booking: Booking | None = None,
+    audit: Audit | None = None,
+    told: Told = Told.DONE,
+) -> bool:
     seen = booking or there(appointment.change.slot if appointment.change and appointment.change.segments else LATER)
-    return changes(place).moved(place.tenant, appointment, seen, audit=audit, now=NOW)
+    return changes(place).moved(place.tenant, appointment, seen, told=told, audit=audit, now=NOW)
 
 
 def cancelled(
     place: Place, appointment: Appointment, booking: Booking | None = None, audit: Audit | None = None
 ) -> bool:
-    return changes(place).cancelled(place.tenant, appointment, booking=booking, audit=audit, now=NOW)
+    return changes(place).cancelled(place.tenant, appointment, booking=booking, told=Told.DONE, audit=audit, now=NOW)
 
 
 def given_up(place: Place, appointment: Appointment, **more: Any) -> bool:
-    facts = {"why": "slot_taken", "owes_text": False, "answer": "", "alert": None, "audit": None} | more
+    facts = {"why": ChangeWhy.TAKEN, "owes_text": False, "answer": "", "alert": None, "audit": None} | more
     return changes(place).given_up(place.tenant, appointment, now=NOW, **facts)
 
 
@@ -540,7 +547,7 @@ class TestMoved:
         assert (now_is.segments[0].uid, now_is.segments[0].booking_id) == ("uid2", 13_000_002)
         assert (now_is.op, now_is.told, now_is.lease) == (under_way.op, Told.BOOKED, None)
         assert (now_is.calendar_updated_at, now_is.verified_at) == (SEEN, NOW)
-        assert now_is.last_change == ChangeEnded("op-change", ChangeKind.MOVE, ChangeEnd.DONE)
+        assert now_is.last_change == ChangeEnded("op-change", ChangeKind.MOVE, ChangeEnd.DONE, version=now_is.version)
         assert place.intervals() == {"a1/0": "C"}
         interval = place.interval("a1/0")
         assert (interval.slot, interval.op) == (LATER, "op-a1")
@@ -549,7 +556,7 @@ class TestMoved:
             assert place.there(key)["appt"] == "a1"
         old = place.there(keys.booking_uid(place.tenant, "uid-a1"))
         assert (old["appt"], old["superseded_by"]) == ("a1", "uid2"), "late events of the old one find their home"
-        assert texts(place) == {"op-change": ("moved", "nothing", "NEW", "a1")}
+        assert texts(place) == {"op-change": ("moved", "done", "NEW", "a1")}
         item = place.there(keys.appointment(place.tenant, "a1"))
         assert item["start"].startswith(instant_text(LATER.start)[:-1])
         assert not {"due", "due_shard", "lease", "change"} & set(item)
@@ -580,7 +587,7 @@ class TestMoved:
     def test_what_was_said_goes_with_the_message(self, place: Place) -> None:
         under_way = begun(place)
         leave_open(place, under_way)
-        assert moved(place, place.now_is("a1"))
+        assert moved(place, place.now_is("a1"), told=Told.PENDING)
         assert texts(place)["op-change"][:2] == ("moved", "pending")
 
     def test_what_somebody_else_did_is_told_to_the_audit(self, place: Place) -> None:
@@ -678,14 +685,14 @@ class TestCancelled:
         assert place.client.requests == {"transact_write_items": 1}
         now_is = place.now_is("a1")
         assert (now_is.state, now_is.why, now_is.change) == (S.CANCELLED, "cancelled_by_customer", None)
-        assert now_is.last_change == ChangeEnded("op-change", ChangeKind.CANCEL, ChangeEnd.DONE)
+        assert now_is.last_change == ChangeEnded("op-change", ChangeKind.CANCEL, ChangeEnd.DONE, version=now_is.version)
         item = place.there(keys.appointment(place.tenant, "a1"))
         assert "ended_at" in item
         assert not {"due", "due_shard", "lease", "change"} & set(item)
         assert place.intervals() == {}
         assert guarded(place, SLOT) is None
         assert place.there(keys.booking_uid(place.tenant, "uid-a1"))["appt"] == "a1", "late events find their home"
-        assert texts(place) == {"op-change": ("cancelled", "nothing", "NEW", "a1")}
+        assert texts(place) == {"op-change": ("cancelled", "done", "NEW", "a1")}
         assert place.start(wished("a2", SLOT), known=HANS) == Started()
 
     @pytest.mark.parametrize("slot", [LATER, NEXT_DAY, at("28T23:45"), at("28T10:15")])
@@ -693,7 +700,9 @@ class TestCancelled:
         assert cancelled(place, begun(place, slot=slot), audit=AUDIT)
         now_is = place.now_is("a1")
         assert (now_is.state, now_is.why) == (S.CANCELLED, "cancelled_there")
-        assert now_is.last_change == ChangeEnded("op-change", ChangeKind.MOVE, ChangeEnd.NOT_DONE, "cancelled_there")
+        assert now_is.last_change == ChangeEnded(
+            "op-change", ChangeKind.MOVE, ChangeEnd.NOT_DONE, ChangeWhy.CANCELLED_THERE, now_is.version
+        )
         assert place.intervals("28") == place.intervals("29") == {}
         assert (guarded(place, SLOT), guarded(place, slot)) == (None, None)
         assert texts(place)["op-change"][0] == "cancelled", "whatever was wanted, this is what became of it"
@@ -747,7 +756,9 @@ class TestGivenUp:
         assert place.client.requests == {"transact_write_items": 1}
         now_is = place.now_is("a1")
         assert (now_is.state, now_is.segments, now_is.moves) == (S.CONFIRMED, appointment.segments, 0)
-        assert now_is.last_change == ChangeEnded("op-change", ChangeKind.MOVE, ChangeEnd.NOT_DONE, "slot_taken")
+        assert now_is.last_change == ChangeEnded(
+            "op-change", ChangeKind.MOVE, ChangeEnd.NOT_DONE, ChangeWhy.TAKEN, now_is.version
+        )
         item = place.there(keys.appointment(place.tenant, "a1"))
         assert item["answer"] == "HTTP 400"
         assert not {"due", "due_shard", "lease", "change"} & set(item)
@@ -762,10 +773,12 @@ class TestGivenUp:
         ledger = place.day()
         outcome = begin(place, appointment, cancelling())
         assert isinstance(outcome, Begun)
-        assert given_up(place, outcome.appointment, why="policy", alert=ALERT)
+        assert given_up(place, outcome.appointment, why=ChangeWhy.POLICY, alert=ALERT)
         now_is = place.now_is("a1")
         assert (now_is.state, now_is.change) == (S.CONFIRMED, None)
-        assert now_is.last_change == ChangeEnded("op-change", ChangeKind.CANCEL, ChangeEnd.NOT_DONE, "policy")
+        assert now_is.last_change == ChangeEnded(
+            "op-change", ChangeKind.CANCEL, ChangeEnd.NOT_DONE, ChangeWhy.POLICY, now_is.version
+        )
         assert place.day() == ledger
         assert guarded(place, SLOT) == "a1"
         assert [each["kind"] for each in of_kind(place, "ALERT")] == [ALERT.kind]

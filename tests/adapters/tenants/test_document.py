@@ -12,6 +12,7 @@ import pytest
 
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
 from bookend.domain.policy import Policy, PolicySettings, policy_of
+from bookend.domain.tenant import Service
 from tests.support.salon import EXAMPLE
 
 Change = Callable[[dict[str, Any]], Any]
@@ -40,8 +41,7 @@ def test_the_example_is_right() -> None:
         ("busy", 45),
         ("gap", 60),
         ("busy", 30),
-        ("gap", 0),
-    ]
+    ], "the clean-up of no minutes is nothing that anybody waits for or books"
     assert tenant.services[0].segments[0].event_types == {"fabian": 3672814, "emma": 3672815, "udo": 3672816}
     assert read_tenant(EXAMPLE.read_text(encoding="utf-8")) == tenant
 
@@ -69,6 +69,12 @@ def without(*path: Any) -> Change:
 NO_ID = "is no id; write it with small letters, digits, - and _ (40 at most)"
 EITHER = "a service has either 'minutes' and 'event_types', or 'segments'"
 BUSY = "a busy segment needs minutes and, for each stylist who does it, an event type"
+ORDER = "a gap's 'min_minutes', 'minutes' and 'max_minutes' must not be less than the one before"
+
+
+def busy(event_type: int, minutes: int = 30) -> dict[str, Any]:
+    return {"kind": "busy", "minutes": minutes, "event_types": {"fabian": event_type}}
+
 
 RULES: list[tuple[Change, str]] = [
     # what must be there, and as what
@@ -139,7 +145,45 @@ RULES: list[tuple[Change, str]] = [
     (without("services", 3, "segments"), f"services.3: {EITHER}"),
     (put("services", 3, "minutes", value=135), f"services.3: {EITHER}"),
     (put("services", 3, "event_types", value={"fabian": 5}), f"services.3: {EITHER}"),
+    (put("services", 3, "segments", value=[]), "services.3: a composite service needs a busy segment"),
+    (
+        put("services", 3, "segments", value=[{"kind": "gap", "minutes": 60}]),
+        "services.3: a composite service needs a busy segment",
+    ),
     (without("services", 3, "segments", 0), "services.3: the first segment of a composite service must be busy"),
+    (
+        put("services", 3, "segments", 3, value={"kind": "gap", "minutes": 15}),
+        "services.3: the last segment of a composite service must be busy: nobody waits after it",
+    ),
+    (
+        put("services", 3, "segments", value=[busy(5), *[{"kind": "gap", "minutes": 15}] * 2, busy(6)]),
+        "services.3: segments 1 and 2 are gaps with nothing between them: make them one",
+    ),
+    (
+        put("services", 3, "segments", 2, value={"kind": "busy", "minutes": 0}),
+        "services.3: the last segment of a composite service must be busy",
+    ),
+    (
+        put("services", 3, "segments", value=[busy(1000 + n, 5) for n in range(7)]),
+        "services.3: a service has 6 busy segments at most",
+    ),
+    (
+        put("services", 3, "segments", 1, "max_minutes", value=646),
+        "services.3: a service takes 720 minutes at most, its gaps at their longest",
+    ),
+    (put("services", 3, "segments", 0, "minutes", value=-45), "services.3.segments.0.minutes: Input should be greater"),
+    (put("services", 3, "segments", 1, "minutes", value=-1), "services.3.segments.1.minutes: Input should be greater"),
+    (put("services", 3, "segments", 1, "min_minutes", value=-1), "services.3.segments.1.min_minutes: Input should be"),
+    (put("services", 3, "segments", 1, "min_minutes", value=61), f"services.3.segments.1: {ORDER}"),
+    (put("services", 3, "segments", 1, "max_minutes", value=59), f"services.3.segments.1: {ORDER}"),
+    (
+        put("services", 3, "segments", 1, value={"kind": "gap", "minutes": 60, "min_minutes": 70, "max_minutes": 65}),
+        f"services.3.segments.1: {ORDER}",
+    ),
+    (
+        put("services", 3, "segments", 0, "max_minutes", value=60),
+        "services.3.segments.0: a busy segment is as long as its event types",
+    ),
     (put("services", 3, "segments", 0, "minutes", value=0), f"services.3.segments.0: {BUSY}"),
     (put("services", 3, "segments", 0, "event_types", value={}), f"services.3.segments.0: {BUSY}"),
     (
@@ -167,7 +211,19 @@ RULES: list[tuple[Change, str]] = [
     ),
     (
         put("services", 3, "segments", 2, "event_types", value={"emma": 5}),
-        "document: service 'dauerwelle': 'emma' has an event type for some of its segments only",
+        "document: service 'dauerwelle': 'emma' has an event type for some of its segments only, and none for",
+    ),
+    (
+        put("services", 3, "segments", 2, "event_types", value={"fabian": 3757749}),
+        "document: event type 3757749 cannot have several lengths: 45 minutes in 'dauerwelle', 30 minutes in 'dauerwe",
+    ),
+    (
+        put("services", 3, "segments", 0, "event_types", value={"fabian": 3672814}),
+        "document: event type 3672814 cannot have several lengths: 30 minutes in 'herrenhaarschnitt', 45 minutes in",
+    ),
+    (
+        put("services", 1, "event_types", "fabian", value=2563193),
+        "document: event type 2563193 cannot have several lengths: 45 minutes in 'damenhaarschnitt', 30 minutes in",
     ),
     (
         put("services", 0, "event_types", "emma", value=3672814),
@@ -294,6 +350,40 @@ def test_one_stylist_may_have_one_event_type_for_two_services() -> None:
     document = copy.deepcopy(CONTENT)
     document["services"][2]["event_types"] = {"fabian": 3672814}
     assert read_tenant(json.dumps(document)).services[2].segments[0].event_types == {"fabian": 3672814}
+
+
+def composite(*segments: dict[str, Any]) -> Service:
+    document = copy.deepcopy(CONTENT)
+    document["services"][3]["segments"] = list(segments)
+    return read_tenant(json.dumps(document)).services[3]
+
+
+class TestComposites:
+    def test_a_gap_lasts_what_it_says_unless_bounds_are_named(self) -> None:
+        plain, free = (
+            composite(busy(1), {"kind": "gap", "minutes": 60} | bounds, busy(2)).segments[1]
+            for bounds in ({}, {"min_minutes": 45, "max_minutes": 75})
+        )
+        assert (plain.shortest, plain.longest) == (timedelta(minutes=60), timedelta(minutes=60))
+        assert (free.shortest, free.longest) == (timedelta(minutes=45), timedelta(minutes=75))
+
+    def test_a_gap_may_shrink_to_nothing(self) -> None:
+        (_, gap, _) = composite(busy(1), {"kind": "gap", "minutes": 0, "max_minutes": 15}, busy(2)).segments
+        assert (gap.shortest, gap.longest) == (timedelta(0), timedelta(minutes=15))
+
+    def test_parts_of_no_length_are_accepted_anywhere_and_are_none(self) -> None:
+        nothing = [{"kind": "gap", "minutes": 0}, {"kind": "busy", "minutes": 0}]
+        service = composite(*nothing, busy(1), *nothing, {"kind": "gap", "minutes": 60}, *nothing, busy(2), *nothing)
+        assert service == composite(busy(1), {"kind": "gap", "minutes": 60}, busy(2))
+
+    def test_with_one_busy_part_it_is_a_plain_service(self) -> None:
+        service = composite(busy(1, 45), {"kind": "gap", "minutes": 0})
+        assert not service.is_composite
+        assert service.minutes == 45
+
+    def test_two_busy_parts_may_follow_at_once_and_share_an_event_type(self) -> None:
+        service = composite(busy(1), busy(1))
+        assert [each.event_types for each in service.busy] == [{"fabian": 1}, {"fabian": 1}]
 
 
 def test_an_umlaut_that_is_written_out_names_the_same_service() -> None:

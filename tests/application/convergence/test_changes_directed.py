@@ -133,15 +133,51 @@ def test_without_consent_nothing_is_kept() -> None:
     assert told.texts() == []
 
 
-def test_a_cancellation_is_repeated_until_it_is_done() -> None:
+def test_a_cancellation_that_is_kept_is_repeated_until_it_is_done() -> None:
     """Forward only: it is never undone by booking anew."""
     told = Told(Layer.SWEEPER, kind=ChangeKind.CANCEL)
     calendar = told.world.calendar
     calendar.cancel_faults.extend([Unclear("ReadTimeout")] * 8)
-    outcome = told.yes()
-    assert isinstance(outcome, NotChanged)
-    assert outcome.open
+    assert isinstance(told.yes(keep=True), KeptForLater)
     told.world.run(3600)
     assert told.appointment.state is AppointmentState.CANCELLED
     assert not calendar.accepted()
     assert told.texts() == ["cancelled"]
+
+
+def test_a_cancellation_nobody_knows_of_is_not_sent_again_without_consent() -> None:
+    told = Told(Layer.SWEEPER, kind=ChangeKind.CANCEL)
+    calendar = told.world.calendar
+    calendar.cancel_faults.extend([Unclear("ReadTimeout")] * 2)
+    outcome = told.yes()
+    assert isinstance(outcome, NotChanged)
+    assert outcome.open
+    told.world.run(3600)
+    assert told.appointment.state is AppointmentState.CONFIRMED
+    assert calendar.asked.count("cancel") == 2, "the turn's own"
+    assert told.texts() == ["not_cancelled"]
+
+
+@pytest.mark.parametrize("kind", list(ChangeKind))
+@pytest.mark.parametrize("reads", [True, False], ids=["reads answer", "reads are away"])
+@pytest.mark.parametrize("sent", [True, False], ids=["unclear", "never sent"])
+def test_however_long_cal_com_is_away_a_kept_wish_ends_when_that_can_be_known(
+    kind: ChangeKind, reads: bool, sent: bool
+) -> None:
+    """What was never sent ends at its time; of what was sent nobody knows until Cal.com can be read."""
+    told = Told(Layer.SWEEPER, kind=kind)
+    calendar = told.world.calendar
+    trouble = Unclear("ReadTimeout") if sent else NotSent("circuit open", retry_after_s=60.0)
+    calendar.cancel_faults.extend([trouble] * 10_000)
+    calendar.move_faults.extend([lambda *_: trouble] * 10_000)
+    outcome = told.yes(keep=True)
+    assert isinstance(outcome, KeptForLater)
+    if not reads:
+        calendar.hidden[told.uid] = told.world.clock.now() + timedelta(hours=4)
+    told.world.run((outcome.until - told.world.clock.now()).total_seconds() + 600)
+    ended = told.appointment.state is AppointmentState.CONFIRMED
+    assert ended is (reads or not sent)
+    assert len(told.texts()) == (1 if ended else 0)
+    told.world.run(3 * 3600)
+    assert told.appointment.state is AppointmentState.CONFIRMED
+    assert told.texts() == [f"not_{'moved' if kind is ChangeKind.MOVE else 'cancelled'}"]

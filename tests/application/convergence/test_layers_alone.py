@@ -25,8 +25,8 @@ from bookend.application.outcomes import (
     StillOpen,
     TemporaryTrouble,
 )
+from bookend.application.patience import SETTLE
 from bookend.application.ports import BookingRequest, StoreUnavailable
-from bookend.application.settling import SETTLE
 from bookend.domain.answers import Answered, Booking, CreateAnswer, Unclear
 from bookend.domain.appointment import TRANSIENT, AppointmentState
 from tests.application.convergence.world import (

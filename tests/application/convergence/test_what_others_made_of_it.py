@@ -12,8 +12,8 @@ import pytest
 from bookend.application import alerts
 from bookend.application.converging import Converged, assess, converge
 from bookend.application.outcomes import Booked, StillOpen
+from bookend.application.patience import SETTLE
 from bookend.application.ports import BookingRequest
-from bookend.application.settling import SETTLE
 from bookend.domain.answers import Booking, CreateAnswer, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.drift import Adopt, CancelOrphan, Flag

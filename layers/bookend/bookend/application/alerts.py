@@ -158,10 +158,11 @@ def ghost_here(appointment: Appointment) -> Alert:
 
 
 def _ours(appointment: Appointment) -> dict[str, str]:
+    change = appointment.change  # while one is under way it is what the alert is about
     return {
-        "call": appointment.call,
+        "call": change.call if change is not None else appointment.call,
         "appointment": appointment.id,
-        "op": appointment.op,
+        "op": change.op if change is not None else appointment.op,
         "start": instant_text(appointment.slot.start),
         "event_type": str(appointment.segments[0].event_type),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import assert_never
 
 from bookend.application.booking_answers import has_one, not_allowed, replay, taken
@@ -12,6 +11,7 @@ from bookend.application.booking_goal import BookAppointment, Goal, read_goal, r
 from bookend.application.deadline import LEAST_FOR_WRITE_S
 from bookend.application.offering import own_holds
 from bookend.application.outcomes import BookOutcome, NeedInfo, PastTime, TemporaryTrouble
+from bookend.application.patience import TURN_LEASE
 from bookend.application.ports import AskedBefore, CustomerHasOne, Known, Started, StartLost
 from bookend.application.salon_rules import offer_refused
 from bookend.application.turn import Turn
@@ -19,8 +19,6 @@ from bookend.domain.appointment import Appointment, AppointmentState, BookedSegm
 from bookend.domain.availability import Offer
 from bookend.domain.staff_day import IntervalState
 
-LEASE = timedelta(seconds=14)
-"""How long an operation may be at work before others look after it: the function's time-out and a margin."""
 _START_TRIES = 8
 
 
@@ -161,5 +159,5 @@ def _new_appointment(turn: Turn, goal: Goal, known: Known) -> Appointment:
         source="phone",
         created_at=now,
         request=goal.request(turn),
-        lease=now + LEASE,
+        lease=now + TURN_LEASE,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from typing import assert_never
 
 from bookend.application import alerts as alert
@@ -13,6 +12,7 @@ from bookend.application.booking_goal import Goal
 from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, LOOK_S, POST_S, Deadline
 from bookend.application.outcomes import Booked, BookOutcome, NotBooked, StillOpen
 from bookend.application.own_bookings import expected_booking, look_up
+from bookend.application.patience import SETTLE_SOON
 from bookend.application.ports import (
     Alert,
     BookingHasOwner,
@@ -25,7 +25,7 @@ from bookend.application.ports import (
     StoreUnavailable,
     Superseded,
 )
-from bookend.application.settling import CANCEL_REASON, EXISTING, UNDONE
+from bookend.application.settling import EXISTING, UNDO_REASON, UNDONE
 from bookend.application.turn import Turn
 from bookend.domain.answers import (
     Answered,
@@ -37,6 +37,7 @@ from bookend.domain.answers import (
     Refusal,
     Verdict,
     booking_metadata,
+    detail,
     judge,
 )
 from bookend.domain.appointment import OPEN, Appointment, AppointmentState, Told
@@ -44,8 +45,6 @@ from bookend.domain.drift import DEAD
 
 _AFTER_CANCEL_S = 0.6
 _LEAST_FOR_LOOK_S = 0.4
-_SETTLE_SOON = timedelta(seconds=45)
-"""The fast path to the end of an open operation: after its lease, and after the lag of most of Cal.com's reads."""
 
 
 def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome:
@@ -112,7 +111,7 @@ def _commit(
             settle = _confirm if judgement.verdict is Verdict.OK else _undo
             return settle(turn, goal, appointment, answer.booking, why)
         case Verdict.UNKNOWN:
-            return _leave_open(turn, goal, appointment, why, _detail(answer))
+            return _leave_open(turn, goal, appointment, why, detail(answer))
         case Verdict.EXISTING:
             return _release(turn, goal, appointment, answer, EXISTING, alert.foreign_booking(appointment, answer))
         case Verdict.REJECT:
@@ -150,7 +149,7 @@ def _confirm(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking,
             # We woke up too late: others have given the operation up, so its booking must not stay. Its time of its
             # own: the turn's is over by then, or nearly.
             turn.alerts.raise_(alert.woke_too_late(appointment, Answered(booking)))
-            undone = turn.calendar.cancel(booking.uid, CANCEL_REASON, deadline=Deadline.within(CANCEL_S, turn.clock))
+            undone = turn.calendar.cancel(booking.uid, UNDO_REASON, deadline=Deadline.within(CANCEL_S, turn.clock))
             return NotBooked() if isinstance(undone, Cancelled) else _open(turn, goal)
         case other:
             assert_never(other)
@@ -173,7 +172,7 @@ def _undo(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, wh
         if now_is is not None and _stands_on(now_is, booking):
             return Booked(now_is, turn.today())
     share = turn.deadline.share(CANCEL_S, reserve=_AFTER_CANCEL_S)
-    if not isinstance(turn.calendar.cancel(booking.uid, CANCEL_REASON, deadline=share), Cancelled):
+    if not isinstance(turn.calendar.cancel(booking.uid, UNDO_REASON, deadline=share), Cancelled):
         return _open(turn, goal)
     return _release(turn, goal, appointment, Answered(booking), UNDONE, None, owes_text=True)
 
@@ -188,7 +187,7 @@ def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answ
     if not noted:
         return _as_recorded(turn, goal, appointment)
     with suppress(QueueUnavailable):  # then the sweeper finds it by its due time, a little later
-        turn.queue.send(Job("settle", turn.tenant.id, appointment.id), delay=_SETTLE_SOON)
+        turn.queue.send(Job("settle", turn.tenant.id, appointment.id), delay=SETTLE_SOON)
     return _open(turn, goal)
 
 
@@ -214,7 +213,7 @@ def _release(  # noqa: PLR0917 - what every step of this module hands on
             turn.tenant.id,
             appointment,
             why=why,
-            answer=_detail(answer),
+            answer=detail(answer),
             alert=raised,
             now=turn.clock.now(),
             owes_text=owes_text,
@@ -258,8 +257,3 @@ def _stands_on(now_is: Appointment, booking: Booking) -> bool:
 
 def _open(turn: Turn, goal: Goal) -> StillOpen:
     return StillOpen(goal.slot, turn.today())
-
-
-def _detail(answer: CreateAnswer) -> str:
-    """Cal.com's answer as it is kept for operators; of a booking, only which one it was."""
-    return f"booking {answer.booking.uid}" if isinstance(answer, Answered) else answer.detail

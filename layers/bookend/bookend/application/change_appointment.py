@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import assert_never
 
-from bookend.application.change_commit import (
-    carry_out_change,
-    ended_outcome,
-    keep_for_later,
-    keep_until,
-    other_times,
-    under_way,
-)
+from bookend.application.change_commit import carry_out_change, other_times
+from bookend.application.change_keeping import keep_for_later, may_keep_until
 from bookend.application.change_outcomes import (
     AlreadyThere,
     AskAPerson,
@@ -31,10 +25,12 @@ from bookend.application.change_outcomes import (
     NotIdentified,
     WhichOne,
 )
+from bookend.application.change_replay import in_flight, may_be_kept_after_all, replay_change
 from bookend.application.deadline import LEAST_FOR_WRITE_S
 from bookend.application.find_appointments import own_appointments, who_calls
 from bookend.application.offering import Free, NoAnswer, find_free, keep, own_holds
 from bookend.application.outcomes import Missing, NeedInfo, TimeTrouble
+from bookend.application.patience import TURN_LEASE
 from bookend.application.ports import Begun, Known, NotBegun
 from bookend.application.turn import Turn
 from bookend.application.wishes import read_wanted
@@ -62,11 +58,7 @@ from bookend.domain.policy import (
 from bookend.domain.tenant import Service
 from bookend.domain.timeslot import Slot
 
-LEASE = timedelta(seconds=14)
-"""How long a turn may be at work on a change before others look after it: the function's time-out and a margin."""
 _TRIES = 6
-_OF_A_FIRST_TRY = 2
-"""Versions that a change which came to nothing has cost: begun, and given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +148,7 @@ def _proposal(
     """What to ask the caller, or why not. A `Confirm` has no token yet."""
     current, today = appointment.slot, turn.today()
     if appointment.state is not AppointmentState.CONFIRMED:
-        return under_way(turn, appointment)
+        return in_flight(turn, appointment)
     service = _by_phone(turn, appointment)
     if service is None:
         return AskAPerson()
@@ -256,7 +248,7 @@ def _asked(turn: Turn, appointment: Appointment, kind: ChangeKind, outcome: Chan
         case Confirm(new=new):
             slot = new
         case NotChanged(failure=FailureClass.TEMPORARY, wanted=Slot() as wanted):
-            if keep_until(turn, appointment) is None:
+            if may_keep_until(turn, appointment, kind) is None:
                 return None
             slot = wanted
         case _:
@@ -283,13 +275,12 @@ def _confirmed(command: ChangeAppointment, turn: Turn, token: str) -> ChangeOutc
     appointment = turn.appointments.appointment(turn.tenant.id, asked.appointment)
     if appointment is None or appointment.customer.id != who_calls(turn):
         return NotIdentified()
-    if (earlier := ended_outcome(turn, appointment, asked, keep=command.keep)) is not None:
+    if (earlier := replay_change(turn, appointment, asked, consents=command.keep)) is not None:
         return earlier
-    again = appointment.last_change is not None and appointment.last_change.op == asked.op
-    expected = asked.version + (_OF_A_FIRST_TRY if again else 0)
-    if turn.clock.now() >= asked.expires or appointment.version != expected:
+    again = may_be_kept_after_all(appointment, asked)
+    if turn.clock.now() >= asked.expires or not (again or appointment.version == asked.version):
         return AskedTooLongAgo(command.kind)
-    op = f"{asked.op}k" if again else asked.op  # nothing came of the first try, and the caller wants it kept
+    op = asked.op_if_kept if again else asked.op
     return _begin(command, turn, appointment, replace(asked, op=op), known, later=again)
 
 
@@ -303,7 +294,7 @@ def _begin(
         return AskedTooLongAgo(kind)
     if (refusal := _refusal(turn, appointment, asked.slot)) is not None:
         return _by_policy(kind, turn, appointment, refusal)
-    until = keep_until(turn, appointment) if command.keep else None
+    until = may_keep_until(turn, appointment, kind) if command.keep else None
     if later and until is None:
         return _temporary(kind, turn, appointment, None, None)
     for _ in range(_TRIES):
@@ -318,16 +309,17 @@ def _begin(
             turn.tenant.id,
             appointment,
             _change(turn, appointment, asked, now, until if later else None),
-            lease=now if later else now + LEASE,
+            lease=now if later else now + TURN_LEASE,
             days=known.days,
             freeing=own_holds(known.record),
             day=turn.today(),
             now=now,
         )
         if isinstance(begun, Begun):
-            if later:
-                return keep_for_later(turn, begun.appointment)
-            return carry_out_change(turn, begun.appointment, asked, keep=until)
+            if later and until is not None:
+                kept = keep_for_later(turn, begun.appointment, until=until, unsent=True)
+                return kept or AskedTooLongAgo(kind)
+            return carry_out_change(turn, begun.appointment, asked, until=until)
         if begun is not NotBegun.LEDGER_CHANGED:
             return _not_begun(command, turn, appointment, asked, begun)
     return _temporary(kind, turn, appointment, None, None)
@@ -355,7 +347,7 @@ def _not_begun(
     match why:
         case NotBegun.APPOINTMENT_CHANGED:
             now_is = turn.appointments.appointment(turn.tenant.id, appointment.id)
-            same = ended_outcome(turn, now_is, asked, keep=command.keep) if now_is is not None else None
+            same = replay_change(turn, now_is, asked, consents=command.keep) if now_is is not None else None
             return same or AskedTooLongAgo(asked.kind)
         case NotBegun.TOO_MANY:
             return AskAPerson()

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from bookend.application import alerts as alert
-from bookend.application.change_outcomes import (
-    AskedTooLongAgo,
-    CancelledNow,
-    ChangeOutcome,
-    KeptForLater,
-    Moved,
-    NotChanged,
-)
+from bookend.application.change_keeping import keep_for_later, look_soon, may_keep_until
+from bookend.application.change_outcomes import CancelledNow, ChangeOutcome, Moved, NotChanged
+from bookend.application.change_replay import as_recorded, how_it_ended, not_known
 from bookend.application.deadline import COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, LOOK_S, POST_S
 from bookend.application.offering import NoAnswer, find_free, keep
 from bookend.application.own_bookings import expected_move
-from bookend.application.ports import Alert, Cancelled, Job, QueueUnavailable, StoreUnavailable
+from bookend.application.patience import SETTLE_SOON
+from bookend.application.ports import Alert, Cancelled, StoreUnavailable
 from bookend.application.turn import Turn
 from bookend.domain.answers import (
     Answered,
@@ -32,53 +27,39 @@ from bookend.domain.answers import (
     Refused,
     Unclear,
     Verdict,
+    detail,
 )
-from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeEnd, ChangeKind, Told
+from bookend.domain.appointment import Appointment, ChangeKind, Told
 from bookend.domain.authority import Asked
 from bookend.domain.availability import Offer, Wanted
 from bookend.domain.drift import DEAD
-from bookend.domain.failures import TREATMENT, FailureClass, failure_of
+from bookend.domain.failures import TREATMENT, FailureClass, Trouble, failure_of, why_of
 from bookend.domain.move_answers import judge_move, judge_moved
-from bookend.domain.policy import policy_of
 from bookend.domain.tenant import Service
 from bookend.domain.timeslot import Slot
 
-MOVE_REASON = "Vom Kunden telefonisch verschoben."
-CANCEL_REASON = "Vom Kunden telefonisch storniert."
-KEEP = timedelta(hours=2)
-"""How long a wish that could not be fulfilled is kept, if its caller agrees."""
-_SETTLE_SOON = timedelta(seconds=45)
-_TRY_AGAIN = timedelta(seconds=60)
+MOVED_BY_CUSTOMER = "Vom Kunden telefonisch verschoben."
+CANCELLED_BY_CUSTOMER = "Vom Kunden telefonisch storniert."
 _LEAST_FOR_LOOK_S = 0.4
 _ALTERNATIVES_LEAST_S = 1.0
-TAKEN = "taken"
-NOT_SENT = "not_sent"
 
 
-def keep_until(turn: Turn, appointment: Appointment) -> datetime | None:
-    """Until when a wish for this appointment can be kept; None: it would be too late by then."""
-    policy = policy_of(turn.tenant, service=appointment.service, staff=appointment.staff)
-    last = appointment.slot.start - max(policy.move_until, policy.cancel_until)
-    until = min(turn.clock.now() + KEEP, last)
-    return until if until > turn.clock.now() + _TRY_AGAIN else None
-
-
-def carry_out_change(turn: Turn, appointment: Appointment, asked: Asked, *, keep: datetime | None) -> ChangeOutcome:
-    """Ask Cal.com. `keep`: the caller has agreed already that it is tried until then if it cannot be done now."""
-    change = _change_of(appointment)
+def carry_out_change(turn: Turn, appointment: Appointment, asked: Asked, *, until: datetime | None) -> ChangeOutcome:
+    """Ask Cal.com. `until`: the caller has agreed already that it is tried until then if it cannot be done now."""
+    change = appointment.under_way
     try:
         if change.kind is ChangeKind.MOVE:
-            return _move(turn, appointment, asked, keep)
-        return _cancel(turn, appointment, asked, keep)
+            return _move(turn, appointment, asked, until)
+        return _cancel(turn, appointment, asked, until)
     except StoreUnavailable:
         # Cal.com has answered, but whether that is written down is not known: say what is on record.
-        return _as_recorded(turn, appointment)
+        return as_recorded(turn, appointment)
 
 
 # Moving
 
 
-def _move(turn: Turn, appointment: Appointment, asked: Asked, keep: datetime | None) -> ChangeOutcome:
+def _move(turn: Turn, appointment: Appointment, asked: Asked, until: datetime | None) -> ChangeOutcome:
     answer, judgement = _send_move(turn, appointment)
     if judgement.verdict is Verdict.UNKNOWN:
         answer, judgement = _look_for_move(turn, appointment, answer, judgement)
@@ -90,22 +71,22 @@ def _move(turn: Turn, appointment: Appointment, asked: Asked, keep: datetime | N
             # Somewhere else than was asked, or not ours at all: what it is, is found out by a look at both.
             return _open(turn, appointment, FailureClass.PENDING, answer, judgement.why, wrong=True)
         case Verdict.UNKNOWN:
-            return _unknown(turn, appointment, asked, answer, judgement.why, keep)
+            return _unknown(turn, appointment, asked, answer, judgement.why, until)
         case Verdict.REJECT | Verdict.REFUSED | Verdict.NOT_SENT | Verdict.CONFIG | Verdict.NOT_FOUND:
             assert not isinstance(answer, Answered)  # noqa: S101 - an answer with a booking is none of these
-            return _refused(turn, appointment, asked, answer, keep)
+            return _refused(turn, appointment, asked, answer, until)
         case other:
             assert_never(other)
 
 
 def _send_move(turn: Turn, appointment: Appointment) -> tuple[CreateAnswer, Judgement]:
     """Once; and once more where that cannot do harm. The same move twice is one (calcom-observed 2: 22b, 29h)."""
-    change, segment = _change_of(appointment), appointment.segments[0]
+    change, segment = appointment.under_way, appointment.segments[0]
     expected = expected_move(turn.tenant, appointment)
 
     def send() -> CreateAnswer:
         deadline = turn.deadline.share(POST_S, reserve=COMMIT_RESERVE_S)
-        return turn.calendar.reschedule(segment.uid or "", change.slot.start, MOVE_REASON, deadline=deadline)
+        return turn.calendar.reschedule(segment.uid or "", change.slot.start, MOVED_BY_CUSTOMER, deadline=deadline)
 
     answer = send()
     unclear = isinstance(answer, Unclear)
@@ -138,20 +119,22 @@ def _look_for_move(
 
 
 def _moved(turn: Turn, appointment: Appointment, booking: Booking) -> ChangeOutcome:
-    change = _change_of(appointment)
-    if turn.changes.moved(turn.tenant.id, appointment, booking, audit=None, now=turn.clock.now()):
+    change = appointment.under_way
+    if turn.changes.moved(turn.tenant.id, appointment, booking, told=Told.DONE, audit=None, now=turn.clock.now()):
         return Moved(change.slot, appointment.staff, turn.today())
-    return _as_recorded(turn, appointment)
+    return as_recorded(turn, appointment)
 
 
 # Cancelling
 
 
-def _cancel(turn: Turn, appointment: Appointment, asked: Asked, keep: datetime | None) -> ChangeOutcome:
+def _cancel(turn: Turn, appointment: Appointment, asked: Asked, until: datetime | None) -> ChangeOutcome:
     uid = appointment.segments[0].uid or ""
 
-    def send() -> Cancelled | Refused | Unclear | NotSent | KeyRejected | NotThere:
-        return turn.calendar.cancel(uid, CANCEL_REASON, deadline=turn.deadline.share(POST_S, reserve=COMMIT_RESERVE_S))
+    def send() -> Cancelled | Trouble:
+        return turn.calendar.cancel(
+            uid, CANCELLED_BY_CUSTOMER, deadline=turn.deadline.share(POST_S, reserve=COMMIT_RESERVE_S)
+        )
 
     answer = send()
     if not isinstance(answer, Cancelled) and _again(answer):
@@ -163,17 +146,17 @@ def _cancel(turn: Turn, appointment: Appointment, asked: Asked, keep: datetime |
         case Cancelled():
             return _cancelled(turn, appointment, None)
         case Unclear():
-            return _unknown(turn, appointment, asked, answer, "no clear answer", keep)
+            return _unknown(turn, appointment, asked, answer, "no clear answer", until)
         case Refused() | NotSent() | KeyRejected() | NotThere():
-            return _refused(turn, appointment, asked, answer, keep)
+            return _refused(turn, appointment, asked, answer, until)
         case other:
             assert_never(other)
 
 
 def _second_answer(
-    first: Refused | Unclear | NotSent | KeyRejected | NotThere,
-    second: Cancelled | Refused | Unclear | NotSent | KeyRejected | NotThere,
-) -> Cancelled | Refused | Unclear | NotSent | KeyRejected | NotThere:
+    first: Trouble,
+    second: Cancelled | Trouble,
+) -> Cancelled | Trouble:
     """After an unclear one only a success is clear: what is refused now may have been done by the first."""
     return first if isinstance(first, Unclear) and not isinstance(second, Cancelled) else second
 
@@ -184,14 +167,17 @@ def _is_cancelled(turn: Turn, uid: str) -> Booking | None:
     if deadline.remaining() < _LEAST_FOR_LOOK_S:
         return None
     seen = turn.calendar.booking(uid, deadline=deadline)
-    gone = isinstance(seen, Booking) and seen.status in DEAD and seen.rescheduled_to is None
-    return seen if gone and isinstance(seen, Booking) else None
+    if not isinstance(seen, Booking) or seen.status not in DEAD or seen.rescheduled_to is not None:
+        return None
+    return seen if seen.called_off else None  # without a reason it may be half of a move that others made
 
 
 def _cancelled(turn: Turn, appointment: Appointment, seen: Booking | None) -> ChangeOutcome:
-    if turn.changes.cancelled(turn.tenant.id, appointment, booking=seen, audit=None, now=turn.clock.now()):
+    if turn.changes.cancelled(
+        turn.tenant.id, appointment, booking=seen, told=Told.DONE, audit=None, now=turn.clock.now()
+    ):
         return CancelledNow(appointment.slot, turn.today())
-    return _as_recorded(turn, appointment)
+    return as_recorded(turn, appointment)
 
 
 # Neither
@@ -201,37 +187,39 @@ def _refused(
     turn: Turn,
     appointment: Appointment,
     asked: Asked,
-    answer: Refused | Unclear | NotSent | KeyRejected | NotThere,
-    keep: datetime | None,
+    answer: Trouble,
+    until: datetime | None,
 ) -> ChangeOutcome:
     """A definite no: the appointment stands as it stood, and the caller hears why."""
-    change, failure = _change_of(appointment), failure_of(answer)
-    if keep is not None and TREATMENT[failure].may_be_kept:
-        return keep_for_later(turn, appointment, until=keep, answer=_detail(answer))
+    change, failure = appointment.under_way, failure_of(answer)
+    kind = change.kind
+    if until is not None and TREATMENT[failure].may_be_kept:
+        kept = keep_for_later(turn, appointment, until=until, answer=detail(answer), unsent=True)
+        return kept or how_it_ended(turn, appointment)
     raised = _alert(appointment, answer, failure)
     if raised is not None:
         turn.alerts.raise_(raised)
     outcome = NotChanged(
-        kind=change.kind,
+        kind=kind,
         failure=failure,
         current=appointment.slot,
         wanted=change.slot if change.segments else None,
         retry_after_s=answer.retry_after_s if isinstance(answer, NotSent) else None,
-        token=asked.token if TREATMENT[failure].may_be_kept and keep_until(turn, appointment) else None,
+        token=asked.token if TREATMENT[failure].may_be_kept and may_keep_until(turn, appointment, kind) else None,
         today=turn.today(),
     )
     given_up = turn.changes.given_up(
         turn.tenant.id,
         appointment,
-        why=TAKEN if failure is FailureClass.SLOT_TAKEN else failure.value,
+        why=why_of(failure),
         owes_text=False,
-        answer=_detail(answer),
+        answer=detail(answer),
         alert=raised,
         audit=None,
         now=turn.clock.now(),
     )
     if not given_up:
-        return _as_recorded(turn, appointment)
+        return as_recorded(turn, appointment)
     service = turn.tenant.service(appointment.service) if change.segments else None
     if failure is FailureClass.SLOT_TAKEN and service is not None:
         return replace(outcome, offers=other_times(turn, appointment, service, change.slot))
@@ -252,14 +240,18 @@ def _unknown(  # noqa: PLR0917 - see above
     asked: Asked,
     answer: CreateAnswer,
     why: str,
-    keep: datetime | None,
+    until: datetime | None,
 ) -> ChangeOutcome:
     """Nobody knows. With the caller's consent it is seen through; without, they hear how it ended."""
-    if keep is not None:
-        return keep_for_later(turn, appointment, until=keep, answer=_detail(answer))
+    if until is not None:
+        return keep_for_later(turn, appointment, until=until, answer=detail(answer)) or how_it_ended(turn, appointment)
     outcome = _open(turn, appointment, FailureClass.TEMPORARY, answer, why)
-    may_keep = isinstance(outcome, NotChanged) and keep_until(turn, appointment) is not None
-    return replace(outcome, token=asked.token) if isinstance(outcome, NotChanged) and may_keep else outcome
+    may_keep = may_keep_until(turn, appointment, appointment.under_way.kind) is not None
+    return (
+        replace(outcome, token=asked.token)
+        if isinstance(outcome, NotChanged) and outcome.open and may_keep
+        else outcome
+    )
 
 
 def _open(
@@ -268,56 +260,19 @@ def _open(
     """What is told is noted before it is said, both times stay blocked, and somebody looks soon."""
     raised = alert.wrong_booking(appointment, why, answer) if wrong else alert.outcome_unknown(appointment, why)
     turn.alerts.raise_(raised)
-    due = turn.clock.now() + _SETTLE_SOON
     noted = turn.changes.leave_open(
         turn.tenant.id,
         appointment,
-        due=due,
+        due=turn.clock.now() + SETTLE_SOON,
         keep_until=None,
-        answer=_detail(answer),
+        answer=detail(answer),
         alert=raised,
         now=turn.clock.now(),
     )
-    change = _change_of(appointment)
-    outcome = NotChanged(kind=change.kind, failure=failure, current=appointment.slot, open=True, today=turn.today())
     if not noted:
-        return _now_stands(turn, appointment, change.op, change.kind) or outcome
-    _soon(turn, appointment)
-    return outcome
-
-
-def keep_for_later(
-    turn: Turn, appointment: Appointment, *, until: datetime | None = None, answer: str = ""
-) -> ChangeOutcome:
-    """Noted, before it is promised, that it is tried until then and that a message is owed."""
-    change = _change_of(appointment)
-    last = until or change.keep_until
-    assert last is not None  # noqa: S101 - only what may be kept comes here
-    noted = turn.changes.leave_open(
-        turn.tenant.id,
-        appointment,
-        due=turn.clock.now() + _TRY_AGAIN,
-        keep_until=last,
-        answer=answer,
-        alert=None,
-        now=turn.clock.now(),
-    )
-    if not noted:
-        return _now_stands(turn, appointment, change.op, change.kind) or AskedTooLongAgo(change.kind)
-    _soon(turn, appointment)
-    return _kept(turn, appointment, last)
-
-
-def _kept(turn: Turn, appointment: Appointment, until: datetime) -> KeptForLater:
-    """Where it stands is said only of what surely was not sent: of the rest nobody knows."""
-    change = _change_of(appointment)
-    current = appointment.slot if change.sent_at is None else None
-    return KeptForLater(change.kind, current, until, turn.today())
-
-
-def _soon(turn: Turn, appointment: Appointment) -> None:
-    with suppress(QueueUnavailable):  # then the sweeper finds it by its due time
-        turn.queue.send(Job("settle", turn.tenant.id, appointment.id), delay=_SETTLE_SOON)
+        return how_it_ended(turn, appointment)
+    look_soon(turn, appointment)
+    return not_known(turn, appointment, failure)
 
 
 def other_times(turn: Turn, appointment: Appointment, service: Service, slot: Slot) -> tuple[Offer, ...]:
@@ -332,88 +287,3 @@ def other_times(turn: Turn, appointment: Appointment, service: Service, slot: Sl
         return keep(turn, service, free, wanted, without=frozenset({slot.start, appointment.slot.start}))
     except StoreUnavailable:
         return ()
-
-
-# The same yes again, and what others did meanwhile
-
-
-def ended_outcome(turn: Turn, appointment: Appointment, asked: Asked, *, keep: bool) -> ChangeOutcome | None:
-    """What the same yes led to before; None: nothing yet, or nothing came of it and it may be kept for later."""
-    change, last = appointment.change, appointment.last_change
-    if change is not None and change.op in _ops(asked):
-        if keep and change.keep_until is None and (until := keep_until(turn, appointment)) is not None:
-            return keep_for_later(turn, appointment, until=until)
-        return under_way(turn, appointment)
-    if last is None or last.op not in _ops(asked):
-        return None
-    if last.end is ChangeEnd.NOT_DONE and keep and last.op == asked.op and last.why == FailureClass.TEMPORARY:
-        return None
-    return _now_stands(turn, appointment, last.op, last.kind)
-
-
-def under_way(turn: Turn, appointment: Appointment) -> ChangeOutcome:
-    """That a change is in flight; noted before it is said, so that whoever ends it sends the message."""
-    change = _change_of(appointment)
-    if change.keep_until is not None:
-        return _kept(turn, appointment, change.keep_until)
-    if change.told is not Told.PENDING and not turn.changes.leave_open(
-        turn.tenant.id,
-        appointment,
-        due=turn.clock.now() + _SETTLE_SOON,
-        keep_until=None,
-        answer="",
-        alert=None,
-        now=turn.clock.now(),
-    ):
-        return _now_stands(turn, appointment, change.op, change.kind) or AskedTooLongAgo(change.kind)
-    return NotChanged(
-        kind=change.kind, failure=FailureClass.PENDING, current=appointment.slot, open=True, today=turn.today()
-    )
-
-
-def _ops(asked: Asked) -> set[str]:
-    return {asked.op, f"{asked.op}k"}
-
-
-def _as_recorded(turn: Turn, appointment: Appointment) -> ChangeOutcome:
-    """What a write came to whose answer was lost, or that others were faster than; "open" if nobody tells."""
-    change = _change_of(appointment)
-    unknown = NotChanged(
-        kind=change.kind, failure=FailureClass.TEMPORARY, current=appointment.slot, open=True, today=turn.today()
-    )
-    try:
-        return _now_stands(turn, appointment, change.op, change.kind) or unknown
-    except StoreUnavailable:
-        return unknown
-
-
-def _now_stands(turn: Turn, appointment: Appointment, op: str, kind: ChangeKind) -> ChangeOutcome | None:
-    """How this very change ended; None while it has not."""
-    now_is = turn.appointments.appointment(turn.tenant.id, appointment.id)
-    last = now_is.last_change if now_is is not None else None
-    if now_is is None or last is None or last.op != op:
-        return None
-    if last.end is ChangeEnd.DONE and kind is ChangeKind.MOVE and now_is.state is not AppointmentState.CANCELLED:
-        return Moved(now_is.slot, now_is.staff, turn.today())
-    if now_is.state is AppointmentState.CANCELLED:
-        return CancelledNow(now_is.slot, turn.today())
-    failure = FailureClass.SLOT_TAKEN if last.why == TAKEN else FailureClass.ERROR
-    known = {each.value: each for each in FailureClass}
-    return NotChanged(kind=kind, failure=known.get(last.why, failure), current=now_is.slot, today=turn.today())
-
-
-def _change_of(appointment: Appointment) -> Change:
-    """The change that is under way.
-
-    Raises:
-        ValueError: none is.
-    """
-    if appointment.change is None:
-        msg = "no change is under way"
-        raise ValueError(msg)
-    return appointment.change
-
-
-def _detail(answer: CreateAnswer) -> str:
-    """Cal.com's answer as it is kept for operators; of a booking, only which one it was."""
-    return f"booking {answer.booking.uid}" if isinstance(answer, Answered) else answer.detail

@@ -19,8 +19,9 @@ from bookend.application.budget import MOST_DESTRUCTIVE, Budget, Limits, Stop
 from bookend.application.converging import Converged, assess, carry_out
 from bookend.application.deadline import ONE_S
 from bookend.application.findings import NOT_DONE, Finding, Report, Stopped, finding_of
+from bookend.application.patience import AGAIN
 from bookend.application.ports import Alert, ListQuery, Page, Run, RunKind, Runs, StoreUnavailable
-from bookend.application.settling import AGAIN, Settled, settle
+from bookend.application.settling import Settled, settle
 from bookend.application.strikes import UNREADABLE_FOR, missed_once, struck
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import Appointment, AppointmentState

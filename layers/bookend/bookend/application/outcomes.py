@@ -202,7 +202,7 @@ class HasOne:
     today: date
 
 
-CheckOutcome = Offers | NothingFree | AgainstPolicy | NeedInfo | TimeTrouble | NotBookableHere | TemporaryTrouble
+CheckOutcome = Offers | NothingFree | AgainstPolicy | NeedInfo | TimeTrouble | TemporaryTrouble
 BookOutcome = (
     Booked
     | SlotTaken

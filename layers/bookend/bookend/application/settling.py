@@ -17,6 +17,7 @@ from bookend.application.background import Background
 from bookend.application.change_settling import settle_change
 from bookend.application.following import audit_of, follow, put_before_a_person
 from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, look_up, successor
+from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import (
     BookingHasOwner,
     Cancelled,
@@ -42,22 +43,16 @@ from bookend.domain.drift import (
     is_touched,
 )
 
-SETTLE = timedelta(seconds=180)
-"""How long after its start an operation may still take effect at Cal.com: above the longest request seen (125 s)."""
-AGAIN = timedelta(seconds=30)
-"""How soon something that is not settled is looked at again; its absence must have been seen twice, so far apart."""
 JOB_AGAIN = timedelta(seconds=60)
 """How soon a job looks again; the sweeper may have been there meanwhile, which does no harm."""
 MOST_JOBS = 15
 """How often a job comes back: until an operator has been told that it is stuck."""
-STUCK = timedelta(minutes=15)
-"""After this long an operator is told that something does not end, and once a day from then on."""
 EXISTING = "existing"
 NEVER_ARRIVED = "never_arrived"
 UNDONE = "wrong"
 LET_STAND = "over"
 """What had to go is over, and Cal.com does not cancel what is over."""
-CANCEL_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
+UNDO_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
 
 
 class Settled(StrEnum):
@@ -255,7 +250,7 @@ def _take_back(work: Background, appointment: Appointment) -> Settled:
         if uid in seen and is_touched(seen[uid]) and is_ours(seen[uid], expected, now=work.clock.now()):
             put_before_a_person(work, Flag(seen[uid], Drift.TAKEN_OVER, appointment))
             continue
-        outcome = work.calendar.cancel(uid, CANCEL_REASON, deadline=work.deadline)
+        outcome = work.calendar.cancel(uid, UNDO_REASON, deadline=work.deadline)
         if isinstance(outcome, Refused):
             left = seen.get(uid) or work.calendar.booking(uid, deadline=work.deadline)
             if isinstance(left, Booking) and left.end <= work.clock.now():

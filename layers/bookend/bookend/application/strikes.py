@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bookend.application.patience import AGAIN
 from bookend.application.ports import Run, Strike
-from bookend.application.settling import AGAIN
 from bookend.domain.drift import Drift
 
 UNREADABLE_FOR = timedelta(hours=36)

@@ -65,24 +65,32 @@ class ServiceWish:
 
 
 def read_service(tenant: Tenant, service: str | None, staff: str | None) -> ServiceWish | NeedInfo | NotBookableHere:
-    """What the caller wants done and by whom. Unknown names lead to a question, never to a default."""
-    if service is None:
-        only = tenant.services[0] if len(tenant.services) == 1 else None
-        if only is None:
-            return NeedInfo(Missing.SERVICE, tuple(each.name for each in tenant.services))
-        found: Service | Unmatched = only
-    else:
-        found = find_service(tenant, service)
+    """What the caller wants booked and by whom: as `read_checked`, but composites cannot be booked here yet."""
+    found = _named(tenant, service)
+    if isinstance(found, Service) and found.is_composite:
+        return NotBookableHere(found)
+    return read_checked(tenant, service, staff)
+
+
+def read_checked(tenant: Tenant, service: str | None, staff: str | None) -> ServiceWish | NeedInfo:
+    """What the caller asks about and by whom. Unknown names lead to a question, never to a default."""
+    found = _named(tenant, service)
     if isinstance(found, Unmatched):
         return NeedInfo(Missing.SERVICE, found.known)
-    if found.is_composite:
-        return NotBookableHere(found)
     if staff is None or folded(staff) in _ANYONE:
         return ServiceWish(found, found.stylists)
     member = find_staff(tenant, staff, service=found)
     if isinstance(member, Unmatched):
         return NeedInfo(Missing.STAFF, member.known)
     return ServiceWish(found, (member.id,))
+
+
+def _named(tenant: Tenant, service: str | None) -> Service | Unmatched:
+    if service is not None:
+        return find_service(tenant, service)
+    if len(tenant.services) == 1:
+        return tenant.services[0]
+    return Unmatched(tuple(each.name for each in tenant.services))
 
 
 def read_wanted(

@@ -117,6 +117,11 @@ class NotThere:
 CreateAnswer = Answered | Refused | Unclear | NotSent | KeyRejected | NotThere
 
 
+def detail(answer: CreateAnswer) -> str:
+    """An answer as it is kept for operators; of a booking, only which one it was."""
+    return f"booking {answer.booking.uid}" if isinstance(answer, Answered) else answer.detail
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a booking must look like to be ours. `sent_at` is the instant before the request left."""

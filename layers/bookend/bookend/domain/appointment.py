@@ -85,6 +85,8 @@ class Told(StrEnum):
     BOOKED = "booked"
     NOT_BOOKED = "not_booked"
     PENDING = "pending"
+    DONE = "done"
+    """A change was made."""
 
 
 class ChangeKind(StrEnum):
@@ -124,6 +126,24 @@ class Change:
         return Slot(self.segments[0].slot.start, self.segments[-1].slot.end)
 
 
+class ChangeWhy(StrEnum):
+    """Why a change was not made."""
+
+    NONE = ""
+    TAKEN = "taken"
+    TEMPORARY = "temporary"
+    """Nothing could be sent."""
+    NOT_FOUND = "not_found"
+    POLICY = "policy"
+    REFUSED = "refused"
+    TOO_LATE = "too_late"
+    """The time for which it was kept is over, or the appointment has begun."""
+    NEVER_ARRIVED = "never_arrived"
+    CHANGED_THERE = "changed_there"
+    """Others changed the appointment meanwhile: what was confirmed was another one."""
+    CANCELLED_THERE = "cancelled_there"
+
+
 class ChangeEnd(StrEnum):
     """How a change ended."""
 
@@ -133,12 +153,16 @@ class ChangeEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeEnded:
-    """The last change of an appointment that came to its end, for whoever asks for it again. `why`: our word for it."""
+    """The last change of an appointment that came to its end, for whoever asks for it again.
+
+    `version` is the appointment's right after: as long as it still has it, nothing else has happened.
+    """
 
     op: str
     kind: ChangeKind
     end: ChangeEnd
-    why: str = ""
+    why: ChangeWhy = ChangeWhy.NONE
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +206,15 @@ class Appointment:
     def staff(self) -> str:
         """The stylist of the first segment, whose name the caller hears."""
         return self.segments[0].staff
+
+    @property
+    def under_way(self) -> Change:
+        """The change it is in.
+
+        Raises:
+            ValueError: none; it is neither MOVING nor CANCELLING.
+        """
+        if self.change is None:
+            msg = "no change is under way"
+            raise ValueError(msg)
+        return self.change

@@ -46,6 +46,16 @@ class Asked:
     expires: datetime
     slot: Slot | None = None
 
+    @property
+    def op_if_kept(self) -> str:
+        """The operation of a second try, where nothing came of the first and the caller lets us do it later."""
+        return f"{self.op}k"
+
+    @property
+    def ops(self) -> frozenset[str]:
+        """Every operation that this yes can become."""
+        return frozenset({self.op, self.op_if_kept})
+
 
 def upcoming(appointments: Iterable[Appointment], *, now: datetime) -> list[Appointment]:
     """Those a caller may hear of: they stand, and have not begun."""

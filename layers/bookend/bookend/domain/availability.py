@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bookend.domain.staff_day import StaffDays
+from bookend.domain.staff_day import StaffDays, interval_key
 from bookend.domain.timeslot import Slot, local_day_bounds
 
 HOLD = timedelta(seconds=120)
@@ -25,10 +25,16 @@ SLOTS_KEPT = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A slot that one stylist could take."""
+    """A slot that one stylist could take. `parts` are the busy parts of a composite, in order; a plain one has none."""
 
     staff: str
     slot: Slot
+    parts: tuple[Slot, ...] = ()
+
+    @property
+    def busy(self) -> tuple[Slot, ...]:
+        """What it takes of the stylist's time."""
+        return self.parts or (self.slot,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,8 @@ class Offer:
 
     `expires` is the instant until which it is kept; `held` is False where it could not be kept at all. `asked_for` are
     the stylists the caller would accept: who asked for one by name is offered nobody else later. `moving` is the
-    appointment it was offered for, and which may be in its way for anything but being moved there.
+    appointment it was offered for, and which may be in its way for anything but being moved there. `parts` are the busy
+    parts of a composite, in order, whose `slot` is from the first to the last; a plain one has none.
     """
 
     id: str
@@ -50,6 +57,16 @@ class Offer:
     asked_for: tuple[str, ...] = ()
     held: bool = True
     moving: str | None = None
+    parts: tuple[Slot, ...] = ()
+
+    @property
+    def intervals(self) -> Mapping[str, Slot]:
+        """What it takes of the stylist's time, by the ledger's keys."""
+        return {interval_key(self.id, number): slot for number, slot in enumerate(self.parts or (self.slot,))}
+
+    def touched_days(self) -> frozenset[date]:
+        """The UTC days it takes time of; one that lies wholly in a gap is none."""
+        return frozenset(day for slot in self.intervals.values() for day in slot.utc_days())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +107,33 @@ def openings(
     ignoring: Collection[str] = frozenset(),
     moving: str | None = None,
 ) -> list[Opening]:
-    """Every start Cal.com lists that our own ledger leaves free, one per instant, earliest first.
+    """Every start Cal.com lists that our own ledger leaves free, one per instant, earliest first (`one_per_start`).
 
-    Where several stylists are free, the one with the least on that day serves; equal ones in the order of `starts`,
-    which is the configuration's. `ignoring` names the caller's own holds, `moving` the appointment that is to be moved
-    there. A start whose day was not read is left out.
+    `starts` are in the configuration's order. `ignoring` names the caller's own holds, `moving` the appointment that is
+    to be moved there. A start whose day was not read is left out.
     """
-    rank = {staff: position for position, staff in enumerate(starts)}
-    best: dict[datetime, tuple[int, int, Opening]] = {}
+    free: dict[str, list[Opening]] = {staff: [] for staff in starts}
     for staff, instants in starts.items():
         for instant in instants:
             slot = Slot.of(instant, minutes)
             if slot.start < now or not days.covers(staff, slot):
                 continue
-            if not days.is_free(staff, slot, now=now, ignoring=ignoring, moving=moving):
-                continue
-            candidate = (days.busy_count(staff, slot), rank[staff], Opening(staff, slot))
-            best[slot.start] = min(best.get(slot.start, candidate), candidate, key=lambda each: each[:2])
+            if days.is_free(staff, slot, now=now, ignoring=ignoring, moving=moving):
+                free[staff].append(Opening(staff, slot))
+    return one_per_start(free, days=days)
+
+
+def one_per_start(free: Mapping[str, Iterable[Opening]], *, days: StaffDays) -> list[Opening]:
+    """One of the openings of each instant, earliest first.
+
+    Where several stylists are free, the one with the least on that day serves; equal ones in the order of `free`, which
+    is the configuration's.
+    """
+    best: dict[datetime, tuple[int, int, Opening]] = {}
+    for rank, (staff, its) in enumerate(free.items()):
+        for each in its:
+            candidate = (days.busy_count(staff, each.slot), rank, each)
+            best[each.slot.start] = min(best.get(each.slot.start, candidate), candidate, key=lambda other: other[:2])
     return [best[start][2] for start in sorted(best)]
 
 
@@ -146,6 +173,10 @@ def _apart(ranked: list[Opening], most: int) -> list[Opening]:
     for each in ranked:
         if len(chosen) == most:
             break
-        if not any(each.staff == other.staff and each.slot.overlaps(other.slot) for other in chosen):
+        if not any(each.staff == other.staff and _in_each_others_way(each, other) for other in chosen):
             chosen.append(each)
     return chosen
+
+
+def _in_each_others_way(one: Opening, other: Opening) -> bool:
+    return any(mine.overlaps(theirs) for mine in one.busy for theirs in other.busy)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from bookend.domain.answers import KeyRejected, NotSent, NotThere, Refusal, Refused, Unclear
+from bookend.domain.appointment import ChangeWhy
 
 Trouble = Refused | Unclear | NotSent | KeyRejected | NotThere
 
@@ -76,4 +77,17 @@ _REFUSALS: Mapping[Refusal, FailureClass] = {
     Refusal.NOT_ALLOWED: FailureClass.POLICY,
     Refusal.GONE: FailureClass.NOT_FOUND,
     Refusal.INVALID: FailureClass.ERROR,
+}
+
+
+def why_of(failure: FailureClass) -> ChangeWhy:
+    """As what a change that Cal.com refused is on record."""
+    return _WHY.get(failure, ChangeWhy.REFUSED)
+
+
+_WHY: Mapping[FailureClass, ChangeWhy] = {
+    FailureClass.TEMPORARY: ChangeWhy.TEMPORARY,
+    FailureClass.NOT_FOUND: ChangeWhy.NOT_FOUND,
+    FailureClass.SLOT_TAKEN: ChangeWhy.TAKEN,
+    FailureClass.POLICY: ChangeWhy.POLICY,
 }

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -28,11 +29,31 @@ class SegmentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a service, in order. `event_types` maps a stylist to the Cal.com event type of a busy part."""
+    """A part of a service, in order. `event_types` maps each stylist who does a busy part to its Cal.com event type.
+
+    A gap may last from `min_minutes` to `max_minutes`, and usually lasts `minutes`; None: no shorter, no longer.
+    """
 
     kind: SegmentKind
     minutes: int
     event_types: Mapping[str, int] = field(default_factory=dict)
+    min_minutes: int | None = None
+    max_minutes: int | None = None
+
+    @property
+    def length(self) -> timedelta:
+        """How long it lasts, or usually does."""
+        return timedelta(minutes=self.minutes)
+
+    @property
+    def shortest(self) -> timedelta:
+        """The least it may last."""
+        return self.length if self.min_minutes is None else timedelta(minutes=self.min_minutes)
+
+    @property
+    def longest(self) -> timedelta:
+        """The most it may last."""
+        return self.length if self.max_minutes is None else timedelta(minutes=self.max_minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +71,18 @@ class Service:
 
     @property
     def minutes(self) -> int:
-        """From its first minute to its last, gaps included."""
+        """From its first minute to its last, gaps included, at their usual length."""
         return sum(segment.minutes for segment in self.segments)
+
+    @property
+    def longest(self) -> timedelta:
+        """The same if all its gaps last as long as they may."""
+        return sum((segment.longest for segment in self.segments), timedelta(0))
+
+    @property
+    def busy(self) -> tuple[Segment, ...]:
+        """The parts that need the stylist, in order; each is a booking of its own at Cal.com."""
+        return tuple(segment for segment in self.segments if segment.kind is SegmentKind.BUSY)
 
     @property
     def is_composite(self) -> bool:
@@ -60,8 +91,8 @@ class Service:
 
     @property
     def stylists(self) -> tuple[str, ...]:
-        """Those who can do all of it, in the order of the configuration."""
-        busy = [segment for segment in self.segments if segment.kind is SegmentKind.BUSY]
+        """Those who can do all of it, in the order of the configuration: one stylist does it from first to last."""
+        busy = self.busy
         return tuple(staff for staff in busy[0].event_types if all(staff in each.event_types for each in busy))
 
 

@@ -124,12 +124,12 @@ class DynamoAppointments:
         self, tenant: str, record: CallRecord, offers: Sequence[Offer], *, days: StaffDays, now: datetime
     ) -> Held | HoldLost:
         """Position 0: the call's record changed. Positions 1…: that staff day changed."""
-        freeing = frozenset(interval_key(offer.id, 0) for offer in record.offers)
-        touched = sorted({(o.staff, d) for o in (*record.offers, *offers) for d in o.slot.utc_days()})
+        freeing = frozenset(key for offer in record.offers for key in offer.intervals)
+        touched = sorted({(o.staff, d) for o in (*record.offers, *offers) for d in o.touched_days()})
         new_record = replace(record, version=record.version + 1, offers=tuple(offers))
         actions = [self._actions.put_record(tenant, record, new_record, now)]
         for staff, day in touched:
-            added = [_held(offer) for offer in offers if offer.staff == staff and day in offer.slot.utc_days()]
+            added = [each for offer in offers if offer.staff == staff for each in _held(offer, day)]
             read = days.day(staff, day)
             actions.append(self._actions.put_ledger(tenant, read, read.rewritten(added, freeing=freeing, now=now)))
         failed = self._table.write(actions)
@@ -155,10 +155,11 @@ class DynamoAppointments:
                 Key=keys.staff_day(tenant, offer.staff, day),
                 UpdateExpression="REMOVE #iv.#k SET #v = #v + :one",
                 ConditionExpression="#iv.#k.#op = :hold AND #iv.#k.#st = :H",
-                ExpressionAttributeNames=names("iv", "op", "st", "v", k=interval_key(offer.id, 0)),
+                ExpressionAttributeNames=names("iv", "op", "st", "v", k=key),
                 ExpressionAttributeValues=to_wire({":hold": offer.op, ":H": "H", ":one": 1}),
             )
-            for day in offer.slot.utc_days()
+            for key, slot in offer.intervals.items()
+            for day in slot.utc_days()
         ]
         return None in days
 
@@ -463,8 +464,13 @@ class DynamoAppointments:
         return False
 
 
-def _held(offer: Offer) -> Interval:
-    return Interval(interval_key(offer.id, 0), offer.slot, IntervalState.HELD, offer.op, offer.expires)
+def _held(offer: Offer, day: date) -> list[Interval]:
+    """What an offer takes of a day: its slot, or those busy parts of a composite that touch the day."""
+    return [
+        Interval(key, slot, IntervalState.HELD, offer.op, offer.expires)
+        for key, slot in offer.intervals.items()
+        if day in slot.utc_days()
+    ]
 
 
 def _with_bookings(segments: tuple[BookedSegment, ...], bookings: Mapping[int, Booking]) -> tuple[BookedSegment, ...]:

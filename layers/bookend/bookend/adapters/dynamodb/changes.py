@@ -26,6 +26,7 @@ from bookend.domain.appointment import (
     ChangeEnd,
     ChangeEnded,
     ChangeKind,
+    ChangeWhy,
     Told,
 )
 from bookend.domain.authority import (
@@ -34,11 +35,15 @@ from bookend.domain.authority import (
     MOST_MISSES_PER_DAY,
     Asked,
 )
+from bookend.domain.drift import CANCELLED_THERE
 from bookend.domain.staff_day import Interval, IntervalState, StaffDays, interval_key, target_key
 
 _IS_UNDER_WAY = "#state IN (:MOVING, :CANCELLING) AND #change.#op = :change_op"
 _NOBODY_WAITS = f"{_IS_UNDER_WAY} AND #change.#told <> :open"
 _NOT_ANOTHERS = "attribute_not_exists(#pk) OR #appt = :me"
+_ENDS = "#last = :last, #last_ver = #ver + :one, #ver = #ver + :one REMOVE #change, #lease, #due, #due_shard"
+"""How every change ends; `last_ver` is the version that the appointment has right after."""
+_LAST = {"last": "last_change", "last_ver": "last_ver"}
 _STATES = {":MOVING": "MOVING", ":CANCELLING": "CANCELLING"}
 _BEGUN = {ChangeKind.MOVE: AppointmentState.MOVING, ChangeKind.CANCEL: AppointmentState.CANCELLING}
 _TEXT = {
@@ -211,7 +216,7 @@ class DynamoChanges:
     # What stands between
 
     def sent(self, tenant: str, appointment: Appointment, *, lease: datetime, now: datetime) -> Appointment | None:
-        change = _under_way(appointment)
+        change = appointment.under_way
         after = replace(change, sent_at=now, absent_since=None)
         written = self._update(
             tenant,
@@ -236,22 +241,25 @@ class DynamoChanges:
         answer: str,
         alert: Alert | None,
         now: datetime,
+        unsent: bool = False,
     ) -> bool:
         kept = ", #change.#keep = :keep" if keep_until is not None else ""
         said = ", #answer = :answer" if answer else ""
         noted = self._update(
             tenant,
             appointment,
-            f"SET #change.#told = :open, #due = :due, #ver = #ver + :one{kept}{said}",
+            f"SET #change.#told = :open, #due = :due, #ver = #ver + :one{kept}{said}"
+            + (" REMOVE #change.#sent" if unsent else ""),
             _IS_UNDER_WAY,
             names("state", "change", "op", "told", "due", "ver")
+            | ({"#sent": "sent_at"} if unsent else {})
             | ({"#keep": "keep_until"} if kept else {})
             | ({"#answer": "answer"} if said else {}),
             {":open": Told.PENDING.value, ":due": items.epoch(due), ":one": 1}
             | ({":keep": items.text(keep_until)} if keep_until is not None else {})
             | ({":answer": answer} if said else {}),
         )
-        named = replace(appointment, op=_under_way(appointment).op)
+        named = replace(appointment, op=appointment.under_way.op)
         return self._table.write([noted, *self._actions.put_alerts(tenant, named, alert, now)]) is None
 
     def postpone(
@@ -261,41 +269,53 @@ class DynamoChanges:
         *,
         until: datetime,
         absent: datetime | None = None,
-        unsent: bool = False,
+        restore: Change | None = None,
     ) -> bool:
-        first = ", #change.#absent = if_not_exists(#change.#absent, :absent)" if absent is not None else ""
+        before = restore.sent_at if restore is not None else None
+        sets = ["#due = :due", "#ver = #ver + :one"]
+        sets += ["#change.#absent = if_not_exists(#change.#absent, :absent)"] if absent is not None else []
+        sets += ["#change.#sent = :sent"] if before is not None else []
+        unsent = restore is not None and before is None
         due = self._update(
             tenant,
             appointment,
-            f"SET #due = :due, #ver = #ver + :one{first}" + (" REMOVE #change.#sent" if unsent else ""),
+            f"SET {', '.join(sets)}" + (" REMOVE #change.#sent" if unsent else ""),
             _IS_UNDER_WAY,
             names("state", "change", "op", "due", "ver")
-            | ({"#absent": "absent_since"} if first else {})
-            | ({"#sent": "sent_at"} if unsent else {}),
-            {":due": items.epoch(until), ":one": 1} | ({":absent": items.text(absent)} if absent is not None else {}),
+            | ({"#absent": "absent_since"} if absent is not None else {})
+            | ({"#sent": "sent_at"} if restore is not None else {}),
+            {":due": items.epoch(until), ":one": 1}
+            | ({":absent": items.text(absent)} if absent is not None else {})
+            | ({":sent": items.text(before)} if before is not None else {}),
         )
         return self._table.write([due]) is None
 
     # How it ends
 
     def moved(
-        self, tenant: str, appointment: Appointment, booking: Booking, *, audit: Audit | None, now: datetime
+        self,
+        tenant: str,
+        appointment: Appointment,
+        booking: Booking,
+        *,
+        told: Told,
+        audit: Audit | None,
+        now: datetime,
     ) -> bool:
         """Position 0: it has ended. Then guards of the new booking, the old uid, ledgers, the customer's old guard."""
-        change = _under_way(appointment)
+        change = appointment.under_way
         segments = tuple(replace(each, uid=booking.uid, booking_id=booking.id) for each in change.segments)
         after = replace(appointment, segments=segments)
         done = self._update(
             tenant,
             appointment,
             "SET #state = :CONFIRMED, #segments = :segments, #start = :start, #cal_updated = :cal, "
-            "#verified_at = :now, #last = :last, #moves = if_not_exists(#moves, :zero) + :one, #ver = #ver + :one "
-            "REMOVE #change, #lease, #due, #due_shard",
+            f"#verified_at = :now, #moves = if_not_exists(#moves, :zero) + :one, {_ENDS}",
             _IS_UNDER_WAY,
             names(
                 *("state", "segments", "start", "cal_updated", "verified_at", "moves", "ver"),
                 *("change", "op", "lease", "due", "due_shard"),
-                last="last_change",
+                **_LAST,
             ),
             {
                 ":CONFIRMED": "CONFIRMED",
@@ -312,7 +332,7 @@ class DynamoChanges:
             *(guard for each in segments for guard in self._actions.booking_guards(tenant, after, each)),
             *self._supersede(tenant, appointment, segments),
             *self._relocate(tenant, appointment, change),
-            self._text(tenant, appointment, change, ChangeEnd.DONE, now),
+            self._text(tenant, appointment, change, ChangeEnd.DONE, told, now),
             *([self._actions.put_audit(tenant, audit, now)] if audit is not None else []),
             *self._actions.forget_slots_of(tenant, replace(after, segments=(*appointment.segments, *segments))),
         ]
@@ -324,40 +344,45 @@ class DynamoChanges:
         appointment: Appointment,
         *,
         booking: Booking | None,
+        told: Told,
         audit: Audit | None,
         now: datetime,
     ) -> bool:
         """Position 0: it has ended. Guards of uid and id stay, so that late events find their home."""
-        change = _under_way(appointment)
+        change = appointment.under_way
         wanted = change.kind is ChangeKind.CANCEL
         seen = booking.updated_at if booking is not None else None
         done = self._update(
             tenant,
             appointment,
-            "SET #state = :CANCELLED, #why = :why, #ended_at = :now, #last = :last, #ver = #ver + :one"
-            + (", #cal_updated = :cal" if seen is not None else "")
-            + " REMOVE #change, #lease, #due, #due_shard",
+            "SET #state = :CANCELLED, #why = :why, #ended_at = :now, "
+            + ("#cal_updated = :cal, " if seen is not None else "")
+            + _ENDS,
             _IS_UNDER_WAY,
             names(
                 *("state", "why", "ended_at", "ver", "change", "op", "lease", "due", "due_shard"),
                 *(["cal_updated"] if seen is not None else []),
-                last="last_change",
+                **_LAST,
             ),
             {
                 ":CANCELLED": "CANCELLED",
-                ":why": "cancelled_by_customer" if wanted else "cancelled_there",
+                ":why": "cancelled_by_customer" if wanted else CANCELLED_THERE,
                 ":now": items.text(now),
                 ":one": 1,
             }
             | ({":cal": items.text(seen)} if seen is not None else {}),
-            raw={":last": _ended(change, ChangeEnd.DONE if wanted else ChangeEnd.NOT_DONE, "cancelled_there")},
+            raw={
+                ":last": _ended(change, ChangeEnd.DONE)
+                if wanted
+                else _ended(change, ChangeEnd.NOT_DONE, ChangeWhy.CANCELLED_THERE)
+            },
         )
         text_of = replace(change, kind=ChangeKind.CANCEL)  # whatever was wanted, this is what became of it
         actions = [
             done,
             *self._free(tenant, appointment, change),
             *self._drop_target_guard(tenant, appointment, change),
-            self._text(tenant, appointment, text_of, ChangeEnd.DONE, now),
+            self._text(tenant, appointment, text_of, ChangeEnd.DONE, told, now),
             *([self._actions.put_audit(tenant, audit, now)] if audit is not None else []),
             *self._actions.forget_slots_of(tenant, appointment),
         ]
@@ -368,7 +393,7 @@ class DynamoChanges:
         tenant: str,
         appointment: Appointment,
         *,
-        why: str,
+        why: ChangeWhy,
         owes_text: bool,
         answer: str,
         alert: Alert | None,
@@ -376,19 +401,17 @@ class DynamoChanges:
         now: datetime,
     ) -> bool:
         """Position 0: it has ended, or somebody waits for a message. The rest cannot fail while 0 holds."""
-        change = _under_way(appointment)
+        change = appointment.under_way
         back = self._update(
             tenant,
             appointment,
-            "SET #state = :CONFIRMED, #last = :last, #ver = #ver + :one"
-            + (", #answer = :answer" if answer else "")
-            + " REMOVE #change, #lease, #due, #due_shard",
+            "SET #state = :CONFIRMED, " + ("#answer = :answer, " if answer else "") + _ENDS,
             _IS_UNDER_WAY if owes_text else _NOBODY_WAITS,
             names(
                 *("state", "ver", "change", "op", "lease", "due", "due_shard"),
                 *([] if owes_text else ["told"]),
                 *(["answer"] if answer else []),
-                last="last_change",
+                **_LAST,
             ),
             {":CONFIRMED": "CONFIRMED", ":one": 1}
             | ({} if owes_text else {":open": Told.PENDING.value})
@@ -400,7 +423,7 @@ class DynamoChanges:
             back,
             *self._free_target(tenant, appointment, change),
             *self._drop_target_guard(tenant, appointment, change),
-            *([self._text(tenant, appointment, change, ChangeEnd.NOT_DONE, now)] if owes_text else []),
+            *([self._text(tenant, appointment, change, ChangeEnd.NOT_DONE, change.told, now)] if owes_text else []),
             *self._actions.put_alerts(tenant, named, alert, now),
             *([self._actions.put_audit(tenant, audit, now)] if audit is not None else []),
             *self._actions.forget_slots_of(tenant, appointment),
@@ -418,7 +441,7 @@ class DynamoChanges:
         raw: Mapping[str, Any] | None = None,
     ) -> Action:
         """An update of the appointment on the condition that this very change is under way."""
-        named = {**values, **_STATES, ":change_op": _under_way(appointment).op}
+        named = {**values, **_STATES, ":change_op": appointment.under_way.op}
         return self._actions.update(keys.appointment(tenant, appointment.id), update, condition, used, named, raw)
 
     def _write_with_guard(self, tenant: str, actions: list[Action], *, drop: Appointment) -> bool:
@@ -512,22 +535,11 @@ class DynamoChanges:
             {":op": op, ":state": state, ":one": 1},
         )
 
-    def _text(self, tenant: str, appointment: Appointment, change: Change, end: ChangeEnd, now: datetime) -> Action:
-        kind = _TEXT[change.kind, end]
-        return self._actions.put_outbox(tenant, replace(appointment, op=change.op), kind, change.told, now)
+    def _text(  # noqa: PLR0917 - the parts of one item
+        self, tenant: str, appointment: Appointment, change: Change, end: ChangeEnd, told: Told, now: datetime
+    ) -> Action:
+        return self._actions.put_outbox(tenant, replace(appointment, op=change.op), _TEXT[change.kind, end], told, now)
 
 
-def _under_way(appointment: Appointment) -> Change:
-    """The change the appointment is in.
-
-    Raises:
-        ValueError: it is in none.
-    """
-    if appointment.change is None:
-        msg = "no change is under way"
-        raise ValueError(msg)
-    return appointment.change
-
-
-def _ended(change: Change, end: ChangeEnd, why: str = "") -> Any:
-    return items.ended_to_wire(ChangeEnded(change.op, change.kind, end, why if end is ChangeEnd.NOT_DONE else ""))
+def _ended(change: Change, end: ChangeEnd, why: ChangeWhy = ChangeWhy.NONE) -> Any:
+    return items.ended_to_wire(ChangeEnded(change.op, change.kind, end, why))

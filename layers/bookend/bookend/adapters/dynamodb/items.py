@@ -21,6 +21,7 @@ from bookend.domain.appointment import (
     ChangeEnd,
     ChangeEnded,
     ChangeKind,
+    ChangeWhy,
     Told,
 )
 from bookend.domain.authority import Asked
@@ -169,6 +170,7 @@ def _asked(entry: Mapping[str, Any]) -> Asked:
 
 
 def _offer_to_map(offer: Offer) -> dict[str, Any]:
+    parts = {"parts": [_slot_to_map(each) for each in offer.parts]} if offer.parts else {}
     return {
         "id": offer.id,
         "op": offer.op,
@@ -179,7 +181,15 @@ def _offer_to_map(offer: Offer) -> dict[str, Any]:
         "offered_at": text(offer.offered_at),
         "x": millis(offer.expires),
         "asked_for": list(offer.asked_for),
-    } | ({} if offer.moving is None else {"moving": offer.moving})
+    } | ({} if offer.moving is None else {"moving": offer.moving}) | parts
+
+
+def _slot_to_map(slot: Slot) -> dict[str, str]:
+    return {"start": text(slot.start), "end": text(slot.end)}
+
+
+def _slot(entry: Mapping[str, Any]) -> Slot:
+    return Slot(parse_instant(entry["start"]), parse_instant(entry["end"]))
 
 
 def _offer(entry: Mapping[str, Any]) -> Offer:
@@ -193,6 +203,7 @@ def _offer(entry: Mapping[str, Any]) -> Offer:
         expires=_from_millis(entry["x"]),
         asked_for=tuple(entry["asked_for"]),
         moving=entry.get("moving"),
+        parts=tuple(_slot(each) for each in entry.get("parts", ())),
     )
 
 
@@ -271,7 +282,7 @@ def appointment_from_item(appointment: str, item: Item) -> Appointment:
         absent_since=parse_instant(plain["absent_since"]) if "absent_since" in plain else None,
         calendar_updated_at=parse_instant(plain["cal_updated"]) if "cal_updated" in plain else None,
         change=_change(plain["change"]) if "change" in plain else None,
-        last_change=_ended(plain["last_change"]) if "last_change" in plain else None,
+        last_change=_ended(plain["last_change"], plain["last_ver"]) if "last_change" in plain else None,
         moves=int(plain.get("moves", 0)),
     )
 
@@ -309,11 +320,14 @@ def _change(entry: Mapping[str, Any]) -> Change:
 
 def ended_to_wire(ended: ChangeEnded) -> Any:
     """How the last change ended, as one typed attribute value."""
-    return _SERIALIZER.serialize({"op": ended.op, "kind": ended.kind.value, "end": ended.end.value, "why": ended.why})
+    return _SERIALIZER.serialize(
+        {"op": ended.op, "kind": ended.kind.value, "end": ended.end.value, "why": ended.why.value}
+    )
 
 
-def _ended(entry: Mapping[str, Any]) -> ChangeEnded:
-    return ChangeEnded(entry["op"], ChangeKind(entry["kind"]), ChangeEnd(entry["end"]), entry["why"])
+def _ended(entry: Mapping[str, Any], version: Any) -> ChangeEnded:
+    kind, end, why = ChangeKind(entry["kind"]), ChangeEnd(entry["end"]), ChangeWhy(entry["why"])
+    return ChangeEnded(entry["op"], kind, end, why, int(version))
 
 
 def segments_to_wire(segments: tuple[BookedSegment, ...]) -> Any:

@@ -67,12 +67,13 @@ DE: Mapping[str, str] = {
     "keep_it": "Soll ich das für Sie erledigen, sobald die Terminverwaltung wieder erreichbar ist?",
     "kept_move": (
         "Ich habe es notiert: Sobald die Terminverwaltung wieder erreichbar ist, wird Ihr Termin verschoben, "
-        "wenn die Zeit dann noch frei ist. Ob es geklappt hat, erfahren Sie durch eine Nachricht, spätestens {until}."
+        "wenn die Zeit dann noch frei ist."
     ),
     "kept_cancel": (
-        "Ich habe es notiert: Sobald die Terminverwaltung wieder erreichbar ist, wird Ihr Termin storniert. "
-        "Ob es geklappt hat, erfahren Sie durch eine Nachricht, spätestens {until}."
+        "Ich habe es notiert: Sobald die Terminverwaltung wieder erreichbar ist, wird Ihr Termin storniert."
     ),
+    "you_will_hear": "Ob es geklappt hat, erfahren Sie durch eine Nachricht.",
+    "you_will_hear_by": "Ob es geklappt hat, erfahren Sie durch eine Nachricht, spätestens {until}.",
 }
 
 EN: Mapping[str, str] = {
@@ -127,10 +128,11 @@ EN: Mapping[str, str] = {
     "keep_it": "Shall I do it for you as soon as the booking system is available again?",
     "kept_move": (
         "I have noted it: as soon as the booking system is available again, your appointment will be moved, "
-        "if the time is still free then. A message will tell you whether it has worked, {until} at the latest."
+        "if the time is still free then."
     ),
     "kept_cancel": (
-        "I have noted it: as soon as the booking system is available again, your appointment will be cancelled. "
-        "You will get a message telling you whether it has worked, {until} at the latest."
+        "I have noted it: as soon as the booking system is available again, your appointment will be cancelled."
     ),
+    "you_will_hear": "A message will tell you whether it has worked.",
+    "you_will_hear_by": "A message will tell you whether it has worked, {until} at the latest.",
 }

@@ -86,10 +86,12 @@ class ChangeSpeaker(Speaker):
             case NotChanged():
                 return self._not_changed(outcome)
             case KeptForLater(_, current, until, today):
-                sentence = self._say(f"kept_{outcome.kind.value}", until=self._dated(rounded_up(until), today))
-                if current is not None:
-                    sentence += " " + self._say("until_then", current=self._dated(current.start, today))
-                return self._reply("pending", sentence, until=self._local(until))
+                said = [self._say(f"kept_{outcome.kind.value}")]
+                if current is None:  # what was sent already may end sooner, or be known later
+                    return self._reply("pending", " ".join([*said, self._say("you_will_hear")]))
+                said += [self._say("you_will_hear_by", until=self._dated(rounded_up(until), today))]
+                said += [self._say("until_then", current=self._dated(current.start, today))]
+                return self._reply("pending", " ".join(said), until=self._local(until))
             case NeedInfo(missing, known):
                 return self._question(missing, known)
             case NotATime() | PastTime() | SkippedTime() | TwiceTime() | TooFarAhead():

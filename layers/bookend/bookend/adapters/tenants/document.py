@@ -5,6 +5,7 @@ docs/tenant.md explains it to a salon's engineer; examples/salon.json is a worke
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -77,6 +78,12 @@ Minutes = Annotated[int, Field(ge=0, le=525_600)]
 """A year is the longest; no call asks for a day later than that."""
 
 
+_LONGEST_SERVICE = 720
+"""Minutes, for composite services as for plain ones: a look at the ledger covers half a day after the last start."""
+_MOST_BUSY = 6
+"""Each is a booking of its own: its questions share our connections, its guards the 100 items of a transaction."""
+
+
 class _Policy(_Strict):
     """What one level says of the rules. A field that is left out says nothing; null says that there is no limit."""
 
@@ -118,17 +125,39 @@ class _Branch(_Strict):
 class _Segment(_Strict):
     kind: Literal["busy", "gap"]
     minutes: int = Field(ge=0, le=720)
+    min_minutes: Annotated[int, Field(ge=0, le=720)] | None = None
+    max_minutes: Annotated[int, Field(ge=0, le=720)] | None = None
     event_types: dict[str, EventType] = {}
 
     @model_validator(mode="after")
-    def _busy_needs_event_types(self) -> _Segment:
-        if self.kind == "busy" and (not self.event_types or self.minutes == 0):
-            msg = "a busy segment needs minutes and, for each stylist who does it, an event type"
-            raise ValueError(msg)
-        if self.kind == "gap" and self.event_types:
+    def _busy_or_gap(self) -> _Segment:
+        if self.kind == "busy":
+            if self.min_minutes is not None or self.max_minutes is not None:
+                msg = "a busy segment is as long as its event types; only a gap has 'min_minutes' and 'max_minutes'"
+                raise ValueError(msg)
+            if bool(self.event_types) != bool(self.minutes):
+                msg = "a busy segment needs minutes and, for each stylist who does it, an event type"
+                raise ValueError(msg)
+            return self
+        if self.event_types:
             msg = "a gap is not booked at Cal.com and has no event types"
             raise ValueError(msg)
+        if not self.shortest <= self.minutes <= self.longest:
+            msg = "a gap's 'min_minutes', 'minutes' and 'max_minutes' must not be less than the one before"
+            raise ValueError(msg)
         return self
+
+    @property
+    def shortest(self) -> int:
+        return self.minutes if self.min_minutes is None else self.min_minutes
+
+    @property
+    def longest(self) -> int:
+        return self.minutes if self.max_minutes is None else self.max_minutes
+
+    def segment(self) -> Segment:
+        """In our words."""
+        return Segment(SegmentKind(self.kind), self.minutes, dict(self.event_types), self.min_minutes, self.max_minutes)
 
 
 class _Service(_Strict):
@@ -143,19 +172,42 @@ class _Service(_Strict):
     @model_validator(mode="after")
     def _plain_or_composite(self) -> _Service:
         plain = self.minutes is not None and bool(self.event_types)
-        if plain == bool(self.segments) or (self.segments and (self.minutes is not None or self.event_types)):
+        alone = self.minutes is None and not self.event_types
+        composite = bool(self.segments) or ("segments" in self.model_fields_set and alone)
+        if plain == composite or (composite and not alone):
             msg = "a service has either 'minutes' and 'event_types', or 'segments'"
             raise ValueError(msg)
-        if self.segments and (self.segments[0].kind != "busy" or not any(s.kind == "busy" for s in self.segments)):
-            msg = "the first segment of a composite service must be busy"
-            raise ValueError(msg)
+        if composite and (problem := self._misbuilt()) is not None:
+            raise ValueError(problem)
         return self
 
-    def parts(self) -> list[_Segment]:
-        """Its segments; a plain service is one busy segment."""
+    def _misbuilt(self) -> str | None:
+        """What is wrong with the order of the segments. Those of no length are as if they were not there."""
+        parts = self.parts() if self.segments else []
+        if not any(part.kind == "busy" for _, part in parts):
+            return "a composite service needs a busy segment"
+        if parts[0][1].kind == "gap":
+            return "the first segment of a composite service must be busy"
+        if parts[-1][1].kind == "gap":
+            return "the last segment of a composite service must be busy: nobody waits after it"
+        for (before, one), (place, other) in itertools.pairwise(parts):
+            if one.kind == other.kind == "gap":
+                return f"segments {before} and {place} are gaps with nothing between them: make them one"
+        if len(self.busy()) > _MOST_BUSY:
+            return f"a service has {_MOST_BUSY} busy segments at most"
+        if sum(part.longest for _, part in parts) > _LONGEST_SERVICE:
+            return f"a service takes {_LONGEST_SERVICE} minutes at most, its gaps at their longest"
+        return None
+
+    def parts(self) -> list[tuple[int, _Segment]]:
+        """Its segments that take any time, each with its place; a plain service is one busy segment."""
         if self.segments:
-            return self.segments
-        return [_Segment(kind="busy", minutes=self.minutes or 0, event_types=self.event_types)]
+            return [(place, each) for place, each in enumerate(self.segments) if each.longest]
+        return [(0, _Segment(kind="busy", minutes=self.minutes or 0, event_types=self.event_types))]
+
+    def busy(self) -> list[tuple[int, _Segment]]:
+        """The parts that are booked at Cal.com, each with its place."""
+        return [(place, part) for place, part in self.parts() if part.kind == "busy"]
 
 
 class TenantDocument(_Strict):
@@ -181,6 +233,7 @@ class TenantDocument(_Strict):
             *self._repeated_ids(),
             *self._dangling(),
             *self._shared_event_types(),
+            *self._lengths_of_event_types(),
             *self._shared_names(),
         ]
         problems = problems or self._never_bookable()
@@ -207,24 +260,25 @@ class TenantDocument(_Strict):
         branches, staff = {each.id for each in self.branches}, {each.id for each in self.staff}
         missing = [f"staff '{s.id}': there is no branch '{s.branch}'" for s in self.staff if s.branch not in branches]
         for service in self.services:
-            busy = [part for part in service.parts() if part.kind == "busy"]
-            named = {stylist for part in busy for stylist in part.event_types}
+            named = {stylist for _, part in service.busy() for stylist in part.event_types}
             missing += [f"service '{service.id}': there is no staff '{each}'" for each in sorted(named - staff)]
             missing += [
                 f"service '{service.id}': '{each}' has a policy for it and does not do it"
                 for each in sorted(set(service.policies) - named)
             ]
             missing += [
-                f"service '{service.id}': '{each}' has an event type for some of its segments only"
+                f"service '{service.id}': '{each}' has an event type for some of its segments only, and none for "
+                f"segments.{place}: one stylist does all of it"
                 for each in sorted(named)
-                if not all(each in part.event_types for part in busy)
+                for place, part in service.busy()
+                if each not in part.event_types
             ]
         return missing
 
     def _shared_event_types(self) -> list[str]:
         owners: dict[int, set[str]] = {}
         for service in self.services:
-            for part in service.parts():
+            for _, part in service.busy():
                 for stylist, event_type in part.event_types.items():
                     owners.setdefault(event_type, set()).add(stylist)
         return [
@@ -232,6 +286,20 @@ class TenantDocument(_Strict):
             "chooses who works"
             for event_type, stylists in sorted(owners.items())
             if len(stylists) > 1
+        ]
+
+    def _lengths_of_event_types(self) -> list[str]:
+        """An event type has one length at Cal.com; a booking of any other is undone (WrongBookingAnswered)."""
+        lengths: dict[int, dict[int, str]] = {}
+        for service in self.services:
+            for _, part in service.busy():
+                for event_type in part.event_types.values():
+                    lengths.setdefault(event_type, {}).setdefault(part.minutes, service.id)
+        return [
+            f"event type {event_type} cannot have several lengths: "
+            + ", ".join(f"{minutes} minutes in '{service}'" for minutes, service in of.items())
+            for event_type, of in sorted(lengths.items())
+            if len(of) > 1
         ]
 
     def _shared_names(self) -> list[str]:
@@ -285,7 +353,7 @@ class TenantDocument(_Strict):
                 Service(
                     each.id,
                     each.name,
-                    tuple(Segment(SegmentKind(p.kind), p.minutes, dict(p.event_types)) for p in each.parts()),
+                    tuple(part.segment() for _, part in each.parts()),
                     tuple(each.synonyms),
                     {staff: policy.settings() for staff, policy in each.policies.items()},
                 )

@@ -75,9 +75,9 @@ class Calendar(Protocol):
     def free_starts(
         self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
-        """Per stylist, the free starts within `window`; all are asked at the same time, once each.
+        """The free starts of each event type within `window`; all are asked at the same time, once each.
 
-        `moving`: the uid of a booking that is to be moved there, and so is not in the way.
+        By whatever name the asker gives each: a stylist, or a part of a service with a stylist. `moving`: the uid of a booking that is to be moved there, and so is not in the way.
         """
         ...
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bookend.application.ports.surroundings import Alert, Audit
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment, Change
+from bookend.domain.appointment import Appointment, Change, ChangeWhy, Told
 from bookend.domain.authority import Asked
 from bookend.domain.staff_day import StaffDays
 
@@ -96,8 +96,12 @@ class Changes(Protocol):
         answer: str,
         alert: Alert | None,
         now: datetime,
+        unsent: bool = False,
     ) -> bool:
-        """The caller is told that it is open, or (`keep_until`) that it is tried again; False if it has ended."""
+        """The caller is told that it is open, or (`keep_until`) that it is tried again; False if it has ended.
+
+        `unsent`: what BEGIN wrote down beforehand surely never left.
+        """
         ...
 
     def postpone(
@@ -107,19 +111,29 @@ class Changes(Protocol):
         *,
         until: datetime,
         absent: datetime | None = None,
-        unsent: bool = False,
+        restore: Change | None = None,
     ) -> bool:
         """Look at it again at `until`; False if it has ended.
 
-        `absent`: at this instant it had not happened. `unsent`: the last request surely never left, and no earlier one
-        can take effect any more.
+        `absent`: at this instant it had not happened. `restore`: the last request surely never left, so `sent_at` is
+        again what it was in this.
         """
         ...
 
     def moved(
-        self, tenant: str, appointment: Appointment, booking: Booking, *, audit: Audit | None, now: datetime
+        self,
+        tenant: str,
+        appointment: Appointment,
+        booking: Booking,
+        *,
+        told: Told,
+        audit: Audit | None,
+        now: datetime,
     ) -> bool:
-        """It stands at its new time, and the old one is free; the message of it is owed. False if it has ended."""
+        """It stands at its new time, and the old one is free; the message of it is on record. False if it has ended.
+
+        `told`: what the caller has in the ear.
+        """
         ...
 
     def cancelled(
@@ -128,10 +142,11 @@ class Changes(Protocol):
         appointment: Appointment,
         *,
         booking: Booking | None,
+        told: Told,
         audit: Audit | None,
         now: datetime,
     ) -> bool:
-        """Gone on both sides: its time is free, the message of it is owed. False if the change has ended.
+        """Gone on both sides: its time is free, the message of it is on record. False if the change has ended.
 
         Also where a move found it cancelled by others. `booking`: as it was seen there, if it was.
         """
@@ -142,7 +157,7 @@ class Changes(Protocol):
         tenant: str,
         appointment: Appointment,
         *,
-        why: str,
+        why: ChangeWhy,
         owes_text: bool,
         answer: str,
         alert: Alert | None,
