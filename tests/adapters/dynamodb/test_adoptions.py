@@ -31,6 +31,7 @@ from bookend.domain.staff_day import StaffDays
 from tests.adapters.dynamodb.place import HANS, NOW, UTE, Place, at, booked, offer, wished
 from tests.adapters.dynamodb.test_tenants import another_instance
 from tests.adapters.dynamodb.test_tenants import store as store_tenant
+from tests.support.salon import EXAMPLE
 
 SLOT, LATER, NEXT_DAY = at("28T10:00"), at("28T11:00"), at("29T10:00")
 A1 = wished("a1", SLOT)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bookend.application import alerts as alert
@@ -13,9 +13,10 @@ from bookend.application.turn import Turn
 from bookend.domain.answers import KeyRejected, NotSent, NotThere
 from bookend.domain.appointment import Appointment
 from bookend.domain.availability import HOLD, Offer, Opening, Wanted, choose, openings, search_window
+from bookend.domain.composites import composite_openings, starts_of
 from bookend.domain.policy import Policy, last_day, policy_of, time_refused
-from bookend.domain.staff_day import StaffDays, interval_key
-from bookend.domain.tenant import Service
+from bookend.domain.staff_day import StaffDays
+from bookend.domain.tenant import Segment, Service
 from bookend.domain.timeslot import Slot
 
 _HOLD_TRIES = 30
@@ -52,6 +53,8 @@ class Free:
     """The appointment that is to be moved there: where it stands is not in its way."""
     seen: Known | None = None
     """Everything that one look at the store found, for a booking that follows."""
+    listed: Mapping[str, tuple[tuple[datetime, ...], ...]] = field(default_factory=dict)
+    """Of a composite: what Cal.com lists for each busy part. `starts` are then when the whole of it may begin."""
 
     @property
     def complete(self) -> bool:
@@ -77,7 +80,7 @@ def find_free(
     customer: str | None = None,
     moving: Appointment | None = None,
 ) -> Free | NoAnswer:
-    """What is free for `service` around the wish: one slots request per stylist, all at the same time.
+    """What is free for `service` around the wish: one slots request per event type, all at the same time.
 
     A stylist whose question got no answer is left out; without any answer the whole is NoAnswer. `fresh`: Cal.com must
     say so now, as on the way to a booking; else what it said seconds ago will do, and it is asked for the rest only.
@@ -86,10 +89,11 @@ def find_free(
     window = _window(turn, service, stylists, wanted)
     if window is None:
         return Free(tuple(stylists), (), {}, CallRecord(turn.call.id), StaffDays())
-    event_types = {staff: service.segments[0].event_types[staff] for staff in stylists}
+    event_types = _questions(service, stylists)
     # A fresh answer is not kept either: its generation would cost a booking one more request, before Cal.com is asked.
-    kept, generations = ({}, {}) if fresh else _kept(turn, event_types, window)
-    asking = {staff: event_type for staff, event_type in event_types.items() if staff not in kept}
+    # What is kept is found by stylist, so the several answers that a composite needs are not.
+    kept, generations = ({}, {}) if fresh or service.is_composite else _kept(turn, event_types, window)
+    asking = {name: event_type for name, event_type in event_types.items() if name not in kept}
     answers = (
         turn.calendar.free_starts(
             asking,
@@ -100,10 +104,14 @@ def find_free(
         if asking
         else {}
     )
-    told = {staff: each for staff, each in answers.items() if isinstance(each, FreeStarts)}
+    told = {name: each for name, each in answers.items() if isinstance(each, FreeStarts)}
     known_free = {**kept, **told}
     # In the order of the configuration, which decides between stylists who are equally free.
-    starts = {staff: known_free[staff].starts for staff in stylists if staff in known_free}
+    listed = _listed(service, stylists, known_free) if service.is_composite else {}
+    if service.is_composite:
+        starts = {staff: starts_of(parts) for staff, parts in listed.items()}
+    else:
+        starts = {staff: known_free[staff].starts for staff in stylists if staff in known_free}
     for each in answers.values():
         if isinstance(each, KeyRejected | NotThere):
             turn.alerts.raise_(alert.question_refused(service.id, turn.call.id, each))
@@ -111,16 +119,39 @@ def find_free(
         waits = [each.retry_after_s for each in answers.values() if isinstance(each, NotSent)]
         return NoAnswer(next((wait for wait in waits if wait is not None), None))
     # The last slot of the window may reach into the next UTC day.
-    reach = Slot(window.start, window.end + Slot.of(window.end, service.minutes).duration)
+    reach = Slot(window.start, window.end + service.longest)
     wanted_days = {(staff, day) for staff in starts for day in reach.utc_days()}
     known = turn.appointments.look(
         turn.tenant.id, call=turn.call.id, request=request, customer=customer, days=wanted_days
     )
     days = _with_days_of(turn, known.record, known.days)
     moved = moving.id if moving is not None else None
-    free = _open(turn, service, starts, known.record, days, now=turn.clock.now(), moving=moved)
+    free = _open(turn, service, starts, known.record, days, listed=listed, now=turn.clock.now(), moving=moved)
     news = News(asking, window, told, generations) if generations else None
-    return Free(tuple(stylists), tuple(free), starts, known.record, days, news, moved, replace(known, days=days))
+    seen = replace(known, days=days)
+    return Free(tuple(stylists), tuple(free), starts, known.record, days, news, moved, seen, listed)
+
+
+def _questions(service: Service, stylists: Sequence[str]) -> dict[str, int]:
+    """The event types Cal.com is asked for, by stylist; those of a composite's parts, each once, by part of one."""
+    if not service.is_composite:
+        return {staff: service.segments[0].event_types[staff] for staff in stylists}
+    return {_part(staff, each): each.event_types[staff] for staff in stylists for each in service.busy}
+
+
+def _part(staff: str, segment: Segment) -> str:
+    return f"{staff}/{segment.event_types[staff]}"
+
+
+def _listed(
+    service: Service, stylists: Sequence[str], told: Mapping[str, FreeStarts]
+) -> dict[str, tuple[tuple[datetime, ...], ...]]:
+    """By stylist, what Cal.com lists for each busy part; only those of whom it told all."""
+    return {
+        staff: tuple(told[_part(staff, each)].starts for each in service.busy)
+        for staff in stylists
+        if all(_part(staff, each) in told for each in service.busy)
+    }
 
 
 def _window(turn: Turn, service: Service, stylists: Sequence[str], wanted: Wanted) -> Slot | None:
@@ -176,7 +207,7 @@ def remember(turn: Turn, free: Free) -> None:
 
 def own_holds(record: CallRecord) -> frozenset[str]:
     """Ledger keys of what is held for this call: in nobody's way but others'."""
-    return frozenset(interval_key(offer.id, 0) for offer in record.offers)
+    return frozenset(key for offer in record.offers for key in offer.intervals)
 
 
 def _open(
@@ -186,6 +217,7 @@ def _open(
     record: CallRecord,
     days: StaffDays,
     *,
+    listed: Mapping[str, Sequence[Collection[datetime]]],
     now: datetime,
     moving: str | None,
 ) -> list[Opening]:
@@ -194,7 +226,10 @@ def _open(
         staff: _in_time(policy_of(turn.tenant, service=service.id, staff=staff), service, all_, now=now)
         for staff, all_ in starts.items()
     }
-    return openings(allowed, minutes=service.minutes, days=days, now=now, ignoring=own_holds(record), moving=moving)
+    own = own_holds(record)
+    if service.is_composite:
+        return composite_openings(service, listed, allowed, days=days, now=now, ignoring=own)
+    return openings(allowed, minutes=service.minutes, days=days, now=now, ignoring=own, moving=moving)
 
 
 def _in_time(policy: Policy, service: Service, starts: Sequence[datetime], *, now: datetime) -> list[datetime]:
@@ -206,7 +241,7 @@ def _with_days_of(turn: Turn, record: CallRecord, days: StaffDays) -> StaffDays:
     missing = {
         (offer.staff, day)
         for offer in record.offers
-        for day in offer.slot.utc_days()
+        for day in offer.touched_days()
         if (offer.staff, day) not in days.days
     }
     if not missing:
@@ -230,7 +265,9 @@ def keep(
     for _ in range(_HOLD_TRIES):
         now = turn.clock.now()
         chosen = choose(
-            _open(turn, service, starts, record, days, now=now, moving=free.moving), wanted, zone=turn.tenant.zone
+            _open(turn, service, starts, record, days, listed=free.listed, now=now, moving=free.moving),
+            wanted,
+            zone=turn.tenant.zone,
         )
         op = turn.ids.new()
         offers = tuple(
@@ -244,6 +281,7 @@ def keep(
                 now + HOLD,
                 asked_for=free.stylists,
                 moving=free.moving,
+                parts=each.parts,
             )
             for each in chosen
         )

@@ -171,17 +171,21 @@ def _asked(entry: Mapping[str, Any]) -> Asked:
 
 def _offer_to_map(offer: Offer) -> dict[str, Any]:
     parts = {"parts": [_slot_to_map(each) for each in offer.parts]} if offer.parts else {}
-    return {
-        "id": offer.id,
-        "op": offer.op,
-        "service": offer.service,
-        "staff": offer.staff,
-        "start": text(offer.slot.start),
-        "end": text(offer.slot.end),
-        "offered_at": text(offer.offered_at),
-        "x": millis(offer.expires),
-        "asked_for": list(offer.asked_for),
-    } | ({} if offer.moving is None else {"moving": offer.moving}) | parts
+    return (
+        {
+            "id": offer.id,
+            "op": offer.op,
+            "service": offer.service,
+            "staff": offer.staff,
+            "start": text(offer.slot.start),
+            "end": text(offer.slot.end),
+            "offered_at": text(offer.offered_at),
+            "x": millis(offer.expires),
+            "asked_for": list(offer.asked_for),
+        }
+        | ({} if offer.moving is None else {"moving": offer.moving})
+        | parts
+    )
 
 
 def _slot_to_map(slot: Slot) -> dict[str, str]:

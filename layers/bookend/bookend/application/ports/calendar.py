@@ -77,7 +77,8 @@ class Calendar(Protocol):
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         """The free starts of each event type within `window`; all are asked at the same time, once each.
 
-        By whatever name the asker gives each: a stylist, or a part of a service with a stylist. `moving`: the uid of a booking that is to be moved there, and so is not in the way.
+        `event_types` are under names of the asker's own: stylists, or a stylist's parts of a service. `moving`: the uid
+        of a booking that is to be moved there, and so is not in the way.
         """
         ...
 
