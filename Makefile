@@ -20,7 +20,7 @@ test: setup ## every test but the battery; K=words picks some
 battery: setup ## the tests that take minutes: every order, every loss, every death
 	@$(VENV)/python -m pytest -m slow -n auto $(PYTEST)
 
-check: setup ## what CI does: lint, types, boundaries, template, tests, replays
+check: setup ## what CI does: lint, types, boundaries, template, tests, coverage, replays
 	@bash .ci/run
 
 lint: setup ## style, types and boundaries
@@ -29,11 +29,13 @@ lint: setup ## style, types and boundaries
 	@PYTHONPATH=layers/bookend $(VENV)/lint-imports
 	@$(VENV)/sam validate --lint
 
-# Its own run, since counting branches makes the simulations several times slower; those are left out of it.
-coverage: .venv/.ready ## the branches of domain and application that tests reach (no floor yet)
+# Its own run, since counting branches makes the simulations several times slower; those are left out of it. They reach 94 %
+# of lines and branches; the floor is a little below, so that a new room without tests falls through it.
+coverage: .venv/.ready ## the branches of domain and application that tests reach; fails below 92 %
 	@$(VENV)/python -m pytest -q -n auto -m 'not slow' tests/domain tests/application tests/functions \
-	  --ignore=tests/application/convergence --deselect tests/application/test_crashes.py \
-	  --deselect tests/application/test_planted_bugs.py --cov --cov-report=term-missing:skip-covered
+	  --ignore=tests/application/convergence --ignore=tests/functions/test_deadlines.py \
+	  --deselect tests/application/test_crashes.py --deselect tests/application/test_planted_bugs.py \
+	  --cov --cov-report=term-missing:skip-covered --cov-fail-under=92
 
 config-check: .venv/.ready ## FILE=salon.json: what is wrong with a salon's document; needs no AWS account
 	@test -f '$(FILE)' || { echo "Which document? make config-check FILE=path/to/salon.json" >&2; exit 2; }

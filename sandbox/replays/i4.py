@@ -51,7 +51,8 @@ def taken(story: Story) -> None:
     story.chapter("Available, and 17.6 seconds later Cal.com refuses", begins=BEGINS, weekly={}, on=OPEN)
     reu = story.caller("Siegfried Reu", CALL, REU)
     words = "Eine Dauerwelle bei Fabian, am achtundzwanzigsten November um zehn."
-    wave = reu.says(words, "check_availability_v17", **WISH | {"service": "Dauerwelle"}, time="10:00")
+    perm = WISH | {"service": "Dauerwelle", "time": "10:00", "name": "Siegfried Reu"}
+    wave = reu.says(words, "book_appointment_v17", **perm)
     free, answer = check_and_book(story, reu, {"fault": {"kind": "refuse_taken"}})
     now = story.ends()
     story.holds(

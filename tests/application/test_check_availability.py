@@ -13,7 +13,6 @@ from bookend.application.outcomes import (
     CheckOutcome,
     Missing,
     NeedInfo,
-    NotBookableHere,
     NothingFree,
     Offers,
     PastTime,
@@ -230,13 +229,6 @@ class TestQuestionsBack:
         west = offered(salon.call("call_2", branch="west").check(TUESDAY, "10:00"))
         assert {each.staff for each in west.offers} == {"udo"}
         assert isinstance(salon.call("call_3", branch="west").check(TUESDAY, service="Beratung"), NeedInfo)
-
-    def test_a_composite_is_for_a_person_to_book(self, salon: Salon) -> None:
-        phone = salon.call()
-        outcome = phone.check(TUESDAY, service="Dauerwelle")
-        assert isinstance(outcome, NotBookableHere)
-        assert phone.said(outcome)["status"] == "not_allowed"
-        assert "dienstags bis samstags" in phone.said(outcome)["message"]
 
     def test_no_day_is_asked_for_and_the_past_is_named(self, salon: Salon) -> None:
         assert salon.call().check(None, None) == NeedInfo(Missing.DATE)

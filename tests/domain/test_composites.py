@@ -121,6 +121,13 @@ class TestOneStylist:
         assert not perms(days, starts=[local(10)])
         assert perms(days, starts=[local(10)], ignoring=frozenset({"mine/1"}))
 
+    def test_what_is_to_be_moved_is_not_in_its_own_way(self) -> None:
+        days = StaffDays(ledger(taken("a/0", local(10), 45), taken("a/1", local(11, 45), 30)))
+        for moving, count in (("a", 1), ("b", 0), (None, 0)):
+            starts = [local(10, 15)]
+            found = arrangements(PERM, "fabian", ALL_DAY, starts=starts, days=days, now=NOW, moving=moving)
+            assert len(found) == count
+
     def test_a_gap_lasts_as_long_as_it_must_within_its_bounds(self) -> None:
         flexible = service(busy(45, 1), gap(60, 50, 90), busy(30, 2))
 

@@ -41,7 +41,7 @@ BODIES = {
     "i3_call_ended": Row(EVENT, I3, 200, "ok"),
     "i3_call_analyzed": Row(EVENT, I3, 200, "ok"),
     "i3_transcript_updated": Row(EVENT, I3, 200, "ignored"),
-    "i4_check_availability": Row(FUNCTIONS, I4, 200, "not_allowed"),
+    "i4_check_availability": Row(FUNCTIONS, I4, 200, "available"),
     "i4_start_booking": Row(FUNCTIONS, I4, 200, "not_allowed"),
     "anonymous_check_availability": Row(FUNCTIONS, I3, 200, "available"),
     "anonymous_book_appointment": Row(FUNCTIONS, I3, 200, "booked"),
@@ -207,14 +207,15 @@ def test_the_end_of_a_call_frees_what_was_held_for_it() -> None:
         assert send(doors, "i3_call_analyzed").json == {"status": "ok", "freed": 0}
 
 
-def test_i4_a_composite_is_for_a_person_and_leaves_nothing_behind() -> None:
+def test_i4_a_composite_is_offered_and_for_a_person_to_book() -> None:
     with Doors(salon_at(I4)) as doors:
+        answer = send(doors, "i4_check_availability")
+        assert answer.json["offers"][0]["start"] == "2025-11-28T10:00+01:00"
         before = doors.state()
-        for name in ("i4_check_availability", "i4_start_booking"):
-            answer = send(doors, name)
-            assert answer.json["message"].startswith("Einen Termin für Dauerwelle kann ich leider nicht selbst buchen.")
+        answer = send(doors, "i4_start_booking")
+        assert answer.json["message"].startswith("Einen Termin für Dauerwelle kann ich leider nicht selbst buchen.")
         assert doors.state() == before
-        assert doors.salon.calendar.asked == []
+        assert doors.salon.calendar.asked == ["slots", "slots"]
 
 
 def test_a_customer_is_the_same_inbound_and_outbound() -> None:

@@ -212,14 +212,18 @@ def test_a_cancel_answered_by_something_else_is_unclear(content: bytes) -> None:
     assert isinstance(answering(200, content).calendar.cancel(UID, "x", deadline=within()), Unclear)
 
 
+WHY = {"cancellationReason": "Kommt nicht"}
+
+
 @pytest.mark.parametrize(
     "refusal", [enveloped(400, CANCELLED_ALREADY), raw(400, "This booking has already been cancelled.")], ids=["E", "R"]
 )
 @pytest.mark.parametrize(
     ("status", "shown", "expected"),
     [
-        pytest.param(200, success(booking(status="cancelled")), Cancelled, id="it is cancelled"),
-        pytest.param(200, success(booking(status="CANCELLED")), Cancelled, id="cancelled in capitals"),
+        pytest.param(200, success(booking(status="cancelled", **WHY)), Cancelled, id="it is cancelled"),
+        pytest.param(200, success(booking(status="CANCELLED", **WHY)), Cancelled, id="cancelled in capitals"),
+        pytest.param(200, success(booking(status="cancelled")), Unclear, id="perhaps half of a move"),
         pytest.param(200, success(booking(status="accepted")), Unclear, id="it is not"),
         pytest.param(200, success(booking(status="rejected")), Unclear, id="it was declined"),
         pytest.param(

@@ -8,8 +8,9 @@ from datetime import date, timedelta
 import pytest
 
 from bookend.application.ports import CallRecord, Held, HoldLost, Started
-from bookend.domain.availability import HOLD
+from bookend.domain.availability import HOLD, Offer
 from bookend.domain.staff_day import CLOCK_SLACK
+from bookend.domain.timeslot import Slot
 from tests.adapters.dynamodb.place import NOW, Place, at, offer, wished
 
 
@@ -57,6 +58,38 @@ def test_two_offers_of_one_stylist_and_day_are_one_write_of_the_day(place: Place
     assert isinstance(place.hold(offer("o1", at("28T10:00")), offer("o2", at("28T14:00"))), Held)
     assert place.intervals() == {"o1/0": "H", "o2/0": "H"}
     assert place.day().version == 1
+
+
+def composite(name: str, *parts: Slot) -> Offer:
+    return replace(offer(name, Slot(parts[0].start, parts[-1].end)), parts=parts)
+
+
+def test_of_a_composite_the_busy_parts_are_held_and_come_back_as_they_were(place: Place) -> None:
+    perm = composite("o1", at("28T10:00", 45), at("28T11:45"))
+    place.client.requests.clear()
+    assert isinstance(place.hold(perm, offer("o2", at("28T10:45", 60))), Held), "its gap is for somebody else"
+    assert place.client.requests["transact_write_items"] == 1
+    assert place.record().offers[0] == perm
+    assert place.intervals() == {"o1/0": "H", "o1/1": "H", "o2/0": "H"}
+    assert [place.interval(key).slot for key in ("o1/0", "o1/1")] == list(perm.parts)
+
+
+def test_the_parts_of_a_composite_stand_in_their_own_days_and_go_together(place: Place) -> None:
+    perm = composite("o1", at("28T22:00", 45), at("28T23:45", 30), at("29T02:00"))
+    place.hold(perm, days=place.days("28", "29"))
+    assert [set(place.days("28", "29").day("fabian", date(2025, 10, day)).intervals) for day in (28, 29)] == [
+        {"o1/0", "o1/1"},
+        {"o1/1", "o1/2"},
+    ]
+    place.hold(offer("o2", at("28T10:00")), days=place.days("28", "29"))
+    assert place.intervals() == {"o2/0": "H"}, "a new offer takes the place of all of it"
+    assert place.days("29").day("fabian", date(2025, 10, 29)).intervals == {}
+
+
+def test_the_end_of_a_call_frees_every_part_of_a_composite(place: Place) -> None:
+    place.hold(composite("o1", at("28T22:00", 45), at("28T23:45", 30)), days=place.days("28", "29"))
+    assert place.appointments.end_call(place.tenant, "call_1", now=NOW) == 1
+    assert not any(each.intervals for each in place.days("28", "29").days.values())
 
 
 def test_who_writes_the_day_first_wins_and_the_other_sees_what_it_became(place: Place) -> None:

@@ -181,3 +181,23 @@ def test_however_long_cal_com_is_away_a_kept_wish_ends_when_that_can_be_known(
     told.world.run(3 * 3600)
     assert told.appointment.state is AppointmentState.CONFIRMED
     assert told.texts() == [f"not_{'moved' if kind is ChangeKind.MOVE else 'cancelled'}"]
+
+
+@pytest.mark.parametrize("how", ["in the turn", "in the background"])
+def test_half_of_the_salons_move_is_not_taken_for_the_cancellation(how: str) -> None:
+    """Cancelled, without a reason, and as moved nowhere: the other half is shown a little later (decision 0019)."""
+    told = Told(Layer.SWEEPER, kind=ChangeKind.CANCEL)
+    world, calendar = told.world, told.world.calendar
+    calendar.cancel_faults.append(Unclear("ReadTimeout"))
+    calendar.cancel_faults.extend([Unclear("HTTP 400 it has been cancelled already")] * 3)
+    moved = calendar.move(told.uid, ELSEWHERE)
+    calendar.stale[told.uid] = replace(calendar.bookings[told.uid], rescheduled_to=None)
+    calendar.hidden[moved.uid] = world.clock.now() + timedelta(seconds=25)
+    world.at(25, lambda: calendar.stale.pop(told.uid, None) and None)
+    outcome = told.yes(keep=how == "in the background")
+    assert isinstance(outcome, KeptForLater | NotChanged)
+    world.run(1800)
+    appointment = told.appointment
+    assert (appointment.state, appointment.slot.start) == (AppointmentState.CONFIRMED, ELSEWHERE)
+    assert [each.uid for each in calendar.accepted()] == [moved.uid]
+    assert "cancelled" not in told.texts()

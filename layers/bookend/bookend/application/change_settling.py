@@ -17,7 +17,7 @@ from bookend.application import alerts as alert
 from bookend.application.background import Background
 from bookend.application.change_commit import CANCELLED_BY_CUSTOMER, MOVED_BY_CUSTOMER
 from bookend.application.following import follow, put_before_a_person
-from bookend.application.own_bookings import LONGEST_CHAIN, expected_move
+from bookend.application.own_bookings import LONGEST_CHAIN, expected_move, successor
 from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import Alert, Audit, Cancelled
 from bookend.domain.answers import (
@@ -32,7 +32,7 @@ from bookend.domain.answers import (
     detail,
 )
 from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeKind, ChangeWhy, Told
-from bookend.domain.drift import DEAD, Drift, Flag, Follow, change_of
+from bookend.domain.drift import DEAD, Drift, Flag, Follow, change_of, is_half_of_a_move
 from bookend.domain.failures import failure_of, why_of
 from bookend.domain.move_answers import judge_move, judge_moved
 from bookend.domain.policy import may_cancel, may_move, policy_of
@@ -53,28 +53,41 @@ def settle_change(work: Background, appointment: Appointment) -> bool:
     seen = work.calendar.booking(appointment.segments[0].uid or "", deadline=work.deadline)
     if not isinstance(seen, Booking):
         return _wait(work, appointment)  # a 404 too: reads lag, and what stands there is the customer's
-    if seen.status in DEAD:
-        successor = _successor(work, seen)
-        if successor is None:
-            return _wait(work, appointment)
-        return _gone(work, appointment, seen) if successor is seen else _elsewhere(work, appointment, successor)
+    now_is = _where_it_stands(work, appointment, seen)
+    if now_is is None:
+        return _wait(work, appointment)
+    if now_is.status in DEAD:
+        return _gone(work, appointment, now_is)
+    if now_is.uid != seen.uid:
+        return _elsewhere(work, appointment, now_is)
     if _edited(appointment, seen):
         return _give_up(work, appointment, ChangeWhy.CHANGED_THERE, now_is=seen)
-    if change.kind is ChangeKind.CANCEL:
-        return _cancel_again(work, appointment)
-    return _not_moved_yet(work, appointment)
+    return _cancel_again(work, appointment) if change.kind is ChangeKind.CANCEL else _not_moved_yet(work, appointment)
 
 
-def _successor(work: Background, seen: Booking) -> Booking | None:
-    """Where it was moved to, at the end of the chain; itself if nowhere. None: that cannot be read now."""
-    for _ in range(LONGEST_CHAIN):
-        if seen.status not in DEAD or seen.rescheduled_to is None:
-            return seen
-        found = work.calendar.booking(seen.rescheduled_to, deadline=work.deadline)
-        if not isinstance(found, Booking):
+def _where_it_stands(work: Background, appointment: Appointment, seen: Booking) -> Booking | None:
+    """The end of the chain of its moves, alive or dead. None: that cannot be read now, or may be half of a move."""
+    passed: set[str] = set()
+    while seen.status in DEAD:
+        after = seen.rescheduled_to
+        if after is None:
+            if seen.called_off or seen.status != "cancelled":
+                return seen
+            now = work.clock.now()
+            found = successor(appointment, seen, calendar=work.calendar, now=now, deadline=work.deadline)
+            if found is None or (not found and is_half_of_a_move(seen, now=now)):
+                return None
+            if not found:
+                return seen
+            after = found[0].uid
+        passed.add(seen.uid)
+        if after in passed or len(passed) > LONGEST_CHAIN:
+            return None  # a run puts it before a person
+        read = work.calendar.booking(after, deadline=work.deadline)
+        if not isinstance(read, Booking):
             return None
-        seen = found
-    return None
+        seen = read
+    return seen
 
 
 def _edited(appointment: Appointment, seen: Booking) -> bool:
@@ -87,8 +100,6 @@ def _edited(appointment: Appointment, seen: Booking) -> bool:
 def _elsewhere(work: Background, appointment: Appointment, now_is: Booking) -> bool:
     """It was moved: by us, then this is its end; by others, then our own wish is void, and both sides are compared."""
     change = appointment.under_way
-    if now_is.status in DEAD:
-        return _gone(work, appointment, now_is)
     if change.kind is ChangeKind.CANCEL:
         return _give_up(work, appointment, ChangeWhy.CHANGED_THERE, now_is=now_is)
     expected = replace(expected_move(work.tenant, appointment), sent_at=None)
@@ -109,11 +120,8 @@ def _elsewhere(work: Background, appointment: Appointment, now_is: Booking) -> b
 
 
 def _gone(work: Background, appointment: Appointment, seen: Booking) -> bool:
-    """Cancelled there. Of a move that may be half of what there is to see, so it is looked at a second time."""
+    """Cancelled there, and not moved: whatever was wanted of it."""
     change = appointment.under_way
-    half = change.kind is ChangeKind.MOVE and not seen.called_off
-    if half and not _seen_twice(change, now=work.clock.now()):
-        return _wait(work, appointment, absent=work.clock.now())
     audit = _audit(work, "cancel", seen, appointment)
     return work.changes.cancelled(
         work.tenant.id, appointment, booking=seen, told=change.told, audit=audit, now=work.clock.now()

@@ -228,7 +228,7 @@ def _open(
     }
     own = own_holds(record)
     if service.is_composite:
-        return composite_openings(service, listed, allowed, days=days, now=now, ignoring=own)
+        return composite_openings(service, listed, allowed, days=days, now=now, ignoring=own, moving=moving)
     return openings(allowed, minutes=service.minutes, days=days, now=now, ignoring=own, moving=moving)
 
 

@@ -8,7 +8,7 @@ from the definition (`phases`), never stored beside it.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
@@ -67,20 +67,22 @@ def arrangements(
     days: StaffDays,
     now: datetime,
     ignoring: Collection[str] = frozenset(),
+    moving: str | None = None,
 ) -> list[Opening]:
     """Those of `starts` at which this stylist can do the whole service, earliest first, each as it would lie in time.
 
     `listed` are, for each busy part in order, the starts that Cal.com lists for the stylist's event type of it. A part
     fits wherever all of its time is within times listed for its event type: Cal.com takes a start between two listed
-    ones if the time is free. Our own ledger must be free there too; a day of it that was not read is not. Gaps last as
-    long as they may. Where there is a choice, each part begins as early as the parts after it allow. `ignoring` names
-    the caller's own holds.
+    ones if the time is free. Our own ledger must be free there too; a day of it that was not read is not. Where a gap's
+    bounds leave a choice, each part begins as early as the parts after it allow. `ignoring` names the caller's own
+    holds, `moving` the appointment that is to be moved there.
     """
     busy, gaps = service.busy, _gaps_after(service)
-    fits = [
-        _fitting(segment, told, staff=staff, days=days, now=now, ignoring=ignoring)
-        for segment, told in zip(busy, listed, strict=True)
-    ]
+
+    def left_free(block: Slot) -> list[_Span]:
+        return _left_free(staff, block, days=days, now=now, ignoring=ignoring, moving=moving)
+
+    fits = [_fitting(segment.length, told, left_free) for segment, told in zip(busy, listed, strict=True)]
     # From behind: where a part may begin so that all those after it fit as well.
     for number in range(len(busy) - 2, -1, -1):
         shortest, longest = (busy[number].length + each for each in _bounds(gaps[number]))
@@ -104,13 +106,16 @@ def composite_openings(
     days: StaffDays,
     now: datetime,
     ignoring: Collection[str] = frozenset(),
+    moving: str | None = None,
 ) -> list[Opening]:
     """Every one of `starts` at which a stylist can do the whole service, one per instant, earliest first.
 
     One stylist does all of it. Where several could, it is chosen as for a plain service (`one_per_start`).
     """
     found = {
-        staff: arrangements(service, staff, listed[staff], starts=wanted, days=days, now=now, ignoring=ignoring)
+        staff: arrangements(
+            service, staff, listed[staff], starts=wanted, days=days, now=now, ignoring=ignoring, moving=moving
+        )
         for staff, wanted in starts.items()
     }
     return one_per_start(found, days=days)
@@ -159,24 +164,26 @@ def _earliest_gaps(
 
 
 def _fitting(
-    segment: Segment,
-    listed: Collection[datetime],
-    *,
-    staff: str,
-    days: StaffDays,
-    now: datetime,
-    ignoring: Collection[str],
+    length: timedelta, listed: Iterable[datetime], left_free: Callable[[Slot], Iterable[_Span]]
 ) -> list[_Span]:
     """Where one busy part may begin, whatever the others do."""
-    found, length = [], segment.length
+    found = []
     for first, last in _merged((start, start + length) for start in listed):
-        for begins, ends in _left_free(Slot(first, last), staff=staff, days=days, now=now, ignoring=ignoring):
+        for begins, ends in left_free(Slot(first, last)):
             if ends - begins >= length:
                 found.append((begins, ends - length))
     return found
 
 
-def _left_free(block: Slot, *, staff: str, days: StaffDays, now: datetime, ignoring: Collection[str]) -> list[_Span]:
+def _left_free(
+    staff: str,
+    block: Slot,
+    *,
+    days: StaffDays,
+    now: datetime,
+    ignoring: Collection[str],
+    moving: str | None,
+) -> list[_Span]:
     """What the ledger leaves of a block of time."""
     taken: list[_Span] = []
     for day in block.utc_days():
@@ -184,13 +191,13 @@ def _left_free(block: Slot, *, staff: str, days: StaffDays, now: datetime, ignor
             midnight = datetime.combine(day, time(0), tzinfo=UTC)
             taken.append((midnight, midnight + timedelta(days=1)))
             continue
-        in_the_way = days.day(staff, day).in_the_way_of(block, now=now, ignoring=ignoring)
+        in_the_way = days.day(staff, day).in_the_way_of(block, now=now, ignoring=ignoring, moving=moving)
         taken += [(each.slot.start, each.slot.end) for each in in_the_way]
     free, begins = [], block.start
     for first, last in _merged(taken):
         if first > begins:
             free.append((begins, first))
-        begins = max(begins, last)
+        begins = last
     if begins < block.end:
         free.append((begins, block.end))
     return free

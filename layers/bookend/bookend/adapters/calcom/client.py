@@ -170,7 +170,8 @@ class CalcomCalendar:
         text = error_text(response) or ""
         if response.status_code == 400 and any(each in text for each in _ALREADY_CANCELLED):
             seen = self.booking(uid, deadline=deadline)
-            gone = isinstance(seen, Booking) and seen.status == "cancelled" and seen.rescheduled_to is None
+            # Without a reason, and by nobody it names, it may be half of a move that others are making (decision 0019).
+            gone = isinstance(seen, Booking) and seen.status == "cancelled" and seen.called_off
             return Cancelled() if gone else Unclear(kept(response), answered=True)
         return read_refusal(response)
 
