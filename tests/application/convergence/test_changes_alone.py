@@ -163,6 +163,9 @@ def salon_cancelled_it_and_lost(world: World, uid: str) -> Any:
 
 
 LATE = "moved 400 s later"
+CANCELLED_LATE = "cancelled 400 s later"
+TOO_LATE = {LATE, CANCELLED_LATE}
+"""Later than any request was ever seen to be carried out: it was given up by then."""
 MOVES: dict[str, Behaviour] = {
     "moved well": moved_well,
     "lost before": lost_before,
@@ -233,7 +236,7 @@ CANCELLATIONS: dict[str, Behaviour] = {
     "cancelled and lost": cancelled_and_lost,
     "cancelled and not shown": cancelled_and_not_shown,
     "cancelled 100 s later": cancelled_after(100),
-    "cancelled 400 s later": cancelled_after(400),
+    CANCELLED_LATE: cancelled_after(400),
     "not allowed": not_allowed,
     "no connection": no_connection,
     "rate limited": rate_limited,
@@ -386,9 +389,9 @@ def _told(run: Run) -> Iterator[str]:
         yield f"I8 messages: {texts}"
     true = {
         "moved": at == [NEW],
-        "not_moved": run.case.calendar == LATE or NEW not in at,
+        "not_moved": run.case.calendar in TOO_LATE or NEW not in at,
         "cancelled": not at,
-        "not_cancelled": len(at) == 1,
+        "not_cancelled": run.case.calendar in TOO_LATE or len(at) == 1,
     }
     yield from (f"I5 the message {kind} is not true: {at}" for kind in texts if not true[kind])
     for outcome in run.heard:
@@ -400,7 +403,7 @@ def _told(run: Run) -> Iterator[str]:
         if isinstance(outcome, CancelledNow) and at:
             yield f"I5 told cancelled, lives at {at}"
         definite = isinstance(outcome, NotChanged) and not outcome.open and outcome is run.heard[-1]
-        if definite and run.case.calendar != LATE and (NEW in at or "moved" in texts):
+        if definite and run.case.calendar not in TOO_LATE and (NEW in at or "moved" in texts):
             yield f"I5 told {outcome.failure}, lives at {at}"
 
 
@@ -421,7 +424,8 @@ def _beyond(run: Run, breach: str) -> bool:
     The sweeper looks after open operations only: what the salon does to an appointment at rest, and what Cal.com
     carries out after it was given up, it never hears of. Webhooks tell of nothing that did not happen at Cal.com.
     """
-    quiet = run.case.layer is Layer.SWEEPER and (run.case.calendar == LATE or run.case.calendar.startswith("the salon"))
+    late = run.case.calendar in TOO_LATE or run.case.calendar.startswith("the salon")
+    quiet = run.case.layer is Layer.SWEEPER and late
     return quiet and breach.startswith(("I3", "I5 the message"))
 
 
