@@ -147,7 +147,7 @@ TURNS = (
     # Whose they are is asked of an index, then of the appointments; a try is counted before anything is compared.
     Turn("find", Budget({}, table=2), _find, Found),
     Turn("move, asked", Budget({SLOTS: 1}, table=6), _asked(ChangeKind.MOVE), Confirm),
-    Turn("move, confirmed", Budget({MOVE: 1}, table=5), _confirmed(ChangeKind.MOVE), Moved),
+    Turn("move, confirmed", Budget({MOVE: 1}, table=6), _confirmed(ChangeKind.MOVE), Moved),
     Turn("cancel, asked", Budget({}, table=4), _asked(ChangeKind.CANCEL), Confirm),
-    Turn("cancel, confirmed", Budget({CANCEL: 1}, table=4), _confirmed(ChangeKind.CANCEL), CancelledNow),
+    Turn("cancel, confirmed", Budget({CANCEL: 1}, table=5), _confirmed(ChangeKind.CANCEL), CancelledNow),
 )

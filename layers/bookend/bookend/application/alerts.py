@@ -151,6 +151,12 @@ def unreadable(uid: str, appointment: Appointment) -> Alert:
     return Alert(DRIFT_FOUND, _ours(appointment) | {"booking_uid": uid, "drift": Drift.UNREADABLE.value})
 
 
+def left(uid: str, appointment: Appointment | None) -> Alert:
+    """A booking that polls have come to no end with for a day, and whose it is."""
+    ours = _ours(appointment) if appointment is not None else {}
+    return Alert(DRIFT_FOUND, ours | {"booking_uid": uid, "drift": Drift.LEFT.value})
+
+
 def ghost_here(appointment: Appointment) -> Alert:
     """Confirmed here; Cal.com does not know its booking any more."""
     uids = ",".join(segment.uid or "" for segment in appointment.segments)

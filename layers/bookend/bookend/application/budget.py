@@ -35,6 +35,12 @@ class Limits:
     """Wait for the next minute's requests instead of ending: for a run whose progress is not kept."""
 
 
+def callers_need_the_rest(calendar: Calendar, reserved: int = RESERVED_FOR_CALLS) -> bool:
+    """Whether what our key has left in the running minute belongs to live calls, as Cal.com last said."""
+    left = calendar.headroom()
+    return left is not None and left <= reserved
+
+
 class Stop(Exception):
     """The run ends here; what is done is kept."""
 
@@ -72,8 +78,7 @@ class Budget:
         self._report.requests += 1
 
     def _callers_need_the_rest(self) -> bool:
-        left = self._work.calendar.headroom()
-        return left is not None and left <= self._limits.reserved
+        return callers_need_the_rest(self._work.calendar, self._limits.reserved)
 
 
 class _Counted:

@@ -209,9 +209,11 @@ def _elsewhere(appointment: Appointment, free: Free) -> Free:
     return replace(free, starts={staff: tuple(e for e in all_ if e != here) for staff, all_ in free.starts.items()})
 
 
-def _refusal(turn: Turn, appointment: Appointment, new: Slot | None) -> MoveRefusal | CancelTooLate | None:
+def _refusal(
+    turn: Turn, appointment: Appointment, new: Slot | None, *, now: datetime | None = None
+) -> MoveRefusal | CancelTooLate | None:
     policy = policy_of(turn.tenant, service=appointment.service, staff=appointment.staff)
-    now = turn.clock.now()
+    now = now or turn.clock.now()
     if new is None:
         return may_cancel(policy, now=now, slot=appointment.slot)
     return may_move(policy, now=now, current=appointment.slot, new=new, moves=appointment.moves)
@@ -292,7 +294,11 @@ def _begin(
     service = _by_phone(turn, appointment)
     if appointment.state is not AppointmentState.CONFIRMED or service is None:
         return AskedTooLongAgo(kind)
-    if (refusal := _refusal(turn, appointment, asked.slot)) is not None:
+    begins = min(each.start for each in (appointment.slot, asked.slot) if each is not None)
+    if begins <= turn.clock.now():
+        return AskedTooLongAgo(kind)
+    # As of when they were asked: whoever was offered a time a minute ago can take it (decision 0022).
+    if (refusal := _refusal(turn, appointment, asked.slot, now=asked.expires - CONFIRM_WITHIN)) is not None:
         return _by_policy(kind, turn, appointment, refusal)
     until = may_keep_until(turn, appointment, kind) if command.keep else None
     if later and until is None:

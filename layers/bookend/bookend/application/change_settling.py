@@ -32,7 +32,7 @@ from bookend.domain.answers import (
     detail,
 )
 from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeKind, ChangeWhy, Told
-from bookend.domain.drift import DEAD, Drift, Flag, Follow, change_of, is_half_of_a_move
+from bookend.domain.drift import DEAD, LIVE, Drift, Flag, Follow, change_of, is_half_of_a_move
 from bookend.domain.failures import failure_of, why_of
 from bookend.domain.move_answers import judge_move, judge_moved
 from bookend.domain.policy import may_cancel, may_move, policy_of
@@ -52,7 +52,7 @@ def settle_change(work: Background, appointment: Appointment) -> bool:
         return _give_up(work, appointment, ChangeWhy.TOO_LATE)  # nothing was ever sent: that is known without a look
     seen = work.calendar.booking(appointment.segments[0].uid or "", deadline=work.deadline)
     if not isinstance(seen, Booking):
-        return _wait(work, appointment)  # a 404 too: reads lag, and what stands there is the customer's
+        return _not_to_be_read(work, appointment, not_there=isinstance(seen, NotThere))
     now_is = _where_it_stands(work, appointment, seen)
     if now_is is None:
         return _wait(work, appointment)
@@ -63,6 +63,15 @@ def settle_change(work: Background, appointment: Appointment) -> bool:
     if _edited(appointment, seen):
         return _give_up(work, appointment, ChangeWhy.CHANGED_THERE, now_is=seen)
     return _cancel_again(work, appointment) if change.kind is ChangeKind.CANCEL else _not_moved_yet(work, appointment)
+
+
+def _not_to_be_read(work: Background, appointment: Appointment, *, not_there: bool) -> bool:
+    """A 404 alone proves nothing, since reads lag. One that lasts does: the run tells a person of the ghost."""
+    change, now = appointment.under_way, work.clock.now()
+    waits = now < (change.keep_until or change.since + STUCK)
+    if not_there and not waits and _did_nothing(change, now=now):
+        return _give_up(work, appointment, ChangeWhy.NOT_FOUND, flag=True)
+    return _wait(work, appointment, absent=now if not_there else None)
 
 
 def _where_it_stands(work: Background, appointment: Appointment, seen: Booking) -> Booking | None:
@@ -100,6 +109,8 @@ def _edited(appointment: Appointment, seen: Booking) -> bool:
 def _elsewhere(work: Background, appointment: Appointment, now_is: Booking) -> bool:
     """It was moved: by us, then this is its end; by others, then our own wish is void, and both sides are compared."""
     change = appointment.under_way
+    if now_is.status != LIVE:
+        return _wait(work, appointment)  # somebody must confirm it at Cal.com first
     if change.kind is ChangeKind.CANCEL:
         return _give_up(work, appointment, ChangeWhy.CHANGED_THERE, now_is=now_is)
     expected = replace(expected_move(work.tenant, appointment), sent_at=None)
@@ -175,10 +186,24 @@ def _not_moved_yet(work: Background, appointment: Appointment) -> bool:
         return _give_up(work, appointment, ChangeWhy.NEVER_ARRIVED)
     if _is_over(change, now=now):
         return _give_up(work, appointment, ChangeWhy.TOO_LATE)
+    if not _is_sold(work, appointment):
+        return _give_up(work, appointment, ChangeWhy.REFUSED, flag=True)
     policy = policy_of(work.tenant, service=appointment.service, staff=appointment.staff)
     if may_move(policy, now=now, current=appointment.slot, new=change.slot, moves=appointment.moves) is not None:
         return _give_up(work, appointment, ChangeWhy.POLICY)
     return _move_again(work, appointment)
+
+
+def _is_sold(work: Background, appointment: Appointment) -> bool:
+    """Whether the salon's document still has the stylist do this: it may have changed since the caller was asked."""
+    service = work.tenant.service(appointment.service)
+    known = {each.id for each in work.tenant.staff}
+    segment = appointment.segments[0]
+    return (
+        service is not None
+        and segment.staff in known
+        and service.segments[0].event_types.get(segment.staff) == segment.event_type
+    )
 
 
 def _move_again(work: Background, appointment: Appointment) -> bool:
@@ -263,7 +288,7 @@ def _wait(
     kept = change.keep_until is not None and not _is_over(change, now=now)
     if now - change.since >= STUCK and not kept:
         raised = alert.stuck(appointment)
-        about = f"stuck-{change.op}"
+        about = f"stuck-{change.op}-{now:%Y-%m-%d}"
         if work.adoptions.flag(work.tenant.id, raised, about=about, now=now):
             work.alerts.raise_(raised)
     work.changes.postpone(work.tenant.id, appointment, until=now + AGAIN, absent=absent, restore=restore)

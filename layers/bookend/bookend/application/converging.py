@@ -17,7 +17,7 @@ from bookend.application.following import TRIES, audit_of, follow, overlaps, put
 from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, is_labelled, successor
 from bookend.application.ports import Adopted, BookingHasOwner, Cancelled, CustomerHasOne, TextSent
 from bookend.application.settling import Settled, settle
-from bookend.domain.answers import Answered, Booking, NotThere, Verdict, judge
+from bookend.domain.answers import Answered, Booking, NotThere, Refusal, Refused, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.contacts import Customer, clean_name, customer_id, normalise_phone
 from bookend.domain.drift import (
@@ -53,6 +53,8 @@ class Converged(StrEnum):
     FOLLOWED = "followed"
     ENDED = "ended"
     ORPHAN_CANCELLED = "orphan_cancelled"
+    ORPHAN_KEPT = "orphan_kept"
+    """Cal.com will not cancel it: it stands there and in our ledger, and is before a person."""
     FLAGGED = "flagged"
     LATER = "later"
 
@@ -299,7 +301,7 @@ def _adopt(work: Background, repair: Adopt) -> Converged:
         told=before.told if before is not None else Told.NOTHING,
         verified_at=now,
     )
-    audit = audit_of(work, repair.drift, "adopt", booking, before=before, after=appointment)
+    audit = audit_of(work, repair.drift, "adopt", booking, before=before or repair.keeps, after=appointment)
     for _ in range(TRIES):
         days = work.appointments.staff_days(work.tenant.id, {(staff, day) for day in slot.utc_days()})
         conflict = overlaps(work, appointment, days, staff, slot)
@@ -316,6 +318,7 @@ def _adopt(work: Background, repair: Adopt) -> Converged:
             audit=audit,
             revives=late,
             restores=repair.restores,
+            keeps=repair.keeps,
             now=now,
         )
         if isinstance(outcome, Adopted):
@@ -350,10 +353,24 @@ def _cancel_orphan(work: Background, appointment: Appointment, booking: Booking)
     if not work.adoptions.claim(work.tenant.id, appointment, booking, audit=audit, now=work.clock.now()):
         return Converged.LATER
     outcome = work.calendar.cancel(booking.uid, _ORPHAN_REASON, deadline=work.deadline)
+    if isinstance(outcome, Refused) and outcome.why is not Refusal.CONFLICT:
+        return _keep_orphan(work, appointment, current)
     if not isinstance(outcome, Cancelled):
         return Converged.LATER
     work.alerts.raise_(alert.orphan_cancelled(appointment, booking))
     return Converged.ORPHAN_CANCELLED
+
+
+def _keep_orphan(work: Background, appointment: Appointment, booking: Booking) -> Converged:
+    """Cal.com will not let it go. Its time is not free then, and a person must know; once taken in it is equal here
+    and there, and nobody tries again.
+    """
+    put_before_a_person(work, Flag(booking, Drift.REFUSED, appointment))
+    staff = work.tenant.staff_of_host(booking.host) or appointment.staff
+    service = work.tenant.service_of_event_type(booking.event_type)
+    kept = Adopt(booking, staff, service, keeps=appointment, drift=Drift.REFUSED)
+    done = _adopt(work, kept)
+    return Converged.ORPHAN_KEPT if done is Converged.ADOPTED else done
 
 
 def _customer_of(work: Background, booking: Booking) -> Customer:

@@ -1,8 +1,9 @@
 """One invocation's part of a run: what it may ask, how a booking is looked at, what is done, and how far it came.
 
-A row that was looked at is done with, whatever came of it: what only a person can mend differs anew each time, and must
-not use up every budget to come. What takes something away is put off to the end of its page or step and counted.
-Beyond a small number it is left to a person, and the run goes on with the rest.
+A row that was looked at is done with in this run, whatever came of it: what only a person can mend differs anew each
+time, and must not use up every budget to come. What a poll could not finish is named to the next one. What takes
+something away is put off to the end of its page or step and counted. Beyond a small number it is left to a person, and
+the run goes on with the rest.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bookend.application.findings import NOT_DONE, Finding, Report, Stopped, fin
 from bookend.application.patience import AGAIN
 from bookend.application.ports import Alert, ListQuery, Page, Run, RunKind, Runs, StoreUnavailable
 from bookend.application.settling import Settled, settle
-from bookend.application.strikes import UNREADABLE_FOR, missed_once, struck
+from bookend.application.strikes import LEFT_FOR, UNREADABLE_FOR, forgotten, left, left_before, missed_once, struck
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.drift import Adopt, CancelOrphan, Drift, Nothing, Repair, agree, is_destructive
@@ -30,13 +31,15 @@ from bookend.domain.drift import Adopt, CancelOrphan, Drift, Nothing, Repair, ag
 SHARE_DESTRUCTIVE = 0.1
 """The most that is taken away, as a share of one step of a full run; two are always ordinary."""
 MOST_CONTRADICTED = 5
-"""How often a list may be wrong before nothing is concluded from it any more."""
+"""How often a list may be wrong before the invocation ends and a person is told; the next one may see as much anew."""
 CLOCKS_APART = timedelta(minutes=5)
 """What Cal.com says it changed later than this from now lies in the future: whatever is changed after it is hidden."""
 STUCK_AFTER = 6
 """Invocations in a row that bring a run no further, before an operator is told: half an hour."""
 STUCK_AGAIN = 288
 """As many once more, a day, and they are told again."""
+_LONGEST_NAME = 100
+"""Appointments' names are shorter."""
 
 
 class Invocation:
@@ -53,6 +56,8 @@ class Invocation:
         """Uids that are done with, or put off."""
         self._deferred: dict[str, Repair | None] = dict.fromkeys(run.deferred)
         """What is to be taken away; None: an earlier invocation has seen it, and it is looked at anew."""
+        self.insists = runs is None or run.idle >= STUCK_AFTER
+        """Whether it goes on though the list lies: nothing is kept for a next time, or waiting has been of no use."""
         self._began_at = self._position()
 
     # How much it may ask, and how far it is
@@ -105,7 +110,7 @@ class Invocation:
         run = self.run
         taken = tuple(run.tally.get(name, 0) for name in ("destructive", "not_done"))
         rows = (run.skip, run.tail, run.day, run.after)
-        return (*rows, tuple(self._deferred), taken, tuple(missed_once(run)))
+        return (*rows, tuple(self._deferred), taken, tuple(missed_once(run)), tuple(left_before(run)))
 
     def raise_(self, raised: Alert) -> None:
         """Tell an operator, unless nothing is meant to happen."""
@@ -131,22 +136,33 @@ class Invocation:
         return page
 
     def contradicted(self, times: int = 1) -> None:
-        """The list was wrong.
+        """The list was wrong. What the run is stopped by once, it passes the next time.
 
         Raises:
-            Stop: too often to conclude anything from it.
+            Stop: once more it was so too often.
         """
+        before = self.run.tally.get("contradicted", 0)
         self.count("contradicted", times)
-        if self.run.tally["contradicted"] > MOST_CONTRADICTED:
-            self.raise_(alert.list_contradicted(self.run.tally["contradicted"], self.run.kind.value))
+        after = before + times
+        if before // (MOST_CONTRADICTED + 1) == after // (MOST_CONTRADICTED + 1):
+            return
+        if not self.insists or before <= MOST_CONTRADICTED:
+            self.raise_(alert.list_contradicted(after, self.run.kind.value))
+        if not self.insists:
             raise Stop(Stopped.LIST_CONTRADICTED)
 
     def differing(self, listed: Iterable[Booking]) -> dict[str, Booking]:
         """Those of the listed bookings, by uid, that are not, at first sight, as we have them."""
         work, rows = self.background, tuple(listed)
         owners = work.adoptions.owners(work.tenant.id, [each.uid for each in rows])
-        ours = work.appointments.several(work.tenant.id, set(owners.values()))
-        return {each.uid: each for each in rows if not agree(each, ours.get(owners.get(each.uid, "")), work.tenant)}
+        labels = {each.uid: _label(each) for each in rows if each.uid not in owners}
+        named = {*owners.values(), *labels.values()} - {""}
+        ours = work.appointments.several(work.tenant.id, named)
+        return {
+            each.uid: each
+            for each in rows
+            if not agree(each, ours.get(owners.get(each.uid, "")), work.tenant, claims=labels.get(each.uid, "") in ours)
+        }
 
     # Looks
 
@@ -177,10 +193,10 @@ class Invocation:
                 done = ended.value
                 self.report.findings.append(Finding(Drift.UNSETTLED, "settle", "", name, "its outcome was open", done))
 
-    def look_closer(self, suspects: Mapping[str, Booking]) -> None:
+    def look_closer(self, suspects: Mapping[str, Booking | None]) -> None:
         """Read each booking itself, decide, and do what takes nothing away.
 
-        `suspects` are uids with what was said of each first.
+        `suspects` are uids with what was said of each first, if anything was.
 
         Raises:
             Stop: there may be no more requests, or the list lies; `looked_at` says how far it came.
@@ -188,6 +204,7 @@ class Invocation:
         for uid, listed in suspects.items():
             with self.spared(uid):
                 work = self.one()
+                self._go_on_waiting(uid)
                 repair = self._assess(work, uid, listed)
                 if repair is not None and _may_take_away(repair):
                     self._defer(uid, repair)
@@ -201,7 +218,10 @@ class Invocation:
         if not isinstance(seen, Booking):
             self.unreadable(uid)
             if isinstance(seen, NotThere):
-                self.contradicted()
+                if listed is not None:
+                    self.contradicted()
+            else:
+                self._leave_for_later(uid)
             return None
         if listed is not None and _shown(listed) != _shown(seen):
             self.contradicted()
@@ -209,6 +229,7 @@ class Invocation:
         if not isinstance(repair, Nothing):
             return repair
         self._find_hidden(seen)
+        self._finish(uid)
         return None
 
     def _do(self, work: Background, repair: Repair, uid: str) -> None:
@@ -222,6 +243,10 @@ class Invocation:
         done = carry_out(work, repair)
         self.report.findings.append(finding_of(repair, uid, done.value))
         self.count(f"repair_{done.value}")
+        if done is Converged.LATER:
+            self._leave_for_later(uid)
+        else:
+            self._finish(uid)
 
     # What takes something away
 
@@ -262,9 +287,10 @@ class Invocation:
         if isinstance(repair, CancelOrphan):
             owner = work.adoptions.owner(work.tenant.id, repair.booking.uid)
             if owner not in {None, repair.appointment.id}:
+                self._finish(uid)
                 return  # somebody has taken it over since it was looked at
         self.count("destructive")
-        self._do(work, repair, "")
+        self._do(work, repair, uid)
 
     def _planned(self) -> int:
         """What was taken away, and what would be."""
@@ -285,6 +311,35 @@ class Invocation:
     def _leave(self, uid: str, repair: Repair) -> None:
         self.count("not_done")
         self.report.findings.append(finding_of(repair, uid, NOT_DONE))
+        self._finish(uid)  # it was seen: from now on it waits anew
+        self._leave_for_later(uid)
+
+    # What a poll does not come to an end with
+
+    def _leave_for_later(self, uid: str) -> None:
+        """The next polls look at it by its uid, whatever their list shows. A full run finds all of it again."""
+        if self.run.kind is RunKind.POLL:
+            self._strike(Drift.LEFT, uid)
+
+    def _go_on_waiting(self, uid: str) -> None:
+        """A look that says nothing of it, not even that it cannot be had, ends no waiting."""
+        if uid in left(self.run):
+            self._strike(Drift.LEFT, uid)
+
+    def _finish(self, uid: str) -> None:
+        if uid in left(self.run):
+            self.run = forgotten(self.run, Drift.LEFT, uid)
+
+    def leave_to_the_night(self) -> None:
+        """What has waited for a day is put before a person, once, and waited for no longer."""
+        for uid, each in left(self.run).items():
+            if each.last - each.first < LEFT_FOR:
+                continue
+            with self.spared(uid):
+                appointment = self._owner_of(uid)
+                why, about = "polls come to no end with it", f"{Drift.LEFT.value}-{uid}"
+                self._flag(Drift.LEFT, uid, appointment, why, alert.left(uid, appointment), about=about)
+            self._finish(uid)
 
     # What cannot be had
 
@@ -339,9 +394,11 @@ class Invocation:
         raised = alert.unreadable(uid, appointment)
         self._flag(Drift.UNREADABLE, uid, appointment, why, raised, about=f"{Drift.UNREADABLE.value}-{uid}")
 
-    def _flag(self, drift: Drift, uid: str, appointment: Appointment, why: str, raised: Alert, *, about: str) -> None:
+    def _flag(
+        self, drift: Drift, uid: str, appointment: Appointment | None, why: str, raised: Alert, *, about: str
+    ) -> None:
         """Put it before a person, once a month."""
-        found = Finding(drift, "flag", uid, appointment.id, why)
+        found = Finding(drift, "flag", uid, appointment.id if appointment is not None else "", why)
         self.count(f"drift_{drift.value}")
         if self._limits.apply:
             work = self.background
@@ -364,6 +421,12 @@ class Invocation:
 def _may_take_away(repair: Repair) -> bool:
     """A late booking is cancelled after all if its caller has had their message meanwhile."""
     return is_destructive(repair) or (isinstance(repair, Adopt) and repair.revives is not None)
+
+
+def _label(booking: Booking) -> str:
+    """The appointment that a booking says it is of; nothing if that is no name of ours. Anybody may have written it."""
+    label = booking.metadata.get("appointment", "")
+    return label if len(label) <= _LONGEST_NAME else ""
 
 
 def _shown(booking: Booking) -> tuple[object, ...]:

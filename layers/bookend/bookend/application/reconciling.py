@@ -15,12 +15,12 @@ from datetime import UTC, date, datetime, timedelta
 from bookend.application.background import Background
 from bookend.application.budget import Limits, Stop
 from bookend.application.findings import Report, Stopped
-from bookend.application.invocation import Invocation
+from bookend.application.invocation import MOST_CONTRADICTED, Invocation
 from bookend.application.ports import ListQuery, Page, Progress, Run, RunKind, Runs
-from bookend.application.strikes import forgotten, missed_once, of_this_run
+from bookend.application.strikes import forgotten, left, left_before, missed_once, of_this_run
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import TRANSIENT, Appointment, AppointmentState
-from bookend.domain.drift import LIVE
+from bookend.domain.drift import LIVE, Drift
 from bookend.domain.staff_day import IntervalState, StaffDays
 from bookend.domain.timeslot import Slot
 
@@ -46,10 +46,13 @@ _LISTED, _OPEN, _UNSEEN = "1", "2", "3"
 
 
 def new_poll(now: datetime, before: Progress) -> Run:
-    """What has changed at Cal.com since the last poll saw everything. What that one left to a person stays theirs."""
+    """What has changed at Cal.com since the last poll saw everything, and what that one came to no end with.
+
+    What it left to a person stays theirs.
+    """
     since = (before.watermark - OVERLAP) if before.watermark is not None else now - FIRST_POLL
     tally = {"blast_limit": 1} if before.limited else {}
-    return Run(kind=RunKind.POLL, started=now, since=since, tally=tally, version=before.version)
+    return Run(kind=RunKind.POLL, started=now, since=since, strikes=before.strikes, tally=tally, version=before.version)
 
 
 def new_full(now: datetime, before: Progress, *, today: date, back: int = DAYS_BACK, ahead: int = DAYS_AHEAD) -> Run:
@@ -83,26 +86,36 @@ def reconcile(
         _end(at_work)
     except Stop as stop:
         at_work.stop(stop.why)
-    at_work.report.tally = Counter(at_work.run.tally)
-    return at_work.report
+    report = at_work.report
+    report.tally = Counter(at_work.run.tally)
+    if runs is None and report.tally["contradicted"] > MOST_CONTRADICTED and report.stopped in {None, Stopped.BUDGET}:
+        report.stopped = Stopped.LIST_CONTRADICTED  # it went on all the same: it has no next time
+    return report
 
 
 def _end(at_work: Invocation) -> None:
-    """The run went through everything. What was left undone the next one must find again: a poll sees no further."""
+    """The run went through everything. What was left undone the next one must find again: a poll sees no further.
+
+    The limit of a poll is over when nothing is left, and not because what was left could not be read.
+    """
+    at_work.leave_to_the_night()
     run = at_work.run
-    left = run.tally.get("not_done", 0) > 0
+    limited = run.tally.get("not_done", 0) > 0 or (run.tally.get("blast_limit", 0) > 0 and bool(left(run)))
     at_work.run = replace(
         run,
-        held=run.since + OVERLAP if left and run.since is not None else None,
+        held=run.since + OVERLAP if limited and run.since is not None else None,
         strikes=of_this_run(run),
     )
     at_work.keep(done=True)
-    if left:
+    if limited:
         at_work.report.stopped = Stopped.BLAST_LIMIT
 
 
 def _poll(at_work: Invocation) -> None:
-    """Page by page through what changed there. A row of the list is done with before the progress says so."""
+    """Page by page through what changed there, then what earlier polls left.
+
+    A row of the list is done with before the progress says so.
+    """
     query = ListQuery(changed_since=at_work.run.since)
     seen: set[str] = set()
     while True:
@@ -110,8 +123,11 @@ def _poll(at_work: Invocation) -> None:
         skip = at_work.run.skip - len(twice)
         page = at_work.page(query, skip)
         uids = [each.uid for each in page.bookings]
-        if page.more and seen.issuperset(uids):
-            at_work.contradicted()  # nothing new, and more of it
+        nothing_new = page.more and seen.issuperset(uids)
+        if nothing_new:
+            _read_again(at_work)
+            if not at_work.insists:
+                continue
         seen.update(uids)
         suspects = at_work.differing(each for each in page.bookings if each.uid not in twice)
         try:
@@ -122,9 +138,25 @@ def _poll(at_work: Invocation) -> None:
             _pass_rows(at_work, skip, page, next(todo, page.rows))
             raise
         _pass_rows(at_work, skip, page, page.rows)
-        if not page.more:
-            return
+        if nothing_new or not page.more:
+            break
         at_work.keep()
+    for uid in left_before(at_work.run):
+        at_work.look_closer({uid: None})
+    at_work.take_away(window=None)
+
+
+def _read_again(at_work: Invocation) -> None:
+    """A page showed nothing new, and says that there is more: what it should have shown is not passed.
+
+    Raises:
+        Stop: too often. Nobody knows which rows the pages before it were, so the list is gone through anew.
+    """
+    try:
+        at_work.contradicted()
+    except Stop:
+        at_work.run = replace(at_work.run, skip=0, tail=())
+        raise
 
 
 def _pass_rows(at_work: Invocation, skip: int, page: Page, rows: int) -> None:
@@ -164,7 +196,7 @@ def _full(at_work: Invocation) -> None:
         at_work.await_second_look(missed_at)
         _look_for(at_work, uid, ListQuery())
         if uid in missed_once(at_work.run):
-            at_work.run = forgotten(at_work.run, uid)
+            at_work.run = forgotten(at_work.run, Drift.GHOST_HERE, uid)
 
 
 def _step(work: Background, first: date, last: date, cut: int, *, whole: bool) -> tuple[date, set[str]]:
@@ -226,10 +258,11 @@ def _listed(at_work: Invocation, query: ListQuery, *, before: datetime) -> Mappi
         again = sum(each.uid in rows for each in page.bookings) - twice
         if again > 0 or (page.more and not page.bookings):
             at_work.contradicted(max(1, again))  # a list by creation shows nothing twice unasked, and ends
+        nothing_new = all(each.uid in rows for each in page.bookings)
         rows |= {each.uid: each for each in page.bookings}
         read += page.rows - twice
         twice = _shown_twice(page)
-        if not page.more:
+        if not page.more or (nothing_new and at_work.insists):
             return {uid: each for uid, each in rows.items() if each.start < before}
 
 

@@ -133,7 +133,7 @@ def _moved_meanwhile(
     """Others moved or cancelled it before we knew of it. Moved, it is the customer's all the same: confirmed as it was
     asked for, and followed to where it stands.
     """
-    root = next((each for each in moved if each.rescheduled_from is None), None)
+    root = _root(work, moved)
     if root is None:
         return _wait(work, appointment)  # where it came from is not shown yet
     now_is, passed = root, {root.uid}
@@ -157,6 +157,21 @@ def _moved_meanwhile(
     if now_is.status == LIVE and is_ours(root, expected, now=work.clock.now()):
         return _confirm_and_follow(work, appointment, segment, root, now_is=now_is)
     return _wait(work, appointment)  # theirs to confirm yet, or labelled by somebody else: never taken away for us
+
+
+def _root(work: Background, moved: list[Booking]) -> Booking | None:
+    """The booking that the moves began with. It may stand on a day that was not searched, if it was edited before it
+    was moved: then it is read by its uid. None: that cannot be read.
+    """
+    came_from = next((each for each in moved if each.rescheduled_from is None), moved[0])
+    for _ in range(LONGEST_CHAIN):
+        if came_from.rescheduled_from is None:
+            return came_from
+        read = work.calendar.booking(came_from.rescheduled_from, deadline=work.deadline)
+        if not isinstance(read, Booking):
+            return None
+        came_from = read
+    return None
 
 
 def _successor(work: Background, appointment: Appointment, dead: Booking) -> tuple[Booking, ...] | None:

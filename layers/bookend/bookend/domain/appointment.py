@@ -66,7 +66,8 @@ class BookedSegment:
     """A busy part of an appointment: one stylist, one slot, one booking at Cal.com once there is one.
 
     `host` is the stylist's user at Cal.com as of then: the configuration may have lost them since. `uid` is Cal.com's
-    id for paths; `booking_id` its numeric id, which it takes in no path (contracts: calcom 9.21).
+    id for paths; `booking_id` its numeric id, which it takes in no path (contracts: calcom 9.21). `updated_at` is
+    Cal.com's own instant of the newest state that we know of this booking, where the appointment has several.
     """
 
     index: int
@@ -76,6 +77,7 @@ class BookedSegment:
     uid: str | None = None
     booking_id: int | None = None
     host: int | None = None
+    updated_at: datetime | None = None
 
 
 class Told(StrEnum):
@@ -199,8 +201,9 @@ class Appointment:
 
     @property
     def slot(self) -> Slot:
-        """From the first segment's start to the last one's end."""
-        return Slot(self.segments[0].slot.start, self.segments[-1].slot.end)
+        """From its first minute to its last. Others may move a part of it before the one that it came after."""
+        starts, ends = zip(*((each.slot.start, each.slot.end) for each in self.segments), strict=True)
+        return Slot(min(starts), max(ends))
 
     @property
     def staff(self) -> str:

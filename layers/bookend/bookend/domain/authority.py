@@ -1,7 +1,7 @@
-"""Who may change an appointment: the number that calls, and two facts about it that we did not read out.
+"""Who may change an appointment: the number that calls, the name and the day.
 
-A number can be forged, so it alone changes nothing (reliability 6.2). What does not match is not told apart from what
-does not exist.
+A number can be forged, and hears the days (`find_appointments`), so neither alone changes anything; the name is never
+read out, and a first name is none (reliability 6.2). What does not match is not told apart from what does not exist.
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ def is_named(said: str, on_record: str) -> bool:
     words, known = name_identity(said).split(), name_identity(on_record).split()
     if not words or not known:  # a name in another script
         return said.strip().casefold() == on_record.strip().casefold() != ""
+    if len(words) == 1 < len(known) and words[0] == known[0]:
+        return False  # a first name alone: whoever forges a number may know that much
     telling = any(len(word) > 1 and word not in _SMALL_WORDS for word in set(words) & set(known))
     if not telling and words != known:
         return False

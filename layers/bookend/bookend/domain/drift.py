@@ -46,6 +46,8 @@ class Drift(StrEnum):
     """A booking of somebody who is no stylist of ours."""
     UNREADABLE = "unreadable"
     """A booking of ours that Cal.com does not show for days, or that it says was changed in the future."""
+    LEFT = "left"
+    """What polls have not come to an end with for a day; the night's run goes on looking."""
     CHAIN = "chain"
     """Moved in a circle, or so often that where it stands now was not found."""
     TAKEN_OVER = "taken_over"
@@ -80,6 +82,8 @@ class Adopt:
     """The failed appointment whose booking came late, while its caller still waits to hear how it ended."""
     restores: Appointment | None = None
     """The appointment that ended as cancelled there; this is where its booking was moved, or copied, to."""
+    keeps: Appointment | None = None
+    """The failed appointment whose booking had to go, and Cal.com will not cancel it: its time is not free."""
     drift: Drift = Drift.FOREIGN
 
 
@@ -132,15 +136,16 @@ class LookAgain:
 Repair = Nothing | Settle | Adopt | Follow | End | CancelOrphan | Flag | LookAgain
 
 
-def agree(booking: Booking, appointment: Appointment | None, tenant: Tenant) -> bool:
+def agree(booking: Booking, appointment: Appointment | None, tenant: Tenant, *, claims: bool = True) -> bool:
     """Whether nothing need be looked at more closely: what is listed there is what is on record here.
 
-    `appointment` is the owner of the booking's uid. In doubt it is False: a closer look decides, never a list.
+    `appointment` is the owner of the booking's uid; `claims`: its label names an appointment of ours. A label alone
+    makes it not ours: one key serves all salons, and each one's list shows what was booked by voice at the others. In
+    doubt it is False: a closer look decides, never a list.
     """
     dead = booking.status in DEAD
     if appointment is None:
-        ours = "appointment" in booking.metadata
-        return dead or (not ours and tenant.staff_of_host(booking.host) is None)
+        return dead or (not claims and tenant.staff_of_host(booking.host) is None)
     match appointment.state:
         case AppointmentState.CONFIRMED:
             own = next((each for each in appointment.segments if each.uid == booking.uid), None)

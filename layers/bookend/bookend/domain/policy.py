@@ -114,7 +114,6 @@ TimeRefusal = TooSoon | BeyondHorizon
 PersonRefusal = NumberWithheld | TooManyOpen
 BookRefusal = PersonRefusal | TimeRefusal
 MoveRefusal = MoveTooLate | MovedTooOften | TimeRefusal
-PolicyRefusal = BookRefusal | MoveRefusal | CancelTooLate
 _R = TypeVar("_R", bound=BookRefusal)
 
 

@@ -120,8 +120,10 @@ class Actions:
             return self.put(item, IS_NEW)
         return self.put(item, f"{IS_NEW} OR #email = :email", {":email": known.email}, "email")
 
-    def booking_guards(self, tenant: str, appointment: Appointment, segment: BookedSegment) -> list[Action]:
-        """The segment's uid and numeric id belong to this appointment and to no other.
+    def booking_guards(
+        self, tenant: str, appointment: Appointment, segment: BookedSegment, *, of: Appointment | None = None
+    ) -> list[Action]:
+        """The segment's uid and numeric id belong to this appointment and to no other; `of` may have had the uid.
 
         Raises:
             ValueError: the segment has no booking.
@@ -130,10 +132,12 @@ class Actions:
             msg = "a segment is confirmed only with its booking"
             raise ValueError(msg)
         by_id = keys.booking_id(tenant, segment.booking_id)
-        return [self.uid_guard(tenant, appointment, segment), self._owned(by_id, appointment, segment)]
+        return [self.uid_guard(tenant, appointment, segment, of=of), self._owned(by_id, appointment, segment)]
 
-    def uid_guard(self, tenant: str, appointment: Appointment, segment: BookedSegment) -> Action:
-        """The segment's uid belongs to this appointment and to no other.
+    def uid_guard(
+        self, tenant: str, appointment: Appointment, segment: BookedSegment, *, of: Appointment | None = None
+    ) -> Action:
+        """The segment's uid belongs to this appointment and to no other; `of` may have had it.
 
         Raises:
             ValueError: the segment has no booking.
@@ -141,11 +145,15 @@ class Actions:
         if segment.uid is None:
             msg = "there is no booking to own"
             raise ValueError(msg)
-        return self._owned(keys.booking_uid(tenant, segment.uid), appointment, segment)
+        return self._owned(keys.booking_uid(tenant, segment.uid), appointment, segment, of=of)
 
-    def _owned(self, key: Key, appointment: Appointment, segment: BookedSegment) -> Action:
+    def _owned(
+        self, key: Key, appointment: Appointment, segment: BookedSegment, *, of: Appointment | None = None
+    ) -> Action:
         owner = to_wire({"appt": appointment.id, "seg": segment.index})
-        return self.put(key | owner, _NOT_ANOTHERS, {":me": appointment.id}, "appt")
+        if of is None:
+            return self.put(key | owner, _NOT_ANOTHERS, {":me": appointment.id}, "appt")
+        return self.put(key | owner, f"{_NOT_ANOTHERS} OR #appt = :of", {":me": appointment.id, ":of": of.id}, "appt")
 
     def supersede(self, tenant: str, appointment: Appointment, uid: str, new: str | None) -> Action:
         """The old uid stays and points to the new one: its late events still find their home."""

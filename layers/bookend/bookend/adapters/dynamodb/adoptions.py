@@ -1,7 +1,6 @@
 """What others did at Cal.com, taken over: ADOPT, FOLLOW and END. Nothing here is refused for overlapping.
 
-A message that nobody has sent yet is changed in the transaction that makes it untrue, as long as it is NEW: whoever
-sends it takes it out of NEW first, and then reads where the appointment stands.
+A message that nobody has sent yet is made true again, or void, in the transaction that makes it untrue.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb import customers, items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, customer_guard_key, names
 from bookend.adapters.dynamodb.items import to_wire
-from bookend.adapters.dynamodb.keys import Item
+from bookend.adapters.dynamodb.messages import VOID, knows_of_it, messages_of, one_says, unsent, void
 from bookend.adapters.dynamodb.transact import Table
 from bookend.application.ports import (
     Adopted,
@@ -26,7 +25,7 @@ from bookend.application.ports import (
     TextSent,
 )
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.appointment import Appointment, AppointmentState, ChangeWhy, Told
 from bookend.domain.staff_day import Interval, IntervalState, StaffDays, interval_key
 from bookend.domain.timeslot import Slot
 
@@ -66,13 +65,14 @@ class DynamoAdoptions:
         revives: Appointment | None,
         now: datetime,
         restores: Appointment | None = None,
+        keeps: Appointment | None = None,
     ) -> Adopted | BookingHasOwner | AdoptLost | TextSent | CustomerHasOne:
         """Positions 0 and 1: the booking has an owner. 2: the appointment exists. Of one that is revived, 3: the
         message, and 4: the customer's guard. Then ledgers.
         """
         known = replace(appointment, calendar_updated_at=booking.updated_at)
         actions = [
-            *self._actions.booking_guards(tenant, appointment, appointment.segments[0]),
+            *self._actions.booking_guards(tenant, appointment, appointment.segments[0], of=keeps),
             self._actions.put(items.appointment_to_item(tenant, known), IS_NEW),
             *([self._turn_message(tenant, revives, appointment)] if revives is not None else []),
             *([self._actions.put_customer_guard(tenant, appointment)] if revives is not None else []),
@@ -98,19 +98,7 @@ class DynamoAdoptions:
 
     def overlapping(self, tenant: str, customer: str, slot: Slot) -> Collection[str]:
         """The index says which, the appointments themselves whether they are open and where they stand."""
-        rows = self._table.query_all(
-            IndexName=keys.CUSTOMER_INDEX,
-            KeyConditionExpression="#who = :who AND #start BETWEEN :first AND :last",
-            ExpressionAttributeNames={"#who": "customer_key", "#start": "start"},
-            ExpressionAttributeValues=to_wire(
-                {
-                    ":who": keys.customer_partition(tenant, customer),
-                    ":first": items.text(slot.start - _LONGEST),
-                    ":last": items.text(slot.end),
-                }
-            ),
-        )
-        named = sorted({keys.name_of(row) for row in rows})
+        named = customers.names_of(self._table, tenant, customer, after=slot.start - _LONGEST, until=slot.end)
         found = self._table.get_all([keys.appointment(tenant, each) for each in named]) if named else []
         known = [
             items.appointment_from_item(name, item) for name, item in zip(named, found, strict=True) if item is not None
@@ -255,36 +243,27 @@ class DynamoAdoptions:
         )
         return self._ledgers(tenant, replace(appointment, segments=()), days, conflict=False, now=now)
 
-    def _message(self, tenant: str, appointment: Appointment, booking: Booking) -> Item | None:
-        """The message of the operation that made the appointment. One that was revived has that of the operation it
-        came from, which the booking still names.
-        """
-        ops = dict.fromkeys((appointment.op, booking.metadata.get("op_id", appointment.op)))
-        found = self._table.get_all([keys.outbox(tenant, op) for op in ops])
-        return next((row for row in found if row is not None and row["appt"]["S"] == appointment.id), None)
-
-    def _says(self, row: Item, appointment: Appointment, kind: str, *, of: str) -> Action:
-        return self._actions.update(
-            {name: row[name] for name in ("pk", "sk")},
-            "SET #kind = :kind, #appt = :of",
-            "#state = :NEW AND #appt = :me",
-            names("kind", "appt", "state"),
-            {":kind": kind, ":of": of, ":NEW": "NEW", ":me": appointment.id},
-        )
-
     def _says_moved(self, tenant: str, before: Appointment, after: Appointment, booking: Booking) -> Iterable[Action]:
-        """Who has heard "booked" has another time or stylist in the ear; to who has not, "booked" is still the news."""
+        """Who knows of it has another time or stylist in the ear; to who does not, "booked" is still the news.
+
+        A wish that came to nothing because of what others did says so by itself, and where it stands.
+        """
         if (before.slot.start, before.staff) == (after.slot.start, after.staff):
             return
-        row = self._message(tenant, before, booking)
-        if row is not None and _is_new(row) and row["told"]["S"] == Told.BOOKED.value:
-            yield self._says(row, before, "moved", of=before.id)
+        rows = messages_of(self._table, tenant, before, booking)
+        last = before.last_change
+        if last is not None and last.why is ChangeWhy.CHANGED_THERE:
+            own = [row for row in unsent(rows) if keys.name_of(row) == last.op]
+            if own:
+                yield from (void(self._actions, row, before) for row in unsent(rows) if row not in own)
+                return
+        if knows_of_it(rows, before):
+            yield from one_says(self._actions, rows, before, "moved", of=before.id)
 
     def _says_cancelled(self, tenant: str, appointment: Appointment, booking: Booking) -> Iterable[Action]:
-        row = self._message(tenant, appointment, booking)
-        if row is not None and _is_new(row):
-            heard = row["told"]["S"] == Told.BOOKED.value
-            yield self._says(row, appointment, "cancelled" if heard else "not_booked", of=appointment.id)
+        rows = messages_of(self._table, tenant, appointment, booking)
+        kind = "cancelled" if knows_of_it(rows, appointment) else "not_booked"
+        return one_says(self._actions, rows, appointment, kind, of=appointment.id)
 
     def _goes_on(
         self, tenant: str, ended: Appointment, appointment: Appointment, booking: Booking, now: datetime
@@ -292,13 +271,16 @@ class DynamoAdoptions:
         """What an appointment that ended too early leaves to the one that goes on: its guard if free, its message."""
         if self._table.get(customer_guard_key(tenant, appointment)) is None:
             yield self._actions.put_customer_guard(tenant, appointment)
-        row = self._message(tenant, ended, booking)
-        if row is None:
-            return
-        heard = row["told"]["S"] == Told.BOOKED.value
-        if _is_new(row):
-            yield self._says(row, ended, "moved" if heard else "booked", of=appointment.id)
-        elif row["kind"]["S"] in {"cancelled", "not_booked"}:
+        rows = messages_of(self._table, tenant, ended, booking)
+        kind = "moved" if knows_of_it(rows, ended) else "booked"
+        new = unsent(rows)
+        if new and ended.last_change is not None and keys.name_of(new[0]) == ended.last_change.op:
+            # The one that goes on knows of no change: nobody would find this message from there.
+            yield from (void(self._actions, row, ended) for row in new)
+            yield self._actions.put_outbox(tenant, appointment, kind, Told(new[0]["told"]["S"]), now)
+        elif new:
+            yield from one_says(self._actions, rows, ended, kind, of=appointment.id)
+        elif any(row["state"]["S"] != VOID and row["kind"]["S"] in {"cancelled", "not_booked"} for row in rows):
             yield self._actions.put_outbox(tenant, appointment, "booked", Told.NOT_BOOKED, now)
 
     def _guard_moves(self, tenant: str, before: Appointment, after: Appointment | None) -> Iterable[Action]:
@@ -322,17 +304,7 @@ class DynamoAdoptions:
         now_at = {segment.index: segment.uid for segment in after.segments}
         for segment in before.segments:
             if segment.uid is not None and now_at[segment.index] != segment.uid:
-                yield self._actions.update(
-                    keys.booking_uid(tenant, segment.uid),
-                    "SET #superseded_by = :new",
-                    "#appt = :me",
-                    names("superseded_by", "appt"),
-                    {":new": now_at[segment.index], ":me": before.id},
-                )
-
-
-def _is_new(row: Item) -> bool:
-    return bool(row["state"]["S"] == "NEW")
+                yield self._actions.supersede(tenant, before, segment.uid, now_at[segment.index])
 
 
 def _entries(appointment: Appointment, staff: str, day: date, *, conflict: bool) -> list[Interval]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb import customers, items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, names
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.keys import Key
@@ -41,10 +41,11 @@ from bookend.domain.availability import Offer
 from bookend.domain.contacts import Customer
 from bookend.domain.staff_day import Interval, IntervalState, StaffDays, interval_key
 
-_HOLD_IS_LIVE = "#iv.#k.#op = :hold AND #iv.#k.#st = :H AND #iv.#k.#x > :now"
+_HOLD_IS_LIVE = "#iv.#{k}.#op = :hold AND #iv.#{k}.#st = :H AND #iv.#{k}.#x > :now"
 """The interval is still this caller's hold; nobody else can have taken the time, whatever else changed that day."""
-_INTERVAL_IS_OURS = "#iv.#k.#op = :op AND #iv.#k.#st = :P"
+_INTERVAL_IS_OURS = "#iv.#{k}.#op = :op AND #iv.#{k}.#st = :P"
 _OPERATION_IS_OPEN = "#op = :op AND #state = :PENDING"
+_IS_BEING_UNDONE = "#op = :op AND #state = :COMPENSATING"
 _OPERATION_NOT_ENDED = "#op = :op AND #state IN (:PENDING, :COMPENSATING)"
 _NOBODY_WAITS = f"{_OPERATION_NOT_ENDED} AND #told <> :open"
 """Nobody was told "noch offen" of it: who was is owed the end of the story, and that goes into the same write."""
@@ -106,15 +107,7 @@ class DynamoAppointments:
 
     def open_of(self, tenant: str, customer: str, *, now: datetime) -> int:
         """The index says which, the appointments themselves whether they are open."""
-        rows = self._table.query_all(
-            IndexName=keys.CUSTOMER_INDEX,
-            KeyConditionExpression="#who = :who AND #start > :now",
-            ExpressionAttributeNames={"#who": "customer_key", "#start": "start"},
-            ExpressionAttributeValues=to_wire(
-                {":who": keys.customer_partition(tenant, customer), ":now": items.text(now)}
-            ),
-        )
-        named = {keys.whose(row)[2] for row in rows}
+        named = customers.names_of(self._table, tenant, customer, after=now)
         found = self.several(tenant, named).values() if named else ()
         return sum(each.state in _COUNTS_AS_OPEN and each.slot.start > now for each in found)
 
@@ -212,30 +205,40 @@ class DynamoAppointments:
         now: datetime,
     ) -> Iterable[Action]:
         """The intervals to P: the live hold as it stands, else the free time on the version it was read at."""
-        for segment in appointment.segments:
-            key = interval_key(appointment.id, segment.index)
-            for day in segment.slot.utc_days():
-                if hold is not None:
-                    yield self._hold_to_pending(tenant, segment, day, key, hold=hold, op=appointment.op, now=now)
-                else:
-                    read = days.day(segment.staff, day)
-                    taken = Interval(key, segment.slot, IntervalState.PENDING, appointment.op)
-                    overlapped = [
-                        each
-                        for each in freeing
-                        if each in read.intervals and read.intervals[each].slot.overlaps(segment.slot)
-                    ]
-                    yield self._actions.put_ledger(tenant, read, read.rewritten([taken], freeing=overlapped, now=now))
+        for (staff, day), segments in _by_day(appointment).items():
+            if hold is not None:
+                yield self._hold_to_pending(tenant, appointment, staff, day, hold=hold, now=now)
+                continue
+            read = days.day(staff, day)
+            taken = [
+                Interval(interval_key(appointment.id, each.index), each.slot, IntervalState.PENDING, appointment.op)
+                for each in segments
+            ]
+            overlapped = [
+                key
+                for key in freeing
+                if key in read.intervals and any(read.intervals[key].slot.overlaps(each.slot) for each in segments)
+            ]
+            yield self._actions.put_ledger(tenant, read, read.rewritten(taken, freeing=overlapped, now=now))
 
     def _hold_to_pending(
-        self, tenant: str, segment: BookedSegment, day: date, key: str, *, hold: Offer, op: str, now: datetime
+        self, tenant: str, appointment: Appointment, staff: str, day: date, *, hold: Offer, now: datetime
     ) -> Action:
+        held = _aliases(appointment, staff, day)
+        to_pending = _of_each(held, "#iv.#{k}.#st = :P, #iv.#{k}.#op = :op")
         return self._actions.update(
-            keys.staff_day(tenant, segment.staff, day),
-            "SET #iv.#k.#st = :P, #iv.#k.#op = :op, #v = #v + :one REMOVE #iv.#k.#x",
-            _HOLD_IS_LIVE,
-            names("iv", "op", "st", "v", "x", k=key),
-            {":P": "P", ":H": "H", ":op": op, ":hold": hold.op, ":now": items.millis(now), ":one": 1},
+            keys.staff_day(tenant, staff, day),
+            f"SET {to_pending}, #v = #v + :one REMOVE {_of_each(held, '#iv.#{k}.#x')}",
+            _of_each(held, _HOLD_IS_LIVE, " AND "),
+            names("iv", "op", "st", "v", "x", **held),
+            {
+                ":P": "P",
+                ":H": "H",
+                ":op": appointment.op,
+                ":hold": hold.op,
+                ":now": items.millis(now),
+                ":one": 1,
+            },
         )
 
     # CONFIRM
@@ -277,17 +280,17 @@ class DynamoAppointments:
         ]
         guards = [guard for segment in segments for guard in self._actions.booking_guards(tenant, appointment, segment)]
         actions += guards
-        actions += [
-            self._actions.update(
-                keys.staff_day(tenant, segment.staff, day),
-                "SET #iv.#k.#st = :C, #v = #v + :one",
-                _INTERVAL_IS_OURS,
-                names("iv", "op", "st", "v", k=interval_key(appointment.id, segment.index)),
-                {":C": "C", ":P": "P", ":op": appointment.op, ":one": 1},
+        for staff, day in _by_day(appointment):
+            own = _aliases(appointment, staff, day)
+            actions.append(
+                self._actions.update(
+                    keys.staff_day(tenant, staff, day),
+                    f"SET {_of_each(own, '#iv.#{k}.#st = :C')}, #v = #v + :one",
+                    _of_each(own, _INTERVAL_IS_OURS, " AND "),
+                    names("iv", "op", "st", "v", **own),
+                    {":C": "C", ":P": "P", ":op": appointment.op, ":one": 1},
+                )
             )
-            for segment in segments
-            for day in segment.slot.utc_days()
-        ]
         actions.append(self._actions.put_outbox(tenant, appointment, "booked", told, now))
         actions += self._actions.put_audits(tenant, audit, now)
         actions += self._actions.forget_slots_of(tenant, appointment)
@@ -296,7 +299,7 @@ class DynamoAppointments:
             return Confirmed()
         for position in range(1, 1 + len(guards)):
             if (owner := failed.items.get(position)) is not None and 0 not in failed.items:
-                return BookingHasOwner(owner["appt"]["S"])
+                return BookingHasOwner(owner["appt"]["S"], segments[(position - 1) // 2].index)
         return self._what_became_of(tenant, appointment, bookings)
 
     def _what_became_of(
@@ -382,25 +385,38 @@ class DynamoAppointments:
         return self._table.write([due]) is None
 
     def _free(self, tenant: str, appointment: Appointment) -> Iterable[Action]:
-        for segment in appointment.segments:
-            for day in segment.slot.utc_days():
-                yield self._actions.update(
-                    keys.staff_day(tenant, segment.staff, day),
-                    "REMOVE #iv.#k SET #v = #v + :one",
-                    _INTERVAL_IS_OURS,
-                    names("iv", "op", "st", "v", k=interval_key(appointment.id, segment.index)),
-                    {":P": "P", ":op": appointment.op, ":one": 1},
-                )
+        for staff, day in _by_day(appointment):
+            own = _aliases(appointment, staff, day)
+            yield self._actions.update(
+                keys.staff_day(tenant, staff, day),
+                f"REMOVE {_of_each(own, '#iv.#{k}')} SET #v = #v + :one",
+                _of_each(own, _INTERVAL_IS_OURS, " AND "),
+                names("iv", "op", "st", "v", **own),
+                {":P": "P", ":op": appointment.op, ":one": 1},
+            )
 
     def leave_open(
-        self, tenant: str, appointment: Appointment, *, why: str, answer: str, alert: Alert | None, now: datetime
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        why: str,
+        answer: str,
+        alert: Alert | None,
+        now: datetime,
+        bookings: Mapping[int, Booking] | None = None,
     ) -> bool:
         """Fails if settled meanwhile. State, interval and lease stay; what is told and why is noted."""
+        if appointment.state is AppointmentState.COMPENSATING:
+            noted = self._tell_of_undoing(tenant, appointment, now)
+            return self._table.write([noted, *self._actions.put_alerts(tenant, appointment, alert, now)]) is None
+        known = {":segments": items.segments_to_wire(_with_bookings(appointment.segments, bookings))} if bookings else {}
         noted = self._actions.update(
             keys.appointment(tenant, appointment.id),
-            "SET #told = :told, #why = :why, #answer = :answer, #told_at = :now, #ver = #ver + :one",
+            "SET #told = :told, #why = :why, #answer = :answer, #told_at = :now, #ver = #ver + :one"
+            + (", #segments = :segments" if known else ""),
             _OPERATION_IS_OPEN,
-            names("op", "state", "told", "why", "answer", "told_at", "ver"),
+            names("op", "state", "told", "why", "answer", "told_at", "ver", *(["segments"] if known else [])),
             {
                 ":PENDING": "PENDING",
                 ":op": appointment.op,
@@ -410,8 +426,25 @@ class DynamoAppointments:
                 ":now": items.text(now),
                 ":one": 1,
             },
+            raw=known,
         )
         return self._table.write([noted, *self._actions.put_alerts(tenant, appointment, alert, now)]) is None
+
+    def _tell_of_undoing(self, tenant: str, appointment: Appointment, now: datetime) -> Action:
+        """Why it is undone is on record already, and stays."""
+        return self._actions.update(
+            keys.appointment(tenant, appointment.id),
+            "SET #told = :told, #told_at = :now, #ver = #ver + :one",
+            _IS_BEING_UNDONE,
+            names("op", "state", "told", "told_at", "ver"),
+            {
+                ":COMPENSATING": "COMPENSATING",
+                ":op": appointment.op,
+                ":told": Told.PENDING.value,
+                ":now": items.text(now),
+                ":one": 1,
+            },
+        )
 
     def must_undo(
         self,
@@ -420,8 +453,9 @@ class DynamoAppointments:
         bookings: Mapping[int, Booking],
         *,
         why: str,
-        alert: Alert,
+        alert: Alert | None,
         now: datetime,
+        told: Told = Told.PENDING,
         audit: Audit | None = None,
     ) -> bool | BookingHasOwner:
         """Position 0: settled meanwhile. Then the uids: a booking is named as ours before it is undone, or not undone.
@@ -437,17 +471,18 @@ class DynamoAppointments:
                 ":COMPENSATING": "COMPENSATING",
                 ":PENDING": "PENDING",
                 ":op": appointment.op,
-                ":told": Told.PENDING.value,
+                ":told": told.value,
                 ":why": why,
                 ":one": 1,
             },
             raw={":segments": items.segments_to_wire(_with_bookings(appointment.segments, bookings))},
         )
-        guards = [
-            self._actions.uid_guard(tenant, appointment, each)
+        claimed = {
+            each.uid: each
             for each in _with_bookings(appointment.segments, bookings)
-            if each.index in bookings
-        ]
+            if each.index in bookings and each.uid is not None
+        }
+        guards = [self._actions.uid_guard(tenant, appointment, each) for each in claimed.values()]
         actions = [
             marked,
             *guards,
@@ -459,8 +494,8 @@ class DynamoAppointments:
         if failed is None:
             return True
         for position in range(1, 1 + len(guards)):
-            if (owner := failed.items.get(position)) is not None:
-                return BookingHasOwner(owner["appt"]["S"])
+            if (owner := failed.items.get(position)) is not None and 0 not in failed.items:
+                return BookingHasOwner(owner["appt"]["S"], list(claimed.values())[position - 1].index)
         return False
 
 
@@ -473,9 +508,36 @@ def _held(offer: Offer, day: date) -> list[Interval]:
     ]
 
 
+def _by_day(appointment: Appointment) -> dict[tuple[str, date], list[BookedSegment]]:
+    """What it takes of each staff day, in order: a transaction may name an item only once."""
+    found: dict[tuple[str, date], list[BookedSegment]] = {}
+    for segment in appointment.segments:
+        for day in segment.slot.utc_days():
+            found.setdefault((segment.staff, day), []).append(segment)
+    return found
+
+
+def _aliases(appointment: Appointment, staff: str, day: date) -> dict[str, str]:
+    """Names for the keys of its intervals in a staff day, as expressions have them: k, k1, k2 and so on."""
+    return {
+        f"k{number or ''}": interval_key(appointment.id, segment.index)
+        for number, segment in enumerate(_by_day(appointment)[staff, day])
+    }
+
+
+def _of_each(aliases: Iterable[str], template: str, joined: str = ", ") -> str:
+    """An expression for every one of the intervals; `{k}` is where its name goes."""
+    return joined.join(template.format(k=alias) for alias in aliases)
+
+
 def _with_bookings(segments: tuple[BookedSegment, ...], bookings: Mapping[int, Booking]) -> tuple[BookedSegment, ...]:
     return tuple(
-        replace(segment, uid=bookings[segment.index].uid, booking_id=bookings[segment.index].id)
+        replace(
+            segment,
+            uid=bookings[segment.index].uid,
+            booking_id=bookings[segment.index].id,
+            updated_at=bookings[segment.index].updated_at if len(segments) > 1 else None,
+        )
         if segment.index in bookings
         else segment
         for segment in segments

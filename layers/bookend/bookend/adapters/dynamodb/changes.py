@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb import customers, items, keys
 from bookend.adapters.dynamodb.actions import Action, Actions, customer_guard_key, names
 from bookend.adapters.dynamodb.items import to_wire
+from bookend.adapters.dynamodb.messages import unsent, void
 from bookend.adapters.dynamodb.transact import Table
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Alert, Audit, Begun, NotBegun
@@ -67,21 +68,12 @@ class DynamoChanges:
     # Who asks
 
     def of_customer(self, tenant: str, customer: str, *, after: datetime) -> tuple[Appointment, ...]:
-        found = self._table.query_all(
-            IndexName=keys.CUSTOMER_INDEX,
-            KeyConditionExpression="#customer = :customer AND #start > :after",
-            ExpressionAttributeNames={"#customer": "customer_key", "#start": "start"},
-            ExpressionAttributeValues=to_wire(
-                {":customer": keys.customer_partition(tenant, customer), ":after": items.text(after)}
-            ),
-        )
-        wanted = [{"pk": each["pk"], "sk": each["sk"]} for each in found]
+        named = customers.names_of(self._table, tenant, customer, after=after)
         # Their own record too, so that nobody can tell by the time it takes whether a number has appointments.
-        _, *read = self._table.get_all([keys.customer(tenant, customer), *wanted])
+        wanted = [keys.customer(tenant, customer), *(keys.appointment(tenant, each) for each in named)]
+        _, *read = self._table.get_all(wanted)
         return tuple(
-            items.appointment_from_item(keys.name_of(key), item)
-            for key, item in zip(wanted, read, strict=True)
-            if item is not None
+            items.appointment_from_item(name, item) for name, item in zip(named, read, strict=True) if item is not None
         )
 
     def may_try(self, tenant: str, customer: str, *, call: str, day: date, now: datetime) -> bool:
@@ -336,7 +328,7 @@ class DynamoChanges:
             *([self._actions.put_audit(tenant, audit, now)] if audit is not None else []),
             *self._actions.forget_slots_of(tenant, replace(after, segments=(*appointment.segments, *segments))),
         ]
-        return self._write_with_guard(tenant, actions, drop=appointment)
+        return self._write(tenant, actions, appointment)
 
     def cancelled(
         self,
@@ -386,7 +378,7 @@ class DynamoChanges:
             *([self._actions.put_audit(tenant, audit, now)] if audit is not None else []),
             *self._actions.forget_slots_of(tenant, appointment),
         ]
-        return self._write_with_guard(tenant, actions, drop=appointment)
+        return self._write(tenant, actions, appointment)
 
     def given_up(
         self,
@@ -444,19 +436,24 @@ class DynamoChanges:
         named = {**values, **_STATES, ":change_op": appointment.under_way.op}
         return self._actions.update(keys.appointment(tenant, appointment.id), update, condition, used, named, raw)
 
-    def _write_with_guard(self, tenant: str, actions: list[Action], *, drop: Appointment) -> bool:
-        """With the customer's guard dropped where it is this appointment's; others' bookings may stand on another's."""
+    def _write(self, tenant: str, actions: list[Action], appointment: Appointment) -> bool:
+        """With what may have gone already: the customer's guard, and earlier messages that nobody has sent.
+
+        Others' bookings may stand on another's guard, and a message may be sent at this moment. Then without those.
+        """
         delete = {
-            "Key": customer_guard_key(tenant, drop),
+            "Key": customer_guard_key(tenant, appointment),
             "ConditionExpression": _NOT_ANOTHERS,
             "ExpressionAttributeNames": names("pk", "appt"),
-            "ExpressionAttributeValues": to_wire({":me": drop.id}),
+            "ExpressionAttributeValues": to_wire({":me": appointment.id}),
             "TableName": self._table.name,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        failed = self._table.write([*actions, {"Delete": delete}])
-        if failed is not None and set(failed.items) == {len(actions)}:
-            failed = self._table.write(actions)
+        besides = [*self._void_earlier(tenant, appointment), {"Delete": delete}]
+        failed = self._table.write([*actions, *besides])
+        if failed is not None and min(failed.items) >= len(actions):
+            besides = [each for number, each in enumerate(besides, len(actions)) if number not in failed.items]
+            failed = self._table.write([*actions, *besides])
         return failed is None
 
     def _drop_target_guard(self, tenant: str, appointment: Appointment, change: Change) -> list[Action]:
@@ -534,6 +531,14 @@ class DynamoChanges:
             names("iv", "op", "st", "v", k=key),
             {":op": op, ":state": state, ":one": 1},
         )
+
+    def _void_earlier(self, tenant: str, appointment: Appointment) -> list[Action]:
+        """Messages that nobody has sent yet tell where it stood before: this change tells where it stands."""
+        last = appointment.last_change
+        ops = sorted({appointment.op} | ({last.op} if last is not None else set()))
+        found = self._table.get_all([keys.outbox(tenant, op) for op in ops])
+        rows = [row for row in found if row is not None and row["appt"]["S"] == appointment.id]
+        return [void(self._actions, row, appointment) for row in unsent(rows)]
 
     def _text(  # noqa: PLR0917 - the parts of one item
         self, tenant: str, appointment: Appointment, change: Change, end: ChangeEnd, told: Told, now: datetime

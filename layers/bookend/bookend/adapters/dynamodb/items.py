@@ -340,7 +340,8 @@ def segments_to_wire(segments: tuple[BookedSegment, ...]) -> Any:
 
 
 def _segment_to_map(segment: BookedSegment) -> dict[str, Any]:
-    return {
+    known = {} if segment.updated_at is None else {"updated": text(segment.updated_at)}
+    return known | {
         "i": segment.index,
         "staff": segment.staff,
         "start": text(segment.slot.start),
@@ -361,6 +362,7 @@ def _segment(entry: Mapping[str, Any]) -> BookedSegment:
         uid=entry["uid"],
         booking_id=int(entry["id"]) if entry["id"] is not None else None,
         host=int(entry["host"]) if entry.get("host") is not None else None,
+        updated_at=parse_instant(entry["updated"]) if entry.get("updated") is not None else None,
     )
 
 

@@ -91,9 +91,10 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class BookingHasOwner:
-    """The uid or id belongs to this other appointment: one booking, one appointment."""
+    """The uid or id of the booking of a `segment` belongs to this other appointment: one booking, one appointment."""
 
     appointment: str
+    segment: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +211,21 @@ class Appointments(Protocol):
         ...
 
     def leave_open(
-        self, tenant: str, appointment: Appointment, *, why: str, answer: str, alert: Alert | None, now: datetime
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        why: str,
+        answer: str,
+        alert: Alert | None,
+        now: datetime,
+        bookings: Mapping[int, Booking] | None = None,
     ) -> bool:
-        """The outcome is unknown and the caller is told so; False if the operation has been settled meanwhile."""
+        """The outcome is unknown and the caller is told so; False if the operation has been settled meanwhile.
+
+        `bookings`: those of its parts that are known already. Of an `appointment` that is read as COMPENSATING only
+        what is told is noted.
+        """
         ...
 
     def must_undo(
@@ -222,13 +235,15 @@ class Appointments(Protocol):
         bookings: Mapping[int, Booking],
         *,
         why: str,
-        alert: Alert,
+        alert: Alert | None,
         now: datetime,
+        told: Told = Told.PENDING,
         audit: Audit | None = None,
     ) -> bool | BookingHasOwner:
         """Cal.com made something that must go: COMPENSATING, time stays blocked. False if settled meanwhile.
 
-        The bookings' uids become this appointment's; one that is another's is nothing of ours to undo.
+        The bookings' uids become this appointment's; one that is another's is nothing of ours to undo. `told`: what the
+        caller has in the ear by the time that it is undone, or has not been told yet.
         """
         ...
 

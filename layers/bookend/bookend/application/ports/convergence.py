@@ -65,12 +65,14 @@ class Adoptions(Protocol):
         revives: Appointment | None,
         now: datetime,
         restores: Appointment | None = None,
+        keeps: Appointment | None = None,
     ) -> Adopted | BookingHasOwner | AdoptLost | TextSent | CustomerHasOne:
         """A booking made by others becomes an appointment; flagged where it overlaps. Holds in its way are dropped.
 
         `revives`: the failed appointment whose late booking this is; the message it owes says "booked" then, and its
         customer must have no other appointment for the same. `restores`: the cancelled appointment that it goes on
-        from; what its caller has not been told yet says so.
+        from; what its caller has not been told yet says so. `keeps`: the failed appointment that had claimed the
+        booking to cancel it, which Cal.com refuses.
         """
         ...
 
@@ -96,14 +98,16 @@ class Adoptions(Protocol):
     ) -> Changed:
         """The appointment stands where Cal.com shows it: old intervals go and new ones come in one transaction.
 
-        A message "booked" that nobody has sent yet becomes "moved", if its caller has heard "booked" already.
+        Of the messages that nobody has sent yet one says "moved", if its caller knows of the appointment, and the
+        others are void; one that says of a wish that others have changed the appointment stays.
         """
         ...
 
     def end(self, tenant: str, appointment: Appointment, *, booking: Booking, audit: Audit, now: datetime) -> bool:
         """Cancelled there, so cancelled here; its uids stay as tombstones. False if the appointment moved on.
 
-        A message "booked" that nobody has sent yet becomes "cancelled"; "not_booked", if its caller never heard of it.
+        Of the messages that nobody has sent yet one says "cancelled" ("not_booked", if its caller never heard of it),
+        and the others are void.
         """
         ...
 
