@@ -7,7 +7,7 @@ of `tests.support.invariants` that was to be seen on the way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -64,8 +64,14 @@ class UnsteadyCalendar:
     def book(self, request: BookingRequest, *, deadline: Deadline) -> Any:
         return self._through(lambda: self.inner.book(request, deadline=deadline), lambda trouble: trouble)
 
+    def book_all(self, requests: Sequence[BookingRequest], *, deadline: Deadline) -> Any:
+        return tuple(self.book(each, deadline=deadline) for each in requests)
+
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> Any:
         return self._through(lambda: self.inner.cancel(uid, reason, deadline=deadline), lambda trouble: trouble)
+
+    def cancel_all(self, uids: Sequence[str], reason: str, *, deadline: Deadline) -> Any:
+        return tuple(self.cancel(uid, reason, deadline=deadline) for uid in uids)
 
     def _through(self, apply: Callable[[], Any], told: Callable[[Unclear | NotSent], Any]) -> Any:
         self.calls += 1

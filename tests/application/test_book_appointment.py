@@ -18,7 +18,6 @@ from bookend.application.outcomes import (
     HasOne,
     Missing,
     NeedInfo,
-    NotBookableHere,
     NotBooked,
     Offers,
     PastTime,
@@ -248,15 +247,6 @@ class TestQuestionsBack:
     @pytest.mark.parametrize("email", ["hans", "hans@", "kunde-0123456789abcdef01234567@kunden.friseur1.example"])
     def test_an_address_that_is_none_or_somebodys_placeholder(self, phone: Phone, email: str) -> None:
         assert ten(phone, email=email) == NeedInfo(Missing.EMAIL)
-
-    def test_a_composite_is_by_phone_only_and_says_so(self, salon: Salon) -> None:
-        """Incident I4 must not come back by half a permanent wave."""
-        phone = salon.call()
-        outcome = phone.book("2025-11-28", "10:00", service="Dauerwelle", staff="Fabian", name="Siegfried Reu")
-        assert isinstance(outcome, NotBookableHere)
-        assert phone.said(outcome)["status"] == "not_allowed"
-        assert recorded(salon) == []
-        assert salon.calendar.bookings == {}
 
     def test_an_offer_that_has_begun_meanwhile_is_past(self) -> None:
         salon = Salon(now=TEN - timedelta(seconds=30))

@@ -12,7 +12,6 @@ import pytest
 from bookend.application.outcomes import (
     AgainstPolicy,
     CheckOutcome,
-    NotBookableHere,
     NothingFree,
     Offers,
     TemporaryTrouble,
@@ -22,7 +21,7 @@ from bookend.domain.answers import Answered, Unclear
 from bookend.domain.availability import Offer
 from bookend.domain.policy import PolicySettings, TooSoon
 from bookend.domain.staff_day import CLOCK_SLACK, IntervalState
-from bookend.domain.tenant import Service, Tenant
+from bookend.domain.tenant import Tenant
 from tests.support.invariants import Heard, look_at, violations
 from tests.support.salon import Phone, Salon, example_tenant
 
@@ -303,15 +302,3 @@ class TestSeveralStylists:
     def test_without_any_answer_it_is_temporary(self, salon: Salon) -> None:
         salon.calendar.slot_faults.extend([Unclear("ReadTimeout")] * 2)
         assert isinstance(salon.call().check(FRIDAY, "10:00", service=PERM), TemporaryTrouble)
-
-
-def test_what_was_offered_is_still_for_a_person_to_book(salon: Salon) -> None:
-    phone = salon.call()
-    offer = offered(phone.check(FRIDAY, "10:00", service=PERM))[0]
-    before = look_at(salon)
-    for said in ({"offer": offer.id}, {"offer": offer.id, "service": PERM}, {"service": PERM}):
-        outcome = phone.book(FRIDAY, "10:00", **{"service": None, **said, "name": "Siegfried Reu"})
-        assert isinstance(outcome, NotBookableHere), said
-        assert isinstance(outcome.service, Service)
-    assert look_at(salon).ledger == before.ledger
-    assert salon.calendar.bookings == {}

@@ -78,7 +78,7 @@ def a_new_check_frees_whatever_is_the_callers(patch: Patch) -> None:
 
 def unknown_frees_the_time(patch: Patch) -> None:
     def freed(turn: Any, goal: Any, appointment: Any, why: str, answer: str) -> Any:
-        return booking_commit._release(turn, goal, appointment, Unclear(answer), booking_answers.TAKEN, None)
+        return booking_commit.release(turn, goal, appointment, Unclear(answer), booking_answers.TAKEN, None)
 
     patch.setattr(booking_commit, "_leave_open", freed)
 
@@ -125,7 +125,7 @@ def booked_is_said_although_the_commit_failed(patch: Patch) -> None:
     def hopeful(turn: Any, goal: Any, appointment: Any) -> BookOutcome:
         return Booked(appointment, turn.today())
 
-    patch.setattr(booking_commit, "_as_recorded", hopeful)
+    patch.setattr(booking_commit, "as_recorded", hopeful)
 
 
 def a_superseded_commit_is_taken_for_a_success(patch: Patch) -> None:
@@ -134,7 +134,7 @@ def a_superseded_commit_is_taken_for_a_success(patch: Patch) -> None:
 
 def a_wrong_booking_is_left_alone(patch: Patch) -> None:
     def lazy(turn: Any, goal: Any, appointment: Any, booking: Any, why: str) -> Any:
-        return booking_commit._release(turn, goal, appointment, Answered(booking), "wrong", None)
+        return booking_commit.release(turn, goal, appointment, Answered(booking), "wrong", None)
 
     patch.setattr(booking_commit, "_undo", lazy)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from bookend.application import alerts
-from bookend.application.book_appointment import LEASE
 from bookend.application.deadline import ONE_S
+from bookend.application.patience import TURN_LEASE
 from functions.reconciliation.handler import SWEEP_S
 from tests.infrastructure.reached import tasks_known
 from tests.infrastructure.rules_of_rights import handler_of
@@ -164,8 +164,8 @@ def rounds_end_before_the_next(stack: Stack) -> Iterable[str]:
 def operations_are_left_alone_while_they_run(stack: Stack) -> Iterable[str]:
     """Others look after an operation when its lease is over: by then Lambda has ended who was at work on it."""
     timeout = timedelta(seconds=stack.functions[CALLED_BY_CALLERS]["Timeout"])
-    if timeout + BEYOND_THE_TIMEOUT > LEASE:
-        yield f"{CALLED_BY_CALLERS} may be at work for {timeout}, its lease is {LEASE}"
+    if timeout + BEYOND_THE_TIMEOUT > TURN_LEASE:
+        yield f"{CALLED_BY_CALLERS} may be at work for {timeout}, its lease is {TURN_LEASE}"
 
 
 RULES = (

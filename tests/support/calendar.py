@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,6 +87,9 @@ class FakeCalendar:
         if self.faults:
             return self.faults.popleft()(self, request)
         return self.make(request)
+
+    def book_all(self, requests: Sequence[BookingRequest], *, deadline: Deadline) -> tuple[CreateAnswer, ...]:
+        return tuple(self.book(each, deadline=deadline) for each in requests)
 
     def make(self, request: BookingRequest) -> CreateAnswer:
         """Book as Cal.com does when nothing goes wrong."""
@@ -197,6 +200,9 @@ class FakeCalendar:
         now = self.clock.now()
         self.bookings[uid] = replace(self.bookings[uid], status="cancelled", called_off=True, updated_at=now)
         return Cancelled()
+
+    def cancel_all(self, uids: Sequence[str], reason: str, *, deadline: Deadline) -> tuple[CancelAnswer, ...]:
+        return tuple(self.cancel(uid, reason, deadline=deadline) for uid in uids)
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
         self.asked.append("get")

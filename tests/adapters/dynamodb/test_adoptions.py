@@ -232,6 +232,25 @@ def test_a_late_booking_loses_to_what_its_customer_booked_meanwhile(place: Place
     assert place.snapshot() == was
 
 
+def test_what_was_claimed_to_be_cancelled_and_stays_changes_its_owner(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = failed(place, text="NEW")
+    booking = theirs()
+    assert adoptions.claim(place.tenant, before, booking, audit=replace(AUDIT, repair="cancel_orphan"), now=NOW)
+    assert adopt(place, adoptions) == BookingHasOwner("a1")
+    assert adopt(place, adoptions, keeps=before) == Adopted()
+    assert adoptions.owner(place.tenant, "uid7") == "web7"
+    assert (place.now_is("a1"), place.intervals()) == (before, {"web7/0": "C"})
+    assert message(place) == ("not_booked", "a1")
+
+
+def test_only_the_one_it_was_claimed_for_gives_its_booking_away(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = failed(place, text="NEW")
+    confirmed(place, wished("a2", LATER), "uid7", known=HANS)
+    was = place.snapshot()
+    assert adopt(place, adoptions, keeps=before) == BookingHasOwner("a2")
+    assert place.snapshot() == was
+
+
 def test_what_a_customer_has_within_a_time_is_found_with_whomever_it_is(
     place: Place, adoptions: DynamoAdoptions
 ) -> None:

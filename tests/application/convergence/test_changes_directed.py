@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from bookend.application.change_appointment import ChangeAppointment, change_appointment
-from bookend.application.change_outcomes import CancelledNow, ChangeOutcome, Confirm, KeptForLater, Moved, NotChanged
+from bookend.application.change_outcomes import ChangeOutcome, Confirm, KeptForLater, Moved, NotChanged
 from bookend.application.converging import Converged, converge
 from bookend.application.deadline import WRITE_TURN_S
 from bookend.application.outcomes import Booked
-from bookend.domain.answers import Answered, NotSent, Unclear
+from bookend.domain.answers import NotSent, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState, ChangeKind
 from bookend.domain.failures import FailureClass
 from tests.application.changes import moved_unseen

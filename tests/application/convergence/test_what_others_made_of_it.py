@@ -501,6 +501,22 @@ def test_an_orphan_of_a_stylist_who_has_left_is_kept_as_theirs() -> None:
     assert not isinstance(assess(work, world.calendar.bookings[booking.uid]), CancelOrphan)
 
 
+def test_a_booking_that_is_touched_between_two_tries_to_cancel_it_is_the_salons() -> None:
+    world = World()
+    booking = to_be_cancelled(world)
+    world.calendar.cancel_faults.append(Unclear("ReadTimeout"))
+    repair = assess(world.background(ONE_S, "worker"), booking)
+    assert carry_out(world.background(ONE_S, "worker"), repair) is Converged.LATER
+    world.run(60)
+    world.calendar.change(booking.uid, attendee_name="Herr Hans")
+    for _ in range(2):
+        look_at(world, booking.uid)
+    (theirs,) = confirmed(world)
+    assert (theirs.segments[0].uid, theirs.source, drifts(world)) == (booking.uid, "calcom", {"taken_over": 1})
+    assert world.calendar.asked.count("cancel") == 1
+    assert (violations(world), list(unequal(world.look()))) == ([], [])
+
+
 # An open booking that somebody has edited, and then moved
 
 

@@ -13,7 +13,7 @@ missing, a call waits for one until its deadline and is never sent.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -127,11 +127,19 @@ class BoundedCalendar:
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
         return self._by(deadline, lambda: self._calendar.book(request, deadline=deadline))
 
+    def book_all(self, requests: Sequence[BookingRequest], *, deadline: Deadline) -> tuple[CreateAnswer, ...]:
+        told = self._by(deadline, lambda: self._calendar.book_all(requests, deadline=deadline))
+        return (told,) * len(requests) if isinstance(told, Unclear) else told
+
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
         return self._by(deadline, lambda: self._calendar.reschedule(uid, start, reason, deadline=deadline))
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         return self._by(deadline, lambda: self._calendar.cancel(uid, reason, deadline=deadline))
+
+    def cancel_all(self, uids: Sequence[str], reason: str, *, deadline: Deadline) -> tuple[CancelAnswer, ...]:
+        told = self._by(deadline, lambda: self._calendar.cancel_all(uids, reason, deadline=deadline))
+        return (told,) * len(uids) if isinstance(told, Unclear) else told
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
         return self._by(deadline, lambda: self._calendar.booking(uid, deadline=deadline))

@@ -1,4 +1,7 @@
-"""Book one appointment: record it, ask Cal.com once, check whose booking came back, commit. In that order."""
+"""Book one appointment: record it, ask Cal.com once, check whose booking came back, commit. In that order.
+
+Of a composite service every busy part is a booking of its own, asked for at the same time: all of them, or none.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import assert_never
 from bookend.application.booking_answers import has_one, not_allowed, replay, taken
 from bookend.application.booking_commit import ask_and_commit
 from bookend.application.booking_goal import BookAppointment, Goal, read_goal, read_who, request_of
+from bookend.application.booking_parts import book_parts
 from bookend.application.deadline import LEAST_FOR_WRITE_S
 from bookend.application.offering import own_holds
 from bookend.application.outcomes import BookOutcome, NeedInfo, PastTime, TemporaryTrouble
@@ -41,7 +45,9 @@ def book_appointment(command: BookAppointment, turn: Turn) -> BookOutcome:
     if refusal is not None:  # a time that was not offered has just come from the engine, which knows the rules
         return _earlier(turn, goal) or not_allowed(turn, goal, refusal)
     started = _start(turn, goal, known)
-    return ask_and_commit(turn, goal, started) if isinstance(started, Appointment) else started
+    if not isinstance(started, Appointment):
+        return started
+    return ask_and_commit(turn, goal, started) if len(started.segments) == 1 else book_parts(turn, goal, started)
 
 
 def _earlier(turn: Turn, goal: Goal, seen: Known | None = None) -> BookOutcome | None:
@@ -112,7 +118,7 @@ def _look_again(turn: Turn, goal: Goal) -> Known:
         call=turn.call.id,
         request=goal.request(turn),
         customer=goal.who.id,
-        days={(goal.staff, day) for day in goal.slot.utc_days()},
+        days=goal.touched_days,
     )
 
 
@@ -122,8 +128,8 @@ def _decide(turn: Turn, goal: Goal, replaces: str | None, known: Known) -> Known
         answer = replay(turn, goal, known.request)
         if answer is not None:
             return answer
-    now = turn.clock.now()
-    if not known.days.is_free(goal.staff, goal.slot, now=now, ignoring=own_holds(known.record)):
+    now, own = turn.clock.now(), own_holds(known.record)
+    if not all(known.days.is_free(goal.staff, each, now=now, ignoring=own) for each in goal.busy):
         # One batch is not one moment: the same wish, delivered twice, may have taken it between two of its items.
         return _earlier(turn, goal) or taken(turn, goal, raced=_booked_by_others(turn, goal, known))
     return known
@@ -135,8 +141,9 @@ def _booked_by_others(turn: Turn, goal: Goal, known: Known) -> bool:
         return False
     firm = {
         each.key.partition("/")[0]
-        for day in goal.slot.utc_days()
-        for each in known.days.day(goal.staff, day).in_the_way_of(goal.slot, now=turn.clock.now())
+        for slot in goal.busy
+        for day in slot.utc_days()
+        for each in known.days.day(goal.staff, day).in_the_way_of(slot, now=turn.clock.now())
         if each.state is not IntervalState.HELD
     }
     in_the_way = turn.appointments.several(turn.tenant.id, firm).values() if firm else ()
@@ -145,15 +152,18 @@ def _booked_by_others(turn: Turn, goal: Goal, known: Known) -> bool:
 
 def _new_appointment(turn: Turn, goal: Goal, known: Known) -> Appointment:
     now = turn.clock.now()
-    event_type = goal.service.segments[0].event_types[goal.staff]
     host = turn.tenant.member(goal.staff).calcom_user
+    parts = zip(goal.busy, goal.service.busy, strict=True)
     return Appointment(
         id=goal.offer.id if goal.offer is not None else turn.ids.new(),
         state=AppointmentState.PENDING,
         op=turn.ids.new(),
         version=1,
         service=goal.service.id,
-        segments=(BookedSegment(0, goal.staff, goal.slot, event_type, host=host),),
+        segments=tuple(
+            BookedSegment(number, goal.staff, slot, part.event_types[goal.staff], host=host)
+            for number, (slot, part) in enumerate(parts)
+        ),
         customer=goal.who.customer(turn, known.customer),
         call=turn.call.id,
         source="phone",

@@ -25,7 +25,7 @@ from bookend.application.ports import StoreUnavailable
 from bookend.application.salon_rules import against_policy, find_bookable
 from bookend.application.settling import EXISTING
 from bookend.application.turn import Turn
-from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.appointment import OPEN, Appointment, AppointmentState, Told
 from bookend.domain.availability import Offer
 from bookend.domain.contacts import may_be_one_person
 from bookend.domain.policy import BookRefusal, TimeRefusal
@@ -115,7 +115,7 @@ def has_one(turn: Turn, goal: Goal, other: str) -> BookOutcome:
 
 def _still_open(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome | None:
     """What is told is noted before it is said: whoever settles the operation owes the caller a message then."""
-    untold = appointment.state is AppointmentState.PENDING and appointment.told is not Told.PENDING
+    untold = appointment.state in OPEN and appointment.told is not Told.PENDING
     if untold and not turn.appointments.leave_open(
         turn.tenant.id, appointment, why=_ASKED_AGAIN, answer="", alert=None, now=turn.clock.now()
     ):

@@ -40,11 +40,11 @@ from bookend.domain.answers import (
     detail,
     judge,
 )
-from bookend.domain.appointment import OPEN, Appointment, AppointmentState, Told
+from bookend.domain.appointment import OPEN, Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.drift import DEAD
 
-_AFTER_CANCEL_S = 0.6
-_LEAST_FOR_LOOK_S = 0.4
+AFTER_CANCEL_S = 0.6
+LEAST_FOR_LOOK_S = 0.4
 
 
 def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome:
@@ -59,12 +59,13 @@ def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutc
         return _commit(turn, goal, appointment, answer, judgement)
     except StoreUnavailable:
         # Cal.com has answered, but whether that is written down is not known: say what is on record.
-        return _as_recorded(turn, goal, appointment)
+        return as_recorded(turn, goal, appointment)
 
 
-def _ask(turn: Turn, appointment: Appointment) -> CreateAnswer:
-    segment, customer = appointment.segments[0], appointment.customer
-    request = BookingRequest(
+def booking_request(turn: Turn, appointment: Appointment, segment: BookedSegment) -> BookingRequest:
+    """What Cal.com is asked to book for a segment."""
+    customer = appointment.customer
+    return BookingRequest(
         event_type=segment.event_type,
         start=segment.slot.start,
         name=customer.name,
@@ -76,6 +77,10 @@ def _ask(turn: Turn, appointment: Appointment) -> CreateAnswer:
             op=appointment.op, appointment=appointment.id, segment=segment.index, call=turn.call.id
         ),
     )
+
+
+def _ask(turn: Turn, appointment: Appointment) -> CreateAnswer:
+    request = booking_request(turn, appointment, appointment.segments[0])
     answer = turn.calendar.book(request, deadline=turn.deadline.share(POST_S, reserve=COMMIT_RESERVE_S))
     no_connection = isinstance(answer, NotSent) and answer.retry_after_s is None
     if no_connection and turn.deadline.remaining() >= LEAST_FOR_WRITE_S:
@@ -92,7 +97,7 @@ def _look(
     Cal.com's reads lag behind its writes, and a request we gave up on may be carried out later.
     """
     deadline = turn.deadline.share(LOOK_S, reserve=COMMIT_RESERVE_S)
-    if deadline.remaining() < _LEAST_FOR_LOOK_S:
+    if deadline.remaining() < LEAST_FOR_LOOK_S:
         return answer, judgement
     for booking in look_up(appointment, calendar=turn.calendar, deadline=deadline) or ():
         if booking.status not in DEAD:
@@ -113,18 +118,18 @@ def _commit(
         case Verdict.UNKNOWN:
             return _leave_open(turn, goal, appointment, why, detail(answer))
         case Verdict.EXISTING:
-            return _release(turn, goal, appointment, answer, EXISTING, alert.foreign_booking(appointment, answer))
+            return release(turn, goal, appointment, answer, EXISTING, alert.foreign_booking(appointment, answer))
         case Verdict.REJECT:
-            return _release(turn, goal, appointment, answer, TAKEN, None)
+            return release(turn, goal, appointment, answer, TAKEN, None)
         case Verdict.REFUSED:
             raised = alert.request_refused(appointment, why) if why == Refusal.INVALID else None
-            return _release(turn, goal, appointment, answer, why, raised)
+            return release(turn, goal, appointment, answer, why, raised)
         case Verdict.NOT_SENT:
-            return _release(turn, goal, appointment, answer, NOT_SENT, None)
+            return release(turn, goal, appointment, answer, NOT_SENT, None)
         case Verdict.CONFIG:
-            return _release(turn, goal, appointment, answer, NOT_SENT, alert.key_rejected(appointment))
+            return release(turn, goal, appointment, answer, NOT_SENT, alert.key_rejected(appointment))
         case Verdict.NOT_FOUND:
-            return _release(turn, goal, appointment, answer, "not_found", alert.request_refused(appointment, why))
+            return release(turn, goal, appointment, answer, "not_found", alert.request_refused(appointment, why))
         case other:
             assert_never(other)
 
@@ -143,14 +148,14 @@ def _confirm(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking,
         case BookingHasOwner(_):
             # It is labelled as ours, and its uid or id belongs to another appointment: undoing it tells which.
             return _undo(turn, goal, appointment, booking, "uid or id of another appointment")
-        case Superseded(now_is) if now_is is not None and _stands_on(now_is, booking):
+        case Superseded(now_is) if now_is is not None and stands_on(now_is, booking):
             return Booked(now_is, turn.today())
         case Superseded(_):
             # We woke up too late: others have given the operation up, so its booking must not stay. Its time of its
             # own: the turn's is over by then, or nearly.
             turn.alerts.raise_(alert.woke_too_late(appointment, Answered(booking)))
             undone = turn.calendar.cancel(booking.uid, UNDO_REASON, deadline=Deadline.within(CANCEL_S, turn.clock))
-            return NotBooked() if isinstance(undone, Cancelled) else _open(turn, goal)
+            return NotBooked() if isinstance(undone, Cancelled) else still_open(turn, goal)
         case other:
             assert_never(other)
 
@@ -165,16 +170,16 @@ def _undo(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking, wh
         # It is another customer's, whatever it says: theirs is left alone, ours is not booked.
         answer = Answered(booking)
         foreign = alert.foreign_booking(appointment, answer, owner=marked.appointment)
-        return _release(turn, goal, appointment, answer, EXISTING, foreign)
+        return release(turn, goal, appointment, answer, EXISTING, foreign)
     turn.alerts.raise_(raised)
     if not marked:
         now_is = turn.appointments.appointment(tenant, appointment.id)
-        if now_is is not None and _stands_on(now_is, booking):
+        if now_is is not None and stands_on(now_is, booking):
             return Booked(now_is, turn.today())
-    share = turn.deadline.share(CANCEL_S, reserve=_AFTER_CANCEL_S)
+    share = turn.deadline.share(CANCEL_S, reserve=AFTER_CANCEL_S)
     if not isinstance(turn.calendar.cancel(booking.uid, UNDO_REASON, deadline=share), Cancelled):
-        return _open(turn, goal)
-    return _release(turn, goal, appointment, Answered(booking), UNDONE, None, owes_text=True)
+        return still_open(turn, goal)
+    return release(turn, goal, appointment, Answered(booking), UNDONE, None, owes_text=True)
 
 
 def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answer: str) -> BookOutcome:
@@ -185,13 +190,18 @@ def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answ
         turn.tenant.id, appointment, why=why, answer=answer, alert=raised, now=turn.clock.now()
     )
     if not noted:
-        return _as_recorded(turn, goal, appointment)
+        return as_recorded(turn, goal, appointment)
+    look_soon(turn, appointment)
+    return still_open(turn, goal)
+
+
+def look_soon(turn: Turn, appointment: Appointment) -> None:
+    """Have somebody look after an operation that stays open."""
     with suppress(QueueUnavailable):  # then the sweeper finds it by its due time, a little later
         turn.queue.send(Job("settle", turn.tenant.id, appointment.id), delay=SETTLE_SOON)
-    return _open(turn, goal)
 
 
-def _release(  # noqa: PLR0917 - what every step of this module hands on
+def release(  # noqa: PLR0917 - what every step of this module hands on
     turn: Turn,
     goal: Goal,
     appointment: Appointment,
@@ -226,19 +236,19 @@ def _release(  # noqa: PLR0917 - what every step of this module hands on
             return refused(turn, goal, why, retry_after_s=wait)
         case Superseded(now_is) if now_is is not None and now_is.state in OPEN and not owes_text:
             # The same wish, delivered twice, was told "noch offen" meanwhile: the message tells how it ended.
-            return _release(turn, goal, now_is, answer, why, None, owes_text=True)
+            return release(turn, goal, now_is, answer, why, None, owes_text=True)
         case Superseded(now_is):
             return _standing(turn, goal, now_is)
         case other:
             assert_never(other)
 
 
-def _as_recorded(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome:
+def as_recorded(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome:
     """What a write came to whose answer was lost, or that others were faster than; "open" if nobody tells."""
     try:
         return _standing(turn, goal, turn.appointments.appointment(turn.tenant.id, appointment.id))
     except StoreUnavailable:
-        return _open(turn, goal)
+        return still_open(turn, goal)
 
 
 def _standing(turn: Turn, goal: Goal, now_is: Appointment | None) -> BookOutcome:
@@ -246,14 +256,15 @@ def _standing(turn: Turn, goal: Goal, now_is: Appointment | None) -> BookOutcome
         return Booked(now_is, turn.today())
     if now_is is not None and now_is.state is AppointmentState.FAILED:
         return refused(turn, goal, now_is.why or "")
-    return _open(turn, goal)
+    return still_open(turn, goal)
 
 
-def _stands_on(now_is: Appointment, booking: Booking) -> bool:
+def stands_on(now_is: Appointment, booking: Booking) -> bool:
     """Whether somebody has committed this very booking meanwhile: then it is the customer's, and stays."""
     live = {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
     return now_is.state in live and any(segment.uid == booking.uid for segment in now_is.segments)
 
 
-def _open(turn: Turn, goal: Goal) -> StillOpen:
+def still_open(turn: Turn, goal: Goal) -> StillOpen:
+    """What is said as long as nobody knows."""
     return StillOpen(goal.slot, turn.today())

@@ -62,7 +62,8 @@ class Who:
 class Goal:
     """What is to be booked. `offer` where this caller was offered it, else it was found free just now.
 
-    `stylists` are those the caller would accept, for alternatives.
+    `stylists` are those the caller would accept, for alternatives. `parts` are the busy parts of a composite as they
+    were offered or found, whose `slot` is from the first to the last; a plain service has none.
     """
 
     service: Service
@@ -73,6 +74,17 @@ class Goal:
     who: Who
     seen: Known | None = None
     """What the look that found it free saw of the store: START is decided on it."""
+    parts: tuple[Slot, ...] = ()
+
+    @property
+    def busy(self) -> tuple[Slot, ...]:
+        """What it takes of the stylist's time, in order."""
+        return self.parts or (self.slot,)
+
+    @property
+    def touched_days(self) -> frozenset[tuple[str, date]]:
+        """The staff days that it takes time of."""
+        return frozenset((self.staff, day) for slot in self.busy for day in slot.utc_days())
 
     def wanted(self, turn: Turn) -> Wanted:
         """The same as a wish for a time."""
@@ -117,12 +129,20 @@ def read_goal(
     offer = _offer_meant(command, turn, known.record)
     if isinstance(offer, Offer):
         service = turn.tenant.service(offer.service)
-        if service is None or offer.staff not in service.stylists:
+        if service is None or offer.staff not in service.stylists or not _is_as_offered(service, offer):
             return NotBooked()  # the salon has changed since the offer was made
-        return Goal(service, offer.staff, offer.slot, offer, _stylists(command, turn, service, offer), who)
+        stylists = _stylists(command, turn, service, offer)
+        return Goal(service, offer.staff, offer.slot, offer, stylists, who, parts=offer.parts)
     if offer is not None:
         return offer
     return _look_up(command, turn, known, who, earlier=earlier)
+
+
+def _is_as_offered(service: Service, offer: Offer) -> bool:
+    """Whether the parts that were offered are still those of the service."""
+    if not service.is_composite:
+        return not offer.parts
+    return [each.duration for each in offer.parts] == [each.length for each in service.busy]
 
 
 def request_of(command: BookAppointment, turn: Turn, who: Who) -> str | None:
@@ -256,4 +276,4 @@ def _look_up(
             return TemporaryTrouble()  # it may be free with whoever Cal.com did not tell of
         offers = keep(turn, wish.service, free, wanted)
         return SlotTaken(asked.slot, Reason.NOT_FREE, wish.service, offers, turn.today())
-    return Goal(wish.service, opening.staff, opening.slot, None, wish.stylists, who, free.seen)
+    return Goal(wish.service, opening.staff, opening.slot, None, wish.stylists, who, free.seen, opening.parts)

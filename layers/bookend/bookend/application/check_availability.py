@@ -8,7 +8,7 @@ from bookend.application.offering import Free, NoAnswer, keep, remember
 from bookend.application.outcomes import CheckOutcome, NothingFree, Offers, TemporaryTrouble
 from bookend.application.salon_rules import against_policy, find_bookable, last_looked_at, out_of_time
 from bookend.application.turn import Turn
-from bookend.application.wishes import ServiceWish, read_checked, read_wanted
+from bookend.application.wishes import ServiceWish, read_service, read_wanted
 from bookend.domain.availability import Wanted
 
 
@@ -27,7 +27,7 @@ def check_availability(command: CheckAvailability, turn: Turn) -> CheckOutcome:
 
     Touches the calendar (reads, or what it said seconds ago) and the ledger (holds).
     """
-    wish = read_checked(turn.tenant, command.service, command.staff)
+    wish = read_service(turn.tenant, command.service, command.staff)
     if not isinstance(wish, ServiceWish):
         return wish
     wanted = read_wanted(turn.tenant, command.date, command.time, now=turn.clock.now())

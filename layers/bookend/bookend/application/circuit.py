@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -71,6 +71,10 @@ class GuardedCalendar:
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
         return self._ask(CircuitKind.WRITES, deadline, lambda: self._calendar.book(request, deadline=deadline))
 
+    def book_all(self, requests: Sequence[BookingRequest], *, deadline: Deadline) -> tuple[CreateAnswer, ...]:
+        """As many requests, so each that gets no answer counts."""
+        return self._ask_all(len(requests), deadline, lambda: self._calendar.book_all(requests, deadline=deadline))
+
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
         return self._ask(
             CircuitKind.WRITES, deadline, lambda: self._calendar.reschedule(uid, start, reason, deadline=deadline)
@@ -78,6 +82,10 @@ class GuardedCalendar:
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         return self._ask(CircuitKind.WRITES, deadline, lambda: self._calendar.cancel(uid, reason, deadline=deadline))
+
+    def cancel_all(self, uids: Sequence[str], reason: str, *, deadline: Deadline) -> tuple[CancelAnswer, ...]:
+        """As many requests, so each that gets no answer counts."""
+        return self._ask_all(len(uids), deadline, lambda: self._calendar.cancel_all(uids, reason, deadline=deadline))
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
         return self._ask(CircuitKind.READS, deadline, lambda: self._calendar.booking(uid, deadline=deadline))
@@ -98,6 +106,15 @@ class GuardedCalendar:
         if (trouble := silence(answer)) is not None:
             self._count(kind, trouble)
         return answer
+
+    def _ask_all(self, number: int, deadline: Deadline, ask: Callable[[], tuple[_T, ...]]) -> tuple[_T | NotSent, ...]:
+        if (shut := self._shut(CircuitKind.WRITES, deadline)) is not None:
+            return (shut,) * number
+        answers = ask()
+        for trouble in (silence(each) for each in answers):
+            if trouble is not None:
+                self._count(CircuitKind.WRITES, trouble)
+        return answers
 
     def _shut(self, kind: CircuitKind, deadline: Deadline) -> NotSent | None:
         wait_s = self._circuit.known(kind, deadline=deadline).wait_s(self._clock.now())

@@ -7,13 +7,14 @@ read is what counts, so the order, the loss and the doubling of events change no
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
-from bookend.application.following import TRIES, audit_of, follow, overlaps, put_before_a_person
+from bookend.application.following import TRIES, audit_of, end_part, follow, overlaps, put_before_a_person
 from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, is_labelled, successor
 from bookend.application.ports import Adopted, BookingHasOwner, Cancelled, CustomerHasOne, TextSent
 from bookend.application.settling import Settled, settle
@@ -28,6 +29,7 @@ from bookend.domain.drift import (
     CancelOrphan,
     Drift,
     End,
+    EndPart,
     Flag,
     Follow,
     LookAgain,
@@ -38,6 +40,8 @@ from bookend.domain.drift import (
     has_attendee,
     is_half_of_a_move,
     is_touched,
+    part_of,
+    segment_of,
 )
 from bookend.domain.timeslot import Slot
 
@@ -52,6 +56,7 @@ class Converged(StrEnum):
     ADOPTED = "adopted"
     FOLLOWED = "followed"
     ENDED = "ended"
+    PART_ENDED = "part_ended"
     ORPHAN_CANCELLED = "orphan_cancelled"
     ORPHAN_KEPT = "orphan_kept"
     """Cal.com will not cancel it: it stands there and in our ledger, and is before a person."""
@@ -87,6 +92,8 @@ def assess(work: Background, seen: Booking) -> Repair:
 def _is_stale(appointment: Appointment, seen: Booking) -> bool:
     """Whether what was read is older than what we know: Cal.com's reads may lag behind its writes."""
     known = appointment.calendar_updated_at
+    if len(appointment.segments) > 1:  # each part has a history of its own
+        known = next((each.updated_at for each in appointment.segments if each.uid == seen.uid), None)
     return known is not None and seen.updated_at is not None and seen.updated_at < known
 
 
@@ -133,18 +140,22 @@ def _assess_late(work: Background, appointment: Appointment, seen: Booking) -> R
     and they have not booked another meanwhile. Anybody else was told that they have none, so it must go. But only a
     booking that is exactly as we sent it goes: what somebody has moved, changed or copied is theirs, and stays.
     """
-    segment = appointment.segments[0]
+    segment = segment_of(appointment, seen)
     expected = expected_booking(work.tenant, appointment, segment)
     as_sent = judge(Answered(seen), expected, now=work.clock.now()).verdict is Verdict.OK and not is_touched(seen)
+    staff = work.tenant.staff_of_host(seen.host)
+    service = work.tenant.service_of_event_type(seen.event_type)
     if work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id:
         # Somebody has begun to take it back, for being wrong maybe.
-        return CancelOrphan(appointment, seen) if as_sent or not is_touched(seen) else _taken_over(seen, appointment)
-    waits = appointment.told in {Told.NOTHING, Told.PENDING} and len(appointment.segments) == 1
-    if not as_sent:
-        staff = work.tenant.staff_of_host(seen.host)
+        if as_sent or not is_touched(seen):
+            return CancelOrphan(appointment, seen)
         if staff is None:
             return _taken_over(seen, appointment)
-        service = work.tenant.service_of_event_type(seen.event_type)
+        return Adopt(seen, staff, service, keeps=appointment, drift=Drift.TAKEN_OVER)
+    waits = appointment.told in {Told.NOTHING, Told.PENDING} and len(appointment.segments) == 1
+    if not as_sent:
+        if staff is None:
+            return _taken_over(seen, appointment)
         theirs = appointment if waits and has_attendee(seen, appointment) else None
         return Adopt(seen, staff, service, revives=theirs, drift=Drift.TAKEN_OVER)
     if waits and not work.adoptions.overlapping(work.tenant.id, appointment.customer.id, segment.slot):
@@ -168,13 +179,20 @@ def _assess_after_the_end(work: Background, appointment: Appointment, seen: Book
     staff = work.tenant.staff_of_host(seen.host)
     if owner is not None or staff is None or appointment.why != CANCELLED_THERE:
         return Flag(seen, Drift.ORPHAN, appointment)
+    ended = work.tenant.service(appointment.service)
+    if ended is not None and ended.is_composite and appointment.request:
+        # Of the whole that was booked by voice this is a part: taken into the ledger, and before a person.
+        return Adopt(seen, staff, appointment.service, drift=Drift.TAKEN_OVER)
     return Adopt(seen, staff, appointment.service, restores=appointment, drift=Drift.GHOST_HERE)
 
 
 def _assess_confirmed(work: Background, appointment: Appointment, seen: Booking) -> Repair:
     own = next((segment for segment in appointment.segments if segment.uid == seen.uid), None)
     if own is None:
-        return _assess_relative(work, appointment, seen)
+        missing = part_of(seen) not in {None, *(each.index for each in appointment.segments)}
+        if missing or len(appointment.segments) > 1:
+            return _assess_relative_of_a_part(work, appointment, seen)
+        return _assess_relative(work, appointment, seen, appointment.segments)
     if seen.status in DEAD:
         return _assess_dead(work, appointment, own, seen, told=seen)
     if seen.status != LIVE:
@@ -196,14 +214,14 @@ def _assess_dead(
         left, after = now_is, now_is.rescheduled_to
         if after is None:
             if left.called_off or left.status != "cancelled":
-                return End(appointment, left)
+                return _ended(appointment, own, left)
             now = work.clock.now()
             found = successor(appointment, left, calendar=work.calendar, now=now, deadline=work.deadline)
             if found is None:
                 return LookAgain("whether it was moved cannot be read")
             if not found:
                 half = is_half_of_a_move(left, now=now)
-                return LookAgain("it may be half of a move") if half else End(appointment, left)
+                return LookAgain("it may be half of a move") if half else _ended(appointment, own, left)
             after = found[0].uid
         if after in passed or len(passed) > LONGEST_CHAIN:
             return Flag(seen, Drift.CHAIN, appointment)
@@ -213,22 +231,47 @@ def _assess_dead(
             return LookAgain("the successor cannot be read")
         now_is = _also(read, told)
         if now_is.status not in DEAD and work.adoptions.owner(work.tenant.id, after) not in {None, appointment.id}:
-            return End(appointment, left)  # two that took it in at once: where it stands now is the other one's
+            # Two that took it in at once: where it stands now is the other one's.
+            return _ended(appointment, own, left)
     return change_of(appointment, own, now_is, work.tenant)
+
+
+def _ended(appointment: Appointment, own: BookedSegment, left: Booking) -> End | EndPart:
+    return End(appointment, left) if len(appointment.segments) == 1 else EndPart(appointment, own, left)
 
 
 def _also(read: Booking, told: Booking) -> Booking:
     return replace(read, called_off=read.called_off or (told.called_off and told.uid == read.uid))
 
 
-def _assess_relative(work: Background, appointment: Appointment, seen: Booking) -> Repair:
+def _assess_relative_of_a_part(work: Background, appointment: Appointment, seen: Booking) -> Repair:
+    """The same of a composite: it is measured by the part that it was moved from or made for, and by no other.
+
+    One of a part that had gone, and is there again, is that part.
+    """
+    from_it = [each for each in appointment.segments if each.uid is not None and each.uid == seen.rescheduled_from]
+    own = from_it or [each for each in appointment.segments if each.index == part_of(seen)]
+    if own:
+        return _assess_relative(work, appointment, seen, own)
+    staff, index = work.tenant.staff_of_host(seen.host), part_of(seen)
+    if seen.status != LIVE:
+        return Nothing()
+    if staff is None or index is None:
+        return Flag(seen, Drift.DUPLICATE, appointment)
+    again = BookedSegment(index, staff, Slot(seen.start, seen.end), seen.event_type or 0)
+    return Follow(appointment, again, seen, staff, Drift.PART)
+
+
+def _assess_relative(
+    work: Background, appointment: Appointment, seen: Booking, segments: Iterable[BookedSegment]
+) -> Repair:
     """A booking of the appointment's that is not the one it stands on: an older link, a newer one, or one too many.
 
     A dead one, too, may be all that is ever told: moved, and cancelled before anybody looked.
     """
     if seen.status != LIVE and seen.status not in DEAD:
         return Nothing()
-    for own in appointment.segments:
+    for own in segments:
         if own.uid is None:
             continue
         current = work.calendar.booking(own.uid, deadline=work.deadline)
@@ -255,12 +298,18 @@ def carry_out(work: Background, repair: Repair) -> Converged:
         case Adopt():
             return _adopt(work, repair)
         case Follow():
+            of_several = len(repair.appointment.segments) > 1 and repair.drift is not Drift.NONE
+            if of_several or repair.drift is Drift.PART:
+                put_before_a_person(work, Flag(repair.booking, Drift.PART, repair.appointment))
             return Converged.FOLLOWED if follow(work, repair) else Converged.LATER
         case End(appointment, booking):
             audit = audit_of(work, repair.drift, "end", booking, before=appointment, after=None)
             now = work.clock.now()
             changed = work.adoptions.end(work.tenant.id, appointment, booking=booking, audit=audit, now=now)
             return Converged.ENDED if changed else Converged.LATER
+        case EndPart(appointment, _, booking):
+            put_before_a_person(work, Flag(booking, repair.drift, appointment))
+            return Converged.PART_ENDED if end_part(work, repair) else Converged.LATER
         case CancelOrphan(appointment, booking):
             return _cancel_orphan(work, appointment, booking)
         case Flag():

@@ -9,7 +9,7 @@ from bookend.application.background import Background
 from bookend.application.ports import Audit, Changed
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment
-from bookend.domain.drift import Drift, Flag, Follow
+from bookend.domain.drift import Drift, EndPart, Flag, Follow
 from bookend.domain.staff_day import IntervalState, StaffDays
 from bookend.domain.timeslot import Slot, instant_text
 
@@ -30,13 +30,16 @@ def follow(work: Background, repair: Follow) -> bool:
         booking_id=booking.id,
         host=booking.host,
     )
-    segments = tuple(moved if each.index == segment.index else each for each in appointment.segments)
+    others = tuple(each for each in appointment.segments if each.index != segment.index)
+    moved = replace(moved, updated_at=booking.updated_at if others else None)
+    segments = tuple(sorted((*others, moved), key=lambda each: each.index))
     after = replace(appointment, segments=segments)
     audit = audit_of(work, repair.drift, "follow", booking, before=appointment, after=after)
     for _ in range(TRIES):
         touched = {(each.staff, day) for each in (*appointment.segments, *segments) for day in each.slot.utc_days()}
         days = work.appointments.staff_days(work.tenant.id, touched)
-        conflict = overlaps(work, appointment, days, staff, slot)
+        on_its_own = any(each.staff == staff and each.slot.overlaps(slot) for each in others)
+        conflict = on_its_own or overlaps(work, appointment, days, staff, slot)
         raised = alert.conflict_adopted(after) if conflict else None
         outcome = work.adoptions.follow(
             work.tenant.id,
@@ -55,6 +58,30 @@ def follow(work: Background, repair: Follow) -> bool:
             return True
         if outcome is Changed.APPOINTMENT_MOVED_ON:
             return False
+    return False
+
+
+def end_part(work: Background, repair: EndPart) -> bool:
+    """Take one part out of the appointment; the others stand. False: it moved on meanwhile, to be decided anew."""
+    appointment, booking = repair.appointment, repair.booking
+    left = tuple(each for each in appointment.segments if each.index != repair.segment.index)
+    after = replace(appointment, segments=left)
+    audit = audit_of(work, repair.drift, "end_part", booking, before=appointment, after=after)
+    for _ in range(TRIES):
+        touched = {(each.staff, day) for each in appointment.segments for day in each.slot.utc_days()}
+        outcome = work.adoptions.follow(
+            work.tenant.id,
+            appointment,
+            after,
+            booking=booking,
+            days=work.appointments.staff_days(work.tenant.id, touched),
+            conflict=False,
+            alert=None,
+            audit=audit,
+            now=work.clock.now(),
+        )
+        if outcome is not Changed.LEDGER_CHANGED:
+            return outcome is Changed.DONE
     return False
 
 

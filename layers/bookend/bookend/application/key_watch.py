@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -56,11 +56,17 @@ class KeyWatch:
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
         return self._heard("create", self._calendar.book(request, deadline=deadline))
 
+    def book_all(self, requests: Sequence[BookingRequest], *, deadline: Deadline) -> tuple[CreateAnswer, ...]:
+        return tuple(self._heard("create", each) for each in self._calendar.book_all(requests, deadline=deadline))
+
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
         return self._heard("reschedule", self._calendar.reschedule(uid, start, reason, deadline=deadline))
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         return self._heard("cancel", self._calendar.cancel(uid, reason, deadline=deadline))
+
+    def cancel_all(self, uids: Sequence[str], reason: str, *, deadline: Deadline) -> tuple[CancelAnswer, ...]:
+        return tuple(self._heard("cancel", each) for each in self._calendar.cancel_all(uids, reason, deadline=deadline))
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
         return self._heard("get", self._calendar.booking(uid, deadline=deadline))

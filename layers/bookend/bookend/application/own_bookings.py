@@ -8,7 +8,7 @@ from bookend.application.deadline import Deadline
 from bookend.application.ports import Calendar
 from bookend.domain.answers import Booking, Expected
 from bookend.domain.appointment import Appointment, BookedSegment
-from bookend.domain.drift import DEAD
+from bookend.domain.drift import DEAD, part_of
 from bookend.domain.move_answers import ExpectedMove
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
@@ -46,7 +46,8 @@ def successor(
         return None
     others = [each for each in found if each.uid != dead.uid]
     moved = [each for each in others if each.rescheduled_from == dead.uid]
-    copied = [each for each in others if each.status not in DEAD and is_labelled(each, appointment)]
+    same_part = [each for each in others if len(appointment.segments) == 1 or part_of(each) == part_of(dead)]
+    copied = [each for each in same_part if each.status not in DEAD and is_labelled(each, appointment)]
     return tuple((moved or copied)[:1])
 
 

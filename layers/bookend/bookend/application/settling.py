@@ -7,9 +7,10 @@ there" believed.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import assert_never
 
 from bookend.application import alerts as alert
@@ -41,6 +42,8 @@ from bookend.domain.drift import (
     is_half_of_a_move,
     is_ours,
     is_touched,
+    part_of,
+    segment_of,
 )
 
 JOB_AGAIN = timedelta(seconds=60)
@@ -53,6 +56,7 @@ UNDONE = "wrong"
 LET_STAND = "over"
 """What had to go is over, and Cal.com does not cancel what is over."""
 UNDO_REASON = "Automatisch storniert: die Buchung entsprach nicht der Anfrage."
+PARTS_REASON = "Automatisch storniert: nicht alle Teile des Termins waren frei."
 
 
 class Settled(StrEnum):
@@ -105,12 +109,14 @@ def _find_out(work: Background, appointment: Appointment) -> Settled:
     ours = look_up(appointment, calendar=work.calendar, deadline=work.deadline)
     if ours is None:
         return _wait(work, appointment)
+    if len(appointment.segments) > 1:
+        return _find_out_parts(work, appointment, ours)
     live = [each for each in ours if each.status not in DEAD]
     segment = appointment.segments[0]
     expected = expected_booking(work.tenant, appointment, segment)
     for booking in live:
         if judge(Answered(booking), expected, now=work.clock.now()).verdict is Verdict.OK:
-            return _confirm(work, appointment, segment, booking)
+            return _confirm(work, appointment, {segment.index: booking})
     edited = next((each for each in live if is_edited(each, expected, now=work.clock.now())), None)
     if edited is not None and edited.rescheduled_from is None:
         return _confirm_and_follow(work, appointment, segment, edited, now_is=edited)
@@ -118,13 +124,69 @@ def _find_out(work: Background, appointment: Appointment) -> Settled:
     if moved:
         return _moved_meanwhile(work, appointment, segment, moved, expected)
     if live:
-        return _undo(work, appointment, segment, live[0])
+        return _undo(work, appointment, {segment.index: live[0]}, wrong=live[0])
     if ours:
         return _moved_meanwhile(work, appointment, segment, list(ours), expected)
     now = work.clock.now()
     if _is_gone(appointment, now=now):
         return _release(work, appointment, NEVER_ARRIVED)
     return _wait(work, appointment, absent=now)
+
+
+def _find_out_parts(work: Background, appointment: Appointment, ours: Collection[Booking]) -> Settled:
+    """A composite is confirmed when every part of it has its booking; else all of it is taken back, once the missing
+    ones may be believed not to come. Never a part of it.
+
+    What somebody has moved, changed or cancelled meanwhile was made all the same: the whole is confirmed as it was
+    asked for, and what became of that part is found, and put before a person, like any other such change.
+    """
+    found = [*ours, *_known_besides(work, appointment, ours)]
+    made: dict[int, Booking] = {}
+    wrong: dict[int, Booking] = {}
+    for segment in appointment.segments:
+        own = [each for each in found if part_of(each) == segment.index or each.uid == segment.uid]
+        booking = _made_for(work, appointment, segment, own)
+        if booking is not None:
+            made[segment.index] = booking
+        elif live := [each for each in own if each.status not in DEAD]:
+            wrong[segment.index] = live[0]
+    now = work.clock.now()
+    if wrong:
+        return _undo(work, appointment, made | wrong, wrong=next(iter(wrong.values())))
+    if len(made) == len(appointment.segments):
+        if any(each.status not in DEAD or each.rescheduled_to is not None for each in made.values()):
+            return _confirm(work, appointment, made)
+        if any(is_half_of_a_move(each, now=now) for each in made.values()):
+            return _wait(work, appointment)
+        return _release(work, appointment, CANCELLED_THERE)
+    if not _is_gone(appointment, now=now):
+        return _wait(work, appointment, absent=now)
+    return _undo(work, appointment, made, wrong=None) if found else _release(work, appointment, NEVER_ARRIVED)
+
+
+def _known_besides(work: Background, appointment: Appointment, ours: Collection[Booking]) -> list[Booking]:
+    """Bookings that are on record as its parts', and which the look did not show."""
+    seen = {each.uid for each in ours}
+    missed = [each.uid for each in appointment.segments if each.uid is not None and each.uid not in seen]
+    read = [work.calendar.booking(uid, deadline=work.deadline) for uid in missed]
+    return [each for each in read if isinstance(each, Booking)]
+
+
+def _made_for(
+    work: Background, appointment: Appointment, segment: BookedSegment, own: Collection[Booking]
+) -> Booking | None:
+    """The booking that was made for a part: as asked, or ours and somebody's by now. None: there is none such."""
+    expected, now = expected_booking(work.tenant, appointment, segment), work.clock.now()
+    for each in own:
+        if judge(Answered(each), expected, now=now).verdict is Verdict.OK:
+            return each
+    moved = [each for each in own if each.rescheduled_from is not None]
+    root = _root(work, moved) if moved else None
+    for each in (*own, *([root] if root is not None else [])):
+        is_root = each.rescheduled_from is None and is_ours(each, expected, now=now)
+        if is_root and (each.status in DEAD or is_edited(each, expected, now=now)):
+            return each
+    return None
 
 
 def _moved_meanwhile(
@@ -182,7 +244,7 @@ def _confirm_and_follow(
     work: Background, appointment: Appointment, segment: BookedSegment, made: Booking, *, now_is: Booking
 ) -> Settled:
     """Ours, and somebody's by now: what we asked for is confirmed, then what they made of it is taken over."""
-    ended = _confirm(work, appointment, segment, made)
+    ended = _confirm(work, appointment, {segment.index: made})
     confirmed = work.appointments.appointment(work.tenant.id, appointment.id) if ended is Settled.CONFIRMED else None
     if confirmed is None or confirmed.state is not AppointmentState.CONFIRMED:
         return ended
@@ -194,50 +256,65 @@ def _confirm_and_follow(
     return ended
 
 
-def _confirm(work: Background, appointment: Appointment, segment: BookedSegment, booking: Booking) -> Settled:
-    booked = replace(segment, uid=booking.uid, booking_id=booking.id)
-    after = replace(appointment, state=AppointmentState.CONFIRMED, segments=(booked,))
+def _confirm(work: Background, appointment: Appointment, bookings: Mapping[int, Booking]) -> Settled:
+    """Every part has its booking; a plain appointment is one part."""
+    booked = tuple(
+        replace(each, uid=bookings[each.index].uid, booking_id=bookings[each.index].id) for each in appointment.segments
+    )
+    after = replace(appointment, state=AppointmentState.CONFIRMED, segments=booked)
+    first = bookings[appointment.segments[0].index]
     outcome = work.appointments.confirm(
         work.tenant.id,
         appointment,
-        {segment.index: booking},
+        bookings,
         told=appointment.told,
         now=work.clock.now(),
-        audit=audit_of(work, Drift.UNSETTLED, "confirm", booking, before=appointment, after=after),
+        audit=audit_of(work, Drift.UNSETTLED, "confirm", first, before=appointment, after=after),
     )
     match outcome:
         case Confirmed():
             return Settled.CONFIRMED
-        case BookingHasOwner(_):
-            return _undo(work, appointment, segment, booking)
+        case BookingHasOwner(_, segment):
+            return _undo(work, appointment, bookings, wrong=bookings[segment])
         case Superseded(_):
             return Settled.WAITING
         case other:
             assert_never(other)
 
 
-def _undo(work: Background, appointment: Appointment, segment: BookedSegment, booking: Booking) -> Settled:
-    raised = alert.wrong_booking(appointment, "found later, not as asked", Answered(booking))
-    marked = work.appointments.must_undo(
-        work.tenant.id,
-        appointment,
-        {segment.index: booking},
-        why=UNDONE,
-        alert=raised,
-        now=work.clock.now(),
-        audit=audit_of(
-            work,
-            Drift.UNSETTLED,
-            "undo",
-            booking,
-            before=appointment,
-            after=replace(appointment, state=AppointmentState.COMPENSATING),
-        ),
-    )
-    if isinstance(marked, BookingHasOwner):
-        work.alerts.raise_(alert.foreign_booking(appointment, Answered(booking), owner=marked.appointment))
-        return _release(work, appointment, EXISTING)
-    work.alerts.raise_(raised)
+def _undo(
+    work: Background, appointment: Appointment, bookings: Mapping[int, Booking], *, wrong: Booking | None
+) -> Settled:
+    """Take back what was made. `wrong` is the one that is not as asked; None: there is too little of it."""
+    raised = None
+    if wrong is not None:
+        raised = alert.wrong_booking(appointment, "found later, not as asked", Answered(wrong))
+    left = dict(bookings)
+    while True:
+        marked = work.appointments.must_undo(
+            work.tenant.id,
+            appointment,
+            left,
+            why=UNDONE if wrong is not None else NEVER_ARRIVED,
+            alert=raised,
+            now=work.clock.now(),
+            audit=audit_of(
+                work,
+                Drift.UNSETTLED,
+                "undo",
+                wrong or next(iter(left.values()), None),
+                before=appointment,
+                after=replace(appointment, state=AppointmentState.COMPENSATING),
+            ),
+        )
+        if not isinstance(marked, BookingHasOwner):
+            break
+        theirs = Answered(left.pop(marked.segment))
+        work.alerts.raise_(alert.foreign_booking(appointment, theirs, owner=marked.appointment))
+        if len(appointment.segments) == 1:
+            return _release(work, appointment, EXISTING)
+    if raised is not None:
+        work.alerts.raise_(raised)
     if not marked:
         return Settled.WAITING
     now_is = work.appointments.appointment(work.tenant.id, appointment.id)
@@ -257,26 +334,59 @@ def _take_back(work: Background, appointment: Appointment) -> Settled:
     known = {segment.uid for segment in appointment.segments if segment.uid is not None}
     seen = {each.uid: each for each in ours}
     live = {each.uid for each in ours if each.status not in DEAD}
-    expected = expected_booking(work.tenant, appointment, appointment.segments[0])
-    why = UNDONE
-    for uid in sorted(live | (known - seen.keys())):
-        if work.adoptions.owner(work.tenant.id, uid) not in {None, appointment.id}:
-            continue  # somebody has it, whatever it is labelled: never taken away for us
-        if uid in seen and is_touched(seen[uid]) and is_ours(seen[uid], expected, now=work.clock.now()):
-            put_before_a_person(work, Flag(seen[uid], Drift.TAKEN_OVER, appointment))
-            continue
-        outcome = work.calendar.cancel(uid, UNDO_REASON, deadline=work.deadline)
-        if isinstance(outcome, Refused):
-            left = seen.get(uid) or work.calendar.booking(uid, deadline=work.deadline)
-            if isinstance(left, Booking) and left.end <= work.clock.now():
-                put_before_a_person(work, Flag(left, Drift.REFUSED, appointment))
-                why = LET_STAND
-                continue
-        if isinstance(outcome, NotThere) and not _is_gone(appointment, now=work.clock.now()):
-            return _wait(work, appointment, absent=work.clock.now())
-        if not isinstance(outcome, Cancelled | NotThere):
-            return _wait(work, appointment)
-    return _release(work, appointment, why)
+    went = {_let_go(work, appointment, uid, seen.get(uid)) for uid in sorted(live | (known - seen.keys()))}
+    now = work.clock.now()
+    if _Went.NOT_YET in went:
+        return _wait(work, appointment)
+    may_come = len(appointment.segments) > 1 and _may_come(appointment, ours)
+    if (_Went.NOT_SHOWN in went or may_come) and not _is_gone(appointment, now=now):
+        return _wait(work, appointment, absent=now)
+    if _Went.STANDS in went:
+        return _release(work, appointment, LET_STAND)
+    is_composite = len(appointment.segments) > 1  # it may be undone for what a caller is told of
+    return _release(work, appointment, (appointment.why or UNDONE) if is_composite else UNDONE)
+
+
+class _Went(Enum):
+    """What became of a booking that has to go."""
+
+    AWAY = auto()
+    """Cancelled; or somebody's, whatever it is labelled, and never taken away for us."""
+    STANDS = auto()
+    """It is over, and Cal.com cancels it no more."""
+    NOT_SHOWN = auto()
+    NOT_YET = auto()
+
+
+def _let_go(work: Background, appointment: Appointment, uid: str, seen: Booking | None) -> _Went:
+    """Cancel one booking. What somebody has moved or changed since stands, and is put before a person."""
+    if work.adoptions.owner(work.tenant.id, uid) not in {None, appointment.id}:
+        return _Went.AWAY
+    if seen is not None and is_touched(seen) and _is_of(work, appointment, seen):
+        put_before_a_person(work, Flag(seen, Drift.TAKEN_OVER, appointment))
+        return _Went.AWAY
+    reason = UNDO_REASON if len(appointment.segments) == 1 else PARTS_REASON
+    outcome = work.calendar.cancel(uid, reason, deadline=work.deadline)
+    if isinstance(outcome, Refused):
+        left = seen or work.calendar.booking(uid, deadline=work.deadline)
+        if isinstance(left, Booking) and left.end <= work.clock.now():
+            put_before_a_person(work, Flag(left, Drift.REFUSED, appointment))
+            return _Went.STANDS
+    if isinstance(outcome, Cancelled):
+        return _Went.AWAY
+    return _Went.NOT_SHOWN if isinstance(outcome, NotThere) else _Went.NOT_YET
+
+
+def _is_of(work: Background, appointment: Appointment, booking: Booking) -> bool:
+    """Whether this operation made the booking, for the part that it names."""
+    expected = expected_booking(work.tenant, appointment, segment_of(appointment, booking))
+    return is_ours(booking, expected, now=work.clock.now())
+
+
+def _may_come(appointment: Appointment, ours: Collection[Booking]) -> bool:
+    """Whether a part has no booking that is known of: it was refused, or it is on its way."""
+    known = {part_of(each) for each in ours}
+    return any(each.uid is None and each.index not in known for each in appointment.segments)
 
 
 def _is_gone(appointment: Appointment, *, now: datetime) -> bool:

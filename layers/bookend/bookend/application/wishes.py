@@ -10,7 +10,6 @@ from bookend.application.outcomes import (
     Missing,
     NeedInfo,
     NotATime,
-    NotBookableHere,
     PastTime,
     SkippedTime,
     TimeTrouble,
@@ -64,16 +63,8 @@ class ServiceWish:
     stylists: tuple[str, ...]
 
 
-def read_service(tenant: Tenant, service: str | None, staff: str | None) -> ServiceWish | NeedInfo | NotBookableHere:
-    """What the caller wants booked and by whom: as `read_checked`, but composites cannot be booked here yet."""
-    found = _named(tenant, service)
-    if isinstance(found, Service) and found.is_composite:
-        return NotBookableHere(found)
-    return read_checked(tenant, service, staff)
-
-
-def read_checked(tenant: Tenant, service: str | None, staff: str | None) -> ServiceWish | NeedInfo:
-    """What the caller asks about and by whom. Unknown names lead to a question, never to a default."""
+def read_service(tenant: Tenant, service: str | None, staff: str | None) -> ServiceWish | NeedInfo:
+    """What the caller asks for and by whom. Unknown names lead to a question, never to a default."""
     found = _named(tenant, service)
     if isinstance(found, Unmatched):
         return NeedInfo(Missing.SERVICE, found.known)

@@ -54,6 +54,8 @@ class Drift(StrEnum):
     """A booking of an operation that failed, which somebody has made their own since: moved, changed or copied."""
     REFUSED = "refused"
     """Must go, and Cal.com will not cancel it any more."""
+    PART = "part"
+    """Somebody moved, changed or cancelled one part of a composite: what becomes of the others is for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Adopt:
     restores: Appointment | None = None
     """The appointment that ended as cancelled there; this is where its booking was moved, or copied, to."""
     keeps: Appointment | None = None
-    """The failed appointment whose booking had to go, and Cal.com will not cancel it: its time is not free."""
+    """The failed appointment whose booking had to go and stays: Cal.com refuses, or somebody has touched it."""
     drift: Drift = Drift.FOREIGN
 
 
@@ -105,6 +107,16 @@ class End:
     appointment: Appointment
     booking: Booking
     drift: Drift = Drift.GHOST_HERE
+
+
+@dataclass(frozen=True, slots=True)
+class EndPart:
+    """One part of a composite is cancelled there: its time is free here, and a person is told of what is left."""
+
+    appointment: Appointment
+    segment: BookedSegment
+    booking: Booking
+    drift: Drift = Drift.PART
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +145,7 @@ class LookAgain:
     drift: Drift = Drift.NONE
 
 
-Repair = Nothing | Settle | Adopt | Follow | End | CancelOrphan | Flag | LookAgain
+Repair = Nothing | Settle | Adopt | Follow | End | EndPart | CancelOrphan | Flag | LookAgain
 
 
 def agree(booking: Booking, appointment: Appointment | None, tenant: Tenant, *, claims: bool = True) -> bool:
@@ -192,6 +204,18 @@ def is_half_of_a_move(dead: Booking, *, now: datetime) -> bool:
     return now - dead.updated_at < HALF_SHOWN
 
 
+def part_of(booking: Booking) -> int | None:
+    """The number of the busy part that it says it was made for; None: it says none."""
+    named = booking.metadata.get("segment", "")
+    return int(named) if named.isdecimal() and named.isascii() else None
+
+
+def segment_of(appointment: Appointment, booking: Booking) -> BookedSegment:
+    """The segment that the booking says it was made for; the first one where it names none of them."""
+    named = part_of(booking)
+    return next((each for each in appointment.segments if each.index == named), appointment.segments[0])
+
+
 def is_touched(booking: Booking) -> bool:
     """Whether somebody moved or changed the booking after it was made."""
     moved = booking.rescheduled_from is not None or booking.rescheduled_to is not None
@@ -226,4 +250,4 @@ def has_attendee(booking: Booking, appointment: Appointment) -> bool:
 
 def is_destructive(repair: Repair) -> bool:
     """Whether it takes something away that a wrong reading would make us regret."""
-    return isinstance(repair, CancelOrphan | End)
+    return isinstance(repair, CancelOrphan | End | EndPart)

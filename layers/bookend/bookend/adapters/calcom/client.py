@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar, cast
 
@@ -41,6 +42,8 @@ from bookend.domain.timeslot import Slot, instant_text
 BOOKINGS_VERSION = "2024-08-13"
 SLOTS_VERSION = "2024-09-04"
 _CONNECT_S = 0.5
+_LATE_S = 0.05
+"""Seconds after the deadline in which what ended at it may still say so."""
 _NO_TIME = NotSent("no time left to send it")
 _RATE_WINDOW_S = 60.0
 """How long what is left of the rate limit means anything (calcom-observed 4)."""
@@ -61,6 +64,7 @@ _NEVER_LEFT = (
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 
 _Failed = TypeVar("_Failed", NotSent, Unclear)
+_T = TypeVar("_T")
 
 
 class CalcomCalendar:
@@ -133,6 +137,26 @@ class CalcomCalendar:
                 op_id=request.metadata.get("op_id"),
             )
         return answer
+
+    def book_all(self, requests: Sequence[BookingRequest], *, deadline: Deadline) -> tuple[CreateAnswer, ...]:
+        return self._at_once([partial(self.book, each, deadline=deadline) for each in requests], deadline)
+
+    def cancel_all(self, uids: Sequence[str], reason: str, *, deadline: Deadline) -> tuple[CancelAnswer, ...]:
+        return self._at_once([partial(self.cancel, uid, reason, deadline=deadline) for uid in uids], deadline)
+
+    def _at_once(self, asks: Sequence[Callable[[], _T]], deadline: Deadline) -> tuple[_T | NotSent | Unclear, ...]:
+        """Several requests at the same time, each in a thread of its own. One that hangs keeps no other's answer."""
+        if len(asks) == 1:
+            return (asks[0](),)
+        asked = [self._threads.submit(each) for each in asks]
+        wait(asked, timeout=deadline.remaining() + _LATE_S)
+        answers: list[_T | NotSent | Unclear] = []
+        for each in asked:
+            if each.done():
+                answers.append(each.result())
+            else:  # one that no thread had time to begin is never sent
+                answers.append(NotSent("no thread for it") if each.cancel() else Unclear("Late"))
+        return tuple(answers)
 
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
         if not is_uid(uid):

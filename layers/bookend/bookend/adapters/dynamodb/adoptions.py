@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from bookend.adapters.dynamodb import customers, items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, customer_guard_key, names
@@ -26,11 +26,13 @@ from bookend.application.ports import (
 )
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState, ChangeWhy, Told
-from bookend.domain.staff_day import Interval, IntervalState, StaffDays, interval_key
+from bookend.domain.staff_day import Interval, IntervalState, StaffDay, StaffDays, interval_key
 from bookend.domain.timeslot import Slot
 
 _AS_READ = "#state = :CONFIRMED AND #ver = :ver AND (attribute_not_exists(#cal_updated) OR #cal_updated <= :cal)"
 """Nobody has changed the appointment since it was read, and it knows nothing newer than this."""
+_PART_AS_READ = "#state = :CONFIRMED AND #ver = :ver"
+"""The same of a composite: its parts are changed one by one, and what is newer of one says nothing of another."""
 _ENDED = frozenset({AppointmentState.FAILED, AppointmentState.CANCELLED})
 _LONGEST = timedelta(days=1)
 _TRIES = 6
@@ -129,7 +131,8 @@ class DynamoAdoptions:
         now: datetime,
     ) -> Changed:
         """Position 0: the appointment moved on. Then ledgers. Then guards, new and superseded."""
-        ledgers = list(self._ledgers(tenant, after, days, conflict=conflict, now=now))
+        changed = booking.uid if max(len(before.segments), len(after.segments)) > 1 else None
+        ledgers = list(self._ledgers(tenant, after, days, conflict=conflict, now=now, changed=changed))
         had = {segment.uid for segment in before.segments}
         fresh = [segment for segment in after.segments if segment.uid not in had]
         actions = [
@@ -205,15 +208,17 @@ class DynamoAdoptions:
     def _update_appointment(
         self, tenant: str, before: Appointment, after: Appointment, booking: Booking, now: datetime
     ) -> Action:
+        of_several = max(len(before.segments), len(after.segments)) > 1
+        newest = [each.updated_at for each in after.segments if each.updated_at is not None] if of_several else []
         return self._actions.update(
             keys.appointment(tenant, before.id),
             "SET #segments = :segments, #start = :start, #cal_updated = :cal, #verified_at = :now, #ver = #ver + :one",
-            _AS_READ,
+            _PART_AS_READ if of_several else _AS_READ,
             names("state", "segments", "start", "cal_updated", "verified_at", "ver"),
             {
                 ":CONFIRMED": "CONFIRMED",
                 ":start": items.text(after.slot.start),
-                ":cal": items.text(booking.updated_at or now),
+                ":cal": items.text(max(newest, default=booking.updated_at or now)),
                 ":now": items.text(now),
                 ":ver": before.version,
                 ":one": 1,
@@ -222,14 +227,21 @@ class DynamoAdoptions:
         )
 
     def _ledgers(
-        self, tenant: str, after: Appointment, days: StaffDays, *, conflict: bool, now: datetime
+        self,
+        tenant: str,
+        after: Appointment,
+        days: StaffDays,
+        *,
+        conflict: bool,
+        now: datetime,
+        changed: str | None = None,
     ) -> Iterable[Action]:
         """Every staff day at hand, whole, with the appointment's intervals as they now are, and whoever had it in the
-        way no longer flagged for that.
+        way no longer flagged for that. `changed`: the one of its bookings that `conflict` is said of.
         """
         written = days.updated(
-            read.replaced(after.id, _entries(after, staff, day, conflict=conflict), now=now)
-            for (staff, day), read in days.days.items()
+            read.replaced(after.id, _entries(after, read, conflict=conflict, changed=changed), now=now)
+            for read in days.days.values()
         ).without_stale_conflicts()
         for (staff, day), read in sorted(days.days.items()):
             yield self._actions.put_ledger(tenant, read, written.day(staff, day))
@@ -250,6 +262,8 @@ class DynamoAdoptions:
         """
         if (before.slot.start, before.staff) == (after.slot.start, after.staff):
             return
+        if len(before.segments) != len(after.segments):
+            return  # a part of it went, or came back: that is no move, and a person tells its caller
         rows = messages_of(self._table, tenant, before, booking)
         last = before.last_change
         if last is not None and last.why is ChangeWhy.CHANGED_THERE:
@@ -303,19 +317,20 @@ class DynamoAdoptions:
         """The old uid stays and points to the new one: its late events still find their home."""
         now_at = {segment.index: segment.uid for segment in after.segments}
         for segment in before.segments:
+            if segment.index not in now_at:
+                continue  # a part that has gone: its uid stays as a tombstone
             if segment.uid is not None and now_at[segment.index] != segment.uid:
                 yield self._actions.supersede(tenant, before, segment.uid, now_at[segment.index])
 
 
-def _entries(appointment: Appointment, staff: str, day: date, *, conflict: bool) -> list[Interval]:
-    return [
-        Interval(
-            interval_key(appointment.id, segment.index),
-            segment.slot,
-            IntervalState.CONFIRMED,
-            appointment.op,
-            conflict=conflict,
-        )
-        for segment in appointment.segments
-        if segment.staff == staff and day in segment.slot.utc_days()
-    ]
+def _entries(appointment: Appointment, read: StaffDay, *, conflict: bool, changed: str | None) -> list[Interval]:
+    """Its intervals in a staff day. Where one booking of several `changed`, the others' flags stay as they were."""
+    entries = []
+    for segment in appointment.segments:
+        if segment.staff != read.staff or read.day not in segment.slot.utc_days():
+            continue
+        key = interval_key(appointment.id, segment.index)
+        known = read.intervals.get(key)
+        flagged = conflict if changed in {None, segment.uid} else known is not None and known.conflict
+        entries.append(Interval(key, segment.slot, IntervalState.CONFIRMED, appointment.op, conflict=flagged))
+    return entries

@@ -410,7 +410,9 @@ class DynamoAppointments:
         if appointment.state is AppointmentState.COMPENSATING:
             noted = self._tell_of_undoing(tenant, appointment, now)
             return self._table.write([noted, *self._actions.put_alerts(tenant, appointment, alert, now)]) is None
-        known = {":segments": items.segments_to_wire(_with_bookings(appointment.segments, bookings))} if bookings else {}
+        known = (
+            {":segments": items.segments_to_wire(_with_bookings(appointment.segments, bookings))} if bookings else {}
+        )
         noted = self._actions.update(
             keys.appointment(tenant, appointment.id),
             "SET #told = :told, #why = :why, #answer = :answer, #told_at = :now, #ver = #ver + :one"
@@ -494,7 +496,7 @@ class DynamoAppointments:
         if failed is None:
             return True
         for position in range(1, 1 + len(guards)):
-            if (owner := failed.items.get(position)) is not None and 0 not in failed.items:
+            if (owner := failed.items.get(position)) is not None:
                 return BookingHasOwner(owner["appt"]["S"], list(claimed.values())[position - 1].index)
         return False
 

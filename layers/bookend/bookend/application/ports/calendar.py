@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -86,8 +86,16 @@ class Calendar(Protocol):
         """Send one booking, once. Nothing is repeated here: only the caller of this knows what a repeat would mean."""
         ...
 
+    def book_all(self, requests: Sequence[BookingRequest], *, deadline: Deadline) -> tuple[CreateAnswer, ...]:
+        """Send several bookings at the same time, each once; the answers in the order of the requests."""
+        ...
+
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         """Cancel one booking, always with a reason."""
+        ...
+
+    def cancel_all(self, uids: Sequence[str], reason: str, *, deadline: Deadline) -> tuple[CancelAnswer, ...]:
+        """Cancel several bookings at the same time; the answers in the order of the uids."""
         ...
 
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:

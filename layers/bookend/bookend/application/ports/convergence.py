@@ -72,7 +72,7 @@ class Adoptions(Protocol):
         `revives`: the failed appointment whose late booking this is; the message it owes says "booked" then, and its
         customer must have no other appointment for the same. `restores`: the cancelled appointment that it goes on
         from; what its caller has not been told yet says so. `keeps`: the failed appointment that had claimed the
-        booking to cancel it, which Cal.com refuses.
+        booking to cancel it; it stays after all.
         """
         ...
 
