@@ -10,10 +10,7 @@ from sandbox.replays.story import Story, berlin, claims_booked, instant, overlap
 from sandbox.salon.records import Records
 
 TITLE = "2025-11-23 · the ghost: “gerade vergeben”, yet stored as confirmed"
-LATER = (
-    "booking a composite, all or nothing, with its gap on sale to others; what cannot be cancelled is listed",
-    "sending the message that “noch offen” promises; so far it is only on record as owed",
-)
+LATER = ("sending the message that “noch offen” promises; so far it is only on record as owed",)
 
 CALL = "call_272edd18b16a74df18b9e7a9b9d"
 CALL_3 = "call_3b90d1f27c6e4a58a1f0e9d8c7b"
@@ -21,6 +18,7 @@ REU, KRAMER = "+491713920004", "+491713920005"
 CUT = 3672814
 TEN = berlin("2025-11-28 10:00")
 OPEN = {"2025-11-28": [("09:00", "12:00")]}
+OPEN_LONG = {"2025-11-28": [("09:00", "15:00")]}
 BEGINS = berlin("2025-11-23 22:05:20")
 WISH = {"service": "Herrenhaarschnitt", "staff": "Fabian", "date": "28.11.2025"}
 BUDGET_S = 6.5
@@ -30,11 +28,28 @@ TIMED_OUT = {"fault": {"kind": "html_524"}}
 TIMED_OUT_AFTER = {"fault": {"kind": "html_524", "effect": True}}
 LIST_IS_DOWN = {"fault": {"kind": "html_502"}, "method": "GET", "path": "/v2/bookings", "times": 1}
 OLD_LIST = {"fault": {"kind": "stale_slots", "seconds": 86_400}, "method": "GET", "path": "/v2/slots", "times": 0}
+CANCEL_FAILS = {
+    "fault": {"kind": "error_500_before"},
+    "method": "POST",
+    "path": "/v2/bookings/{uid}/cancel",
+    "times": 1,
+}
+PERM, HIGHLIGHTS = "Dauerwelle", "Strähnen mit Schnitt"
+PARTS = {
+    PERM: [(3757749, "10:00", 45), (3757750, "11:45", 30)],
+    HIGHLIGHTS: [(3757761, "10:00", 30), (3757762, "11:00", 15), (3757763, "11:30", 15), (3757764, "11:45", 30)],
+}
+"""Of each composite its bookings from ten o'clock on: event type, start, minutes."""
 
 
 def tell(story: Story) -> None:
-    """The refusal, outcomes that nobody knows, the good case, and the ghost."""
+    """The refusal, of a composite too, outcomes that nobody knows, the good case, and the ghost."""
     taken(story)
+    for service, parts in PARTS.items():
+        for number in range(len(parts)):
+            part_lost(story, service, number)
+    part_stuck(story)
+    perm(story)
     unknown(story)
     found(story)
     silence(story)
@@ -50,16 +65,8 @@ def taken(story: Story) -> None:
     """As it happened: available, and 17.6 seconds later vergeben."""
     story.chapter("Available, and 17.6 seconds later Cal.com refuses", begins=BEGINS, weekly={}, on=OPEN)
     reu = story.caller("Siegfried Reu", CALL, REU)
-    words = "Eine Dauerwelle bei Fabian, am achtundzwanzigsten November um zehn."
-    perm = WISH | {"service": "Dauerwelle", "time": "10:00", "name": "Siegfried Reu"}
-    wave = reu.says(words, "book_appointment_v17", **perm)
     free, answer = check_and_book(story, reu, {"fault": {"kind": "refuse_taken"}})
     now = story.ends()
-    story.holds(
-        "Dauerwelle has parts we cannot book yet: not_allowed, with the salon's hours, and Cal.com is not asked",
-        wave.get("status") == "not_allowed" and "Bitte rufen Sie uns" in wave["message"] and not starts(wave),
-        wave,
-    )
     story.holds(
         "10:00 was offered, and Cal.com refused it", TEN in starts(free) and len(posts(story.calcom.log())) == 1
     )
@@ -82,6 +89,152 @@ def taken(story: Story) -> None:
         now.appointments,
     )
     story.holds("Cal.com has no booking either", not story.calcom.bookings(), story.calcom.bookings())
+
+
+def part_lost(story: Story, service: str, number: int) -> None:
+    """Between check and book somebody takes the time of one part at Cal.com, which tells nobody of it."""
+    parts = PARTS[service]
+    title = f"{service}, {len(parts)} bookings: the time of number {number + 1} is lost between check and book"
+    story.chapter(title, begins=BEGINS, weekly={}, on=OPEN_LONG)
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    free = check_parts(story, reu, service)
+    kind, at, _ = parts[number]
+    theirs = story.calcom.somebody_books(kind, berlin(f"2025-11-28 {at}"), name="Petra Web", force=False)
+    story.happens(f"Petra Web takes {at} at Cal.com")
+    answer = book_part_by_part(story, reu, service)
+    now = story.ends()
+    log = story.calcom.log()
+    ours = [each for each in story.calcom.bookings() if each["metadata"].get("op_id")]
+    story.holds(
+        f"{at} was free when it was asked for, and every part was sent once",
+        TEN in starts(free) and len(posts(log)) == len(parts) + 1,
+        [starts(free), posts(log)],
+    )
+    story.holds(
+        "The caller hears slot_taken, race_condition and other times for all of it",
+        (answer.get("status"), answer.get("reason")) == ("slot_taken", "race_condition")
+        and starts(answer)
+        and TEN not in starts(answer)
+        and not claims_booked(answer),
+        answer,
+    )
+    story.holds(
+        "Nothing of ours is left at Cal.com: what was booked is cancelled, with a reason, and what is theirs stands",
+        {each["status"] for each in ours} <= {"cancelled"}
+        and all(each["cancellationReason"] for each in ours)
+        and story.calcom.get(str(theirs["uid"]))["status"] == "accepted",
+        story.calcom.bookings(),
+    )
+    story.holds(
+        "Nor here: one FAILED record, no time taken, no message owed",
+        [each["state"] for each in now.appointments] == ["FAILED"]
+        and not [each for each in now.intervals if each.state != "H"]
+        and not now.customer_guards()
+        and not now.owed_texts,
+        [now.appointments, now.intervals],
+    )
+
+
+def part_stuck(story: Story) -> None:
+    """The second booking is refused, and Cal.com does not cancel the first one at once."""
+    title = "Dauerwelle: the second booking is refused, and the first one cannot be cancelled at once"
+    story.chapter(title, begins=BEGINS, weekly={}, on=OPEN_LONG)
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    check_parts(story, reu, PERM)
+    kind, at, _ = PARTS[PERM][1]
+    story.calcom.somebody_books(kind, berlin(f"2025-11-28 {at}"), name="Petra Web", force=False)
+    story.happens(f"Petra Web takes {at} at Cal.com")
+    story.calcom.faults(CANCEL_FAILS)
+    answer = book_part_by_part(story, reu, PERM)
+    then = story.salon.records()
+    for seconds in (60, 180, 60):
+        story.wait(seconds)
+        story.sweep()
+    now = story.ends()
+    story.holds(
+        "The caller hears “noch offen”: it is neither booked nor all gone",
+        answer.get("status") == "pending" and not claims_booked(answer),
+        answer,
+    )
+    story.holds(
+        "It is listed as COMPENSATING, with a time to look after it, and both of its times stay blocked",
+        [each["state"] for each in then.appointments] == ["COMPENSATING"]
+        and "due" in then.appointments[0]
+        and sorted(each.start for each in then.intervals if each.state == "P")
+        == [berlin(f"2025-11-28 {start}") for _, start, _ in PARTS[PERM]],
+        [then.appointments, then.intervals],
+    )
+    story.holds(
+        "The sweeper goes on until it is gone: FAILED, its time free, nothing of ours at Cal.com, one text owed",
+        [each["state"] for each in now.appointments] == ["FAILED"]
+        and not [each for each in now.intervals if each.state in {"P", "C"}]
+        and now.owed_texts == [(now.appointments[0]["id"], "not_booked")]
+        and not [b for b in story.calcom.bookings() if b["metadata"].get("op_id") and b["status"] == "accepted"],
+        [now.appointments, now.owed_texts, story.calcom.bookings()],
+    )
+
+
+def perm(story: Story) -> None:
+    """As it should have been: all of it, and its gap is sold to another."""
+    title = "Dauerwelle, 10:00 to 12:15, as two bookings; its gap is sold to another caller"
+    story.chapter(title, begins=BEGINS, mail={"mode": "held"}, weekly={}, on=OPEN_LONG)
+    reu = story.caller("Siegfried Reu", CALL, REU)
+    check_parts(story, reu, PERM)
+    answer = book_part_by_part(story, reu, PERM)
+    reu.hangs_up()
+    story.wait(60)
+    kramer = story.caller("Jens Kramer", CALL_3, KRAMER)
+    cut = WISH | {"time": "11:00"}
+    kramer.says("Am achtundzwanzigsten um elf zu Fabian, Herrenschnitt.", "check_availability", **cut)
+    between = kramer.says("Ja, um elf.", "book_appointment", **cut, name="Jens Kramer")
+    story.webhooks()
+    now = story.ends()
+    live = [each for each in story.calcom.bookings() if each["status"] == "accepted"]
+    spans = sorted((instant(each["start"]), instant(each["end"])) for each in live)
+    expected = [(at, minutes) for _, at, minutes in PARTS[PERM]]
+    expected.insert(1, ("11:00", 30))
+    story.holds(
+        "“Gebucht” is heard by both callers",
+        claims_booked(answer) and claims_booked(between) and "Dauerwelle" in answer["message"],
+        [answer, between],
+    )
+    story.holds(
+        "Cal.com has three bookings: the perm's two, 10:00 and 11:45, and the haircut between them",
+        spans
+        == [
+            (berlin(f"2025-11-28 {at}"), berlin(f"2025-11-28 {at}") + timedelta(minutes=minutes))
+            for at, minutes in expected
+        ],
+        spans,
+    )
+    by_call = {each["call"]: each for each in now.appointments}
+    uids = {each["uid"] for each in by_call.get(CALL, {"segments": []})["segments"]}
+    labelled = {each["uid"] for each in live if each["metadata"].get("call_id") == CALL}
+    story.holds(
+        "Here the perm is one appointment with both uids, CONFIRMED; the haircut is another, and nothing overlaps",
+        sorted(each["state"] for each in now.appointments) == ["CONFIRMED", "CONFIRMED"]
+        and len(uids) == 2
+        and uids == labelled
+        and len([each for each in now.intervals if each.state == "C"]) == 3
+        and not overlaps(now),
+        [now.appointments, now.intervals],
+    )
+    story.holds("The webhooks of all three change nothing", not now.alerts, now.alerts)
+
+
+def check_parts(story: Story, caller: Caller, service: str) -> Json:
+    """22:05:29, ten o'clock is offered."""
+    story.at(BEGINS + timedelta(seconds=9.4))
+    wish = WISH | {"service": service, "time": "10:00"}
+    words = f"{service} bei Fabian, am achtundzwanzigsten November um zehn."
+    return caller.says(words, "check_availability_v17", **wish)
+
+
+def book_part_by_part(story: Story, caller: Caller, service: str) -> Json:
+    """17.6 seconds later the caller says yes."""
+    story.at(BEGINS + timedelta(seconds=27))
+    wish = WISH | {"service": service, "time": "10:00", "name": caller.name}
+    return caller.says("Ja, bitte buchen.", "start_booking", **wish)
 
 
 def unknown(story: Story) -> None:

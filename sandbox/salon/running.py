@@ -35,6 +35,19 @@ EXAMPLE = REPOSITORY / "examples" / "salon.json"
 REAL_CALCOM = "https://api.cal.com"
 REGULAR_MAIL: Json = {"mode": "late", "late_seconds": 1.0}
 """Webhooks as the hosted Cal.com sends them: about a second after the event (calcom.md 5.4)."""
+HIGHLIGHTS: Json = {
+    "id": "straehnen",
+    "name": "Strähnen mit Schnitt",
+    "segments": [
+        {"kind": "busy", "minutes": 30, "event_types": {"fabian": 3757761}},
+        {"kind": "gap", "minutes": 30},
+        {"kind": "busy", "minutes": 15, "event_types": {"fabian": 3757762}},
+        {"kind": "gap", "minutes": 30, "min_minutes": 15, "max_minutes": 45},
+        {"kind": "busy", "minutes": 15, "event_types": {"fabian": 3757763}},
+        {"kind": "busy", "minutes": 30, "event_types": {"fabian": 3757764}},
+    ],
+}
+"""A service of four bookings, which the example does without; the replays sell it as well."""
 _BOOKED_BEFORE = timedelta(days=3)
 """Longer ago than the first poll reaches back: the runs of five minutes are about what happens today, the night's
 takes in the rest."""
@@ -226,6 +239,8 @@ def running(
         CannotStart, EngineMissing: something is missing.
     """
     document = _tenant_document(tenant)
+    if tenant == EXAMPLE:
+        document["services"].append(HIGHLIGHTS)
     retell_key, api_key = f"key_{secrets.token_hex(16)}", account.api_key if account else f"cal_{secrets.token_hex(16)}"
     webhook_secret = f"whsec_{secrets.token_hex(16)}"
     clock_file = scratch / "clock"
@@ -263,7 +278,11 @@ def running(
             raise CannotStart(f"The stack did not start: {error}") from error
         if in_process:
             parts.callback(_let_go_of_connections)
-        _load_tenant(stack, tenant)
+        in_force = tenant
+        if tenant == EXAMPLE:
+            in_force = scratch / "tenant.json"
+            in_force.write_text(json.dumps(document), encoding="utf-8")
+        _load_tenant(stack, in_force)
         progress(f"tenant    {document['name']} ({tenant.name}) is in force in {stack.table_name}")
         yield Salon(
             stack,

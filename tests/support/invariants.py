@@ -94,6 +94,10 @@ class World:
     texts: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Whose message is to be sent, and of which kind, by operation."""
     customers: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, int] = field(default_factory=dict)
+    """How many bookings a service needs."""
+    flagged: set[str] = field(default_factory=set)
+    """What was put before a person: the class of difference, and the booking's uid."""
     offered_to_move: dict[str, str] = field(default_factory=dict)
     """Which appointment an offer is for, where it is for one that there is already."""
 
@@ -118,6 +122,7 @@ def look_at(salon: Salon) -> World:
         placeholder_domain=salon.tenant.placeholder_domain,
         hosts={each.id: each.calcom_user for each in salon.tenant.staff},
         bookings=list(salon.calendar.bookings.values()),
+        parts={each.id: len(each.busy) for each in salon.tenant.services},
     )
     for item in _everything(salon):
         _sort_in(world, item)
@@ -153,6 +158,7 @@ def breaches(
         *_no_overlap(world),
         *_ledger_is_the_appointments(world),
         *_confirmed_is_accepted(world, frozenset(foreign), frozenset(orphans)),
+        *_whole_or_told_of(world),
         *_one_owner(world),
         *_one_outbox_row(world),
         *_addresses_are_their_own(world),
@@ -190,6 +196,8 @@ def _sort_in(world: World, item: dict[str, Any]) -> None:
         case "OUT" if item["state"]["S"] != "VOID":
             world.outbox.setdefault(item["appt"]["S"], []).append(item["kind"]["S"])
             world.texts[rest] = item["appt"]["S"], item["kind"]["S"]
+        case "FLAG":
+            world.flagged.add(rest)
         case "CUSTOMER":
             world.customers[rest] = item["email"]["S"]
 
@@ -305,6 +313,25 @@ def _confirmed_is_accepted(world: World, foreign: frozenset[str], orphans: froze
         if owner is None or owner.state not in LIVE or owner.op != booking.metadata.get("op_id"):
             state = owner.state if owner else None
             yield f"I3 {booking.uid} lives at Cal.com, its appointment is {state}: freed with its outcome unknown"
+
+
+def _whole_or_told_of(world: World) -> Iterator[str]:
+    """No appointment that we booked has fewer parts than its service, unless a person knows of one that went."""
+    known = {about.removeprefix("part-") for about in world.flagged if about.startswith("part-")}
+    for booking in world.accepted():
+        owner = world.appointments.get(booking.metadata.get("appointment", ""))
+        if owner is None or owner.state is not AppointmentState.CONFIRMED or world.parts.get(owner.service, 1) == 1:
+            continue
+        stands = (
+            booking.uid in {segment.uid for segment in owner.segments} or f"duplicate-{booking.uid}" in world.flagged
+        )
+        if owner.op == booking.metadata.get("op_id") and not stands:
+            yield f"I3 {booking.uid} lives at Cal.com, and is no part of {owner.id}"
+    for each in world.appointments.values():
+        lacks = len(each.segments) != world.parts.get(each.service, len(each.segments))
+        is_known = any(world.guards.get(uid) == each.id for uid in known)
+        if each.state in LIVE and each.source == OURS and lacks and not is_known and not each.op.startswith("adopt-"):
+            yield f"I3 {each.id} is {each.state} with {len(each.segments)} of {world.parts[each.service]} parts"
 
 
 def _one_owner(world: World) -> Iterator[str]:

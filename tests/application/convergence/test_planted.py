@@ -168,8 +168,8 @@ def a_dead_link_tells_nothing(patch: Patch) -> None:
     """A booking was moved and cancelled before anybody looked: its last event is the only one to come."""
     real = converging._assess_relative
 
-    def blind(work: Any, appointment: Appointment, seen: Any) -> Any:
-        return real(work, appointment, seen) if seen.status == "accepted" else converging.Nothing()
+    def blind(work: Any, appointment: Appointment, seen: Any, *rest: Any) -> Any:
+        return real(work, appointment, seen, *rest) if seen.status == "accepted" else converging.Nothing()
 
     patch.setattr(converging, "_assess_relative", blind)
 

@@ -44,6 +44,7 @@ from bookend.application.sweeping import sweep
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import TRANSIENT, AppointmentState, Told
 from bookend.domain.staff_day import IntervalState
+from bookend.domain.tenant import Tenant
 from tests.support.calendar import EventType, FakeCalendar
 from tests.support.invariants import LIVE, Heard, breaches, look_at
 from tests.support.invariants import World as Look
@@ -115,6 +116,7 @@ class TellingCalendar(FakeCalendar):
 
 
 _ASKED = ("free_starts", "book", "reschedule", "cancel", "booking", "find", "page")
+_ONE_OF = {"book_all": "book", "cancel_all": "cancel"}
 
 
 @dataclass
@@ -128,6 +130,9 @@ class Line:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self.inner, name)
+        if name in _ONE_OF:  # each of them is a request of its own, and somebody may die between two
+            one = getattr(self, _ONE_OF[name])
+            return lambda those, *args, **rest: tuple(one(each, *args, **rest) for each in those)
         if name not in _ASKED:
             return real
 
@@ -155,7 +160,7 @@ class OneTenant:
         return (TENANT.id,)
 
     def of_id(self, tenant: str) -> Any:
-        return TENANT if tenant == TENANT.id else None
+        return TENANT if tenant == TENANT.id else None  # of its name and zone alone anything is asked
 
     def of_call(self, *, agent: str | None, number: str | None) -> Any:
         raise NotImplementedError
@@ -178,14 +183,15 @@ class Event:
 class World:
     """The salon, the agenda and the layers that are at work."""
 
-    def __init__(self, *layers: Layer, by_hand: bool = False) -> None:
-        """`by_hand`: the test delivers the webhooks, in the order it likes."""
+    def __init__(self, *layers: Layer, by_hand: bool = False, tenant: Tenant = TENANT) -> None:
+        """`by_hand`: the test delivers the webhooks, in the order it likes. `tenant`: the same one, other services."""
         self.layers = frozenset(layers)
+        self.tenant = tenant
         self._by_hand = by_hand
         self.clock = StoppedClock(datetime(2025, 10, 25, 18, 18, 32, tzinfo=UTC))
         kinds = {
-            event_type: EventType(TENANT.member(staff).calcom_user, segment.minutes)
-            for service in TENANT.services
+            event_type: EventType(tenant.member(staff).calcom_user, segment.minutes)
+            for service in tenant.services
             for segment in service.segments
             for staff, event_type in segment.event_types.items()
         }
@@ -195,7 +201,7 @@ class World:
         self.client.create_table(**table_request("appointments"))
         self.alerts = HeardAlerts()
         self.salon = Salon(
-            client=self.client, clock=self.clock, calendar=self.line, alerts=self.alerts, tenant=TENANT, queue=self
+            client=self.client, clock=self.clock, calendar=self.line, alerts=self.alerts, tenant=tenant, queue=self
         )
         table = self.salon.table
         self.adoptions, self.inbox = DynamoAdoptions(table), DynamoInbox(table)
@@ -329,7 +335,7 @@ class World:
         """The ports for a piece of work."""
         deadline = Deadline.within(seconds, self.clock)
         return Background(
-            tenant=TENANT,
+            tenant=self.tenant,
             appointments=self.salon.appointments.within(deadline),
             adoptions=DynamoAdoptions(self.salon.table.within(deadline)),
             changes=DynamoChanges(self.salon.table.within(deadline)),

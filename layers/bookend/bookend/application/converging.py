@@ -298,17 +298,13 @@ def carry_out(work: Background, repair: Repair) -> Converged:
         case Adopt():
             return _adopt(work, repair)
         case Follow():
-            of_several = len(repair.appointment.segments) > 1 and repair.drift is not Drift.NONE
-            if of_several or repair.drift is Drift.PART:
-                put_before_a_person(work, Flag(repair.booking, Drift.PART, repair.appointment))
             return Converged.FOLLOWED if follow(work, repair) else Converged.LATER
         case End(appointment, booking):
             audit = audit_of(work, repair.drift, "end", booking, before=appointment, after=None)
             now = work.clock.now()
             changed = work.adoptions.end(work.tenant.id, appointment, booking=booking, audit=audit, now=now)
             return Converged.ENDED if changed else Converged.LATER
-        case EndPart(appointment, _, booking):
-            put_before_a_person(work, Flag(booking, repair.drift, appointment))
+        case EndPart():
             return Converged.PART_ENDED if end_part(work, repair) else Converged.LATER
         case CancelOrphan(appointment, booking):
             return _cancel_orphan(work, appointment, booking)

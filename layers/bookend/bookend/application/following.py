@@ -18,8 +18,14 @@ TRIES = 6
 
 
 def follow(work: Background, repair: Follow) -> bool:
-    """Move or change the appointment to what Cal.com shows. False: it moved on meanwhile, to be decided anew."""
+    """Move or change the appointment to what Cal.com shows. False: it moved on meanwhile, to be decided anew.
+
+    Where that is one part of a composite, the others stay where they are, and a person is told first.
+    """
     appointment, segment, booking, staff = repair.appointment, repair.segment, repair.booking, repair.staff
+    is_part = len(appointment.segments) > 1 and repair.drift is not Drift.NONE
+    if is_part or repair.drift is Drift.PART:
+        put_before_a_person(work, Flag(booking, Drift.PART, appointment))
     slot = Slot(booking.start, booking.end)
     moved = replace(
         segment,
@@ -62,8 +68,12 @@ def follow(work: Background, repair: Follow) -> bool:
 
 
 def end_part(work: Background, repair: EndPart) -> bool:
-    """Take one part out of the appointment; the others stand. False: it moved on meanwhile, to be decided anew."""
+    """Take one part out of the appointment; the others stand, and a person is told first.
+
+    False: it moved on meanwhile, to be decided anew.
+    """
     appointment, booking = repair.appointment, repair.booking
+    put_before_a_person(work, Flag(booking, repair.drift, appointment))
     left = tuple(each for each in appointment.segments if each.index != repair.segment.index)
     after = replace(appointment, segments=left)
     audit = audit_of(work, repair.drift, "end_part", booking, before=appointment, after=after)

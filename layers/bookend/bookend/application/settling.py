@@ -155,7 +155,7 @@ def _find_out_parts(work: Background, appointment: Appointment, ours: Collection
         return _undo(work, appointment, made | wrong, wrong=next(iter(wrong.values())))
     if len(made) == len(appointment.segments):
         if any(each.status not in DEAD or each.rescheduled_to is not None for each in made.values()):
-            return _confirm(work, appointment, made)
+            return _confirm_and_follow_parts(work, appointment, made)
         if any(is_half_of_a_move(each, now=now) for each in made.values()):
             return _wait(work, appointment)
         return _release(work, appointment, CANCELLED_THERE)
@@ -253,6 +253,29 @@ def _confirm_and_follow(
         follow(work, change)  # whoever was faster has done it, or the next look does
     elif isinstance(change, Flag):
         put_before_a_person(work, change)
+    return ended
+
+
+def _confirm_and_follow_parts(work: Background, appointment: Appointment, made: Mapping[int, Booking]) -> Settled:
+    """The same of a composite. What was moved on or cancelled is left to whoever looks at that booking next."""
+    ended = _confirm(work, appointment, made)
+    asked = {each.index: expected_booking(work.tenant, appointment, each) for each in appointment.segments}
+    now = work.clock.now()
+    differing = {
+        index: booking
+        for index, booking in made.items()
+        if booking.status == LIVE and judge(Answered(booking), asked[index], now=now).verdict is not Verdict.OK
+    }
+    for index, booking in differing.items() if ended is Settled.CONFIRMED else ():
+        confirmed = work.appointments.appointment(work.tenant.id, appointment.id)
+        if confirmed is None or confirmed.state is not AppointmentState.CONFIRMED:
+            break
+        own = next((each for each in confirmed.segments if each.index == index), None)
+        change = change_of(confirmed, own, booking, work.tenant) if own is not None else None
+        if isinstance(change, Follow):
+            follow(work, change)
+        elif isinstance(change, Flag):
+            put_before_a_person(work, change)
     return ended
 
 
