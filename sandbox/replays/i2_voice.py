@@ -107,10 +107,11 @@ def kept(story: Story) -> None:
     until_it_ends(story)
     now = story.ends()
     story.holds(
-        "Which of the two it is, is said: noted until a time, not moved; nothing is kept unless the caller agrees",
+        "Which of the two it is, is said: noted for later, not moved; nothing is kept unless the caller agrees",
         no.get("can_be_kept_for_later") is True
         and yes.get("status") == "pending"
-        and yes.get("until")
+        and "notiert" in yes["message"]
+        and "Nachricht" in yes["message"]
         and not claims_moved(yes),
         [no, yes],
     )

@@ -201,6 +201,11 @@ def forgets_what_it_promised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settling, "_move_again", lambda work, appointment: settling._give_up(work, appointment, "no"))
 
 
+def keeps_half_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was booked of a service that is not to be had as a whole is left standing at Cal.com."""
+    monkeypatch.setattr(running_module("bookend.application.booking_parts"), "_cancel", lambda *_: True)
+
+
 SABOTAGES: list[tuple[str, Sabotage, str]] = [
     ("I1", believes_any_success, "Call 688 hears that 08:00 is taken"),
     ("I1", shares_an_address, "Callers who gave no e-mail have one each"),
@@ -208,6 +213,7 @@ SABOTAGES: list[tuple[str, Sabotage, str]] = [
     ("I3", speaks_utc, "Every time is spoken as the salon's clock shows it"),
     ("I3", never_names_the_day, "A time on another day than the one asked for"),
     ("I3", confirms_what_was_refused, "The refusal leaves nothing but its record"),
+    ("I4", keeps_half_a_service, "Nothing of ours is left at Cal.com"),
     ("I4", frees_what_is_unknown, "Its time stays blocked, an hour later too"),
     ("I4", believes_absence_at_once, "That Cal.com does not have it proves nothing after a minute"),
     ("I2", takes_a_move_for_a_cancellation, "Moved there, moved here"),

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from bookend.adapters.calcom.client import CalcomCalendar
 from bookend.adapters.calcom.transport import DeadlineTransport
+from bookend.adapters.tenants.document import read_tenant
 from bookend.application.book_appointment import book_appointment
 from bookend.application.change_appointment import ChangeAppointment, change_appointment
 from bookend.application.change_outcomes import ChangeOutcome
@@ -36,7 +37,7 @@ from bookend.domain.timeslot import Slot
 from sandbox.calcom import CalcomStandIn, World
 from sandbox.calcom.models import WEEKDAYS
 from sandbox.salon.calendar import world
-from tests.support.salon import EXAMPLE, Phone, Salon, example_tenant, table_request, wish
+from tests.support.salon import EXAMPLE, Phone, Salon, table_request, wish
 from tests.support.tables.engines import Store, engine
 
 KEY = "cal_live_races"
@@ -45,13 +46,33 @@ UNHURRIED_S = 60.0
 _T = TypeVar("_T")
 
 
+COLOUR: dict[str, Any] = {
+    "id": "farbe",
+    "name": "Farbe",
+    "segments": [
+        {"kind": "busy", "minutes": 45, "event_types": {"fabian": 3757771}},
+        {"kind": "gap", "minutes": 30},
+        {"kind": "busy", "minutes": 30, "event_types": {"fabian": 3757772}},
+        {"kind": "gap", "minutes": 30, "min_minutes": 15, "max_minutes": 60},
+        {"kind": "busy", "minutes": 15, "event_types": {"fabian": 3757773}},
+    ],
+}
+"""A service of three bookings, which the example does without."""
+
+
+def document() -> dict[str, Any]:
+    """The example's document, and the service of three bookings."""
+    example: dict[str, Any] = json.loads(EXAMPLE.read_bytes())
+    return example | {"services": [*example["services"], COLOUR]}
+
+
 def calcom_world(*, every: int | None = None) -> World:
-    """Cal.com as the example's document says it is, open every day and without a rate limit.
+    """Cal.com as that document says it is, open every day and without a rate limit.
 
     `every`: minutes from one start on sale to the next; by default the service's own length.
     """
     open_daily = {day: [("06:00", "22:00")] for day in WEEKDAYS}
-    data = world(json.loads(EXAMPLE.read_bytes()), api_key=KEY, weekly=open_daily)
+    data = world(document(), api_key=KEY, weekly=open_daily)
     event_types = [each | {"minimum_notice": 0, "slot_interval": every} for each in data["event_types"]]
     return World.from_json(data | {"event_types": event_types, "settings": {"requests_per_minute": 0}})
 
@@ -94,6 +115,12 @@ class Unhurried(CalcomCalendar):
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
         return super().book(request, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
 
+    def book_all(self, requests: Sequence[BookingRequest], *, deadline: Deadline) -> tuple[CreateAnswer, ...]:
+        return super().book_all(requests, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
+
+    def cancel_all(self, uids: Sequence[str], reason: str, *, deadline: Deadline) -> tuple[CancelAnswer, ...]:
+        return super().cancel_all(uids, reason, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
+
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
         return super().reschedule(uid, start, reason, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
 
@@ -133,7 +160,7 @@ class LiveSalon:
         self.client = store.client
         self.calcom = calcom
         self.clock = SystemClock()
-        self.tenant = example_tenant()
+        self.tenant = read_tenant(json.dumps(document()).encode())
         self.traffic = Traffic(store.client)
         self.unanswered: Counter[str] = Counter()
         """Requests to Cal.com that got no answer, by operation and error."""

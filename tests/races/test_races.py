@@ -6,6 +6,7 @@ there to be lost. `RACE_ROUNDS=20` runs more rounds, `RACE_SEED` other ones; cou
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import statistics
@@ -106,6 +107,46 @@ def test_different_times_that_overlap_end_without_an_overlap(live: LiveSalon, se
     assert {type(each) for each in outcomes} == {Booked, SlotTaken}
     assert {each.metadata["appointment"] for each in settled.accepted()} == {each.appointment.id for each in booked}
     assert live.calcom.gateway.counts()["POST /v2/bookings"] == len(booked), "nobody asks Cal.com in vain"
+
+
+def test_composites_and_plain_services_of_one_stylist_share_its_time(live: LiveSalon, seed: int) -> None:
+    """Fifty at once, and three times over: no busy part overlaps anything, no service is booked in part, and gaps are
+    used.
+    """
+    dice, day, began = random.Random(seed), live.day(), time.monotonic()
+    told: dict[str, Outcome] = {}
+    for wave in range(3):  # who was offered other times keeps the day full until they hang up
+        phones = [
+            live.phone(f"call_{wave}_{n}", caller=f"+4917{wave}00{n:05d}", instance=n, unhurried=True)
+            for n in range(CALLERS)
+        ]
+        sold = ("Dauerwelle", "Farbe", *HAIRCUTS)
+        wishes = [
+            (sold[n % 4], f"{dice.randrange(7, 19):02}:{dice.choice((0, 15, 30, 45)):02}") for n in range(CALLERS)
+        ]
+        outcomes = at_once([book(phone, day, *wish) for phone, wish in zip(phones, wishes, strict=True)])
+        report(f"composites, seed {seed}, wave {wave}", live, outcomes, began)
+        told |= by_call(phones, outcomes)
+        settled = Settled(live)
+        assert not breaches(settled, by_call(phones, outcomes))
+        for phone in phones:
+            phone.hang_up()
+    settled = Settled(live)
+    assert not breaches(settled, {})
+    booked = [each.appointment for each in told.values() if isinstance(each, Booked)]
+    wholes = [each for each in booked if len(each.segments) > 1]
+    made = [(each.metadata["appointment"], each.metadata["segment"]) for each in settled.accepted()]
+    assert sorted(made) == sorted((each.id, str(part.index)) for each in booked for part in each.segments)
+    assert live.calcom.gateway.counts()["POST /v2/bookings"] == len(made), "nobody asks Cal.com in vain"
+    within = [
+        (whole.id, other.id)
+        for whole, other in itertools.product(wholes, booked)
+        for part in other.segments
+        if whole.id != other.id and whole.slot.start < part.slot.start and part.slot.end < whole.slot.end
+    ]
+    print(f"  {len(wholes)} composites among {len(booked)} appointments; {len(within)} parts stand in others' gaps")
+    assert wholes
+    assert within
 
 
 @pytest.mark.parametrize("offered", [True, False], ids=["offered", "unoffered"])

@@ -458,7 +458,7 @@ NAMES = [f"{layer.name.lower()} alone, {kind.value}, {calendar}" for layer, kind
 def test_wherever_a_change_breaks_off_one_layer_alone_brings_it_to_an_end(
     layer: Layer, kind: ChangeKind, calendar: str
 ) -> None:
-    _all_hold(some_of(layer, kind, calendar, 6))
+    _all_hold(some_of(layer, kind, calendar, 4))
 
 
 @pytest.mark.slow
