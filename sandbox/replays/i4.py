@@ -122,7 +122,7 @@ def part_lost(story: Story, service: str, number: int) -> None:
         "Nothing of ours is left at Cal.com: what was booked is cancelled, with a reason, and what is theirs stands",
         {each["status"] for each in ours} <= {"cancelled"}
         and all(each["cancellationReason"] for each in ours)
-        and story.calcom.get(str(theirs["uid"]))["status"] == "accepted",
+        and (story.calcom.get(str(theirs["uid"])) or {}).get("status") == "accepted",
         story.calcom.bookings(),
     )
     story.holds(

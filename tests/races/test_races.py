@@ -110,20 +110,20 @@ def test_different_times_that_overlap_end_without_an_overlap(live: LiveSalon, se
 
 
 def test_composites_and_plain_services_of_one_stylist_share_its_time(live: LiveSalon, seed: int) -> None:
-    """Fifty at once, and three times over: no busy part overlaps anything, no service is booked in part, and gaps are
-    used.
+    """Fifty composites at once, fifty of all kinds, fifty haircuts: no busy part overlaps anything, no service is booked in part,
+    and gaps are used.
     """
     dice, day, began = random.Random(seed), live.day(), time.monotonic()
     told: dict[str, Outcome] = {}
-    for wave in range(3):  # who was offered other times keeps the day full until they hang up
+    composites = ("Dauerwelle", "Farbe")
+    # Who is offered other times keeps the day full until they hang up, and composites ask more: they would come last.
+    for wave, sold in enumerate([composites, (*composites, *HAIRCUTS), HAIRCUTS[:1]]):
         phones = [
             live.phone(f"call_{wave}_{n}", caller=f"+4917{wave}00{n:05d}", instance=n, unhurried=True)
             for n in range(CALLERS)
         ]
-        sold = ("Dauerwelle", "Farbe", *HAIRCUTS)
-        wishes = [
-            (sold[n % 4], f"{dice.randrange(7, 19):02}:{dice.choice((0, 15, 30, 45)):02}") for n in range(CALLERS)
-        ]
+        times = [f"{dice.randrange(7, 19):02}:{dice.choice((0, 15, 30, 45)):02}" for _ in phones]
+        wishes = [(sold[n % len(sold)], at) for n, at in enumerate(times)]
         outcomes = at_once([book(phone, day, *wish) for phone, wish in zip(phones, wishes, strict=True)])
         report(f"composites, seed {seed}, wave {wave}", live, outcomes, began)
         told |= by_call(phones, outcomes)
