@@ -12,7 +12,7 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, datetime, timedelta
@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from bookend.application.outcomes import Booked, BookOutcome, CheckOutcome, Offers, SlotTaken
-from bookend.domain.appointment import AppointmentState
+from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.staff_day import IntervalState
 from sandbox.calcom import CalcomStandIn
 from tests.races.checks import Outcome, Settled, breaches, overlaps
@@ -82,6 +82,11 @@ def by_call(phones: Sequence[Caller], outcomes: Sequence[Outcome]) -> dict[str, 
     return {phone.as_call.id: outcome for phone, outcome in zip(phones, outcomes, strict=True)}
 
 
+def settled_on(told: Mapping[str, Outcome]) -> list[Appointment]:
+    """The appointments that callers were told of."""
+    return [each.appointment for each in told.values() if isinstance(each, Booked)]
+
+
 def test_one_slot_has_one_winner(live: LiveSalon, seed: int) -> None:
     day, phones, began = live.day(), callers(live), time.monotonic()
     outcomes = at_once([book(phone, day, HAIRCUTS[0], "10:00") for phone in phones])
@@ -110,8 +115,8 @@ def test_different_times_that_overlap_end_without_an_overlap(live: LiveSalon, se
 
 
 def test_composites_and_plain_services_of_one_stylist_share_its_time(live: LiveSalon, seed: int) -> None:
-    """Fifty composites at once, fifty of all kinds, fifty haircuts: no busy part overlaps anything, no service is booked in part,
-    and gaps are used.
+    """Fifty composites at once, fifty of all kinds, fifty haircuts in their gaps: no busy part overlaps anything, no
+    service is booked in part, and the gaps are used.
     """
     dice, day, began = random.Random(seed), live.day(), time.monotonic()
     told: dict[str, Outcome] = {}
@@ -122,7 +127,9 @@ def test_composites_and_plain_services_of_one_stylist_share_its_time(live: LiveS
             live.phone(f"call_{wave}_{n}", caller=f"+4917{wave}00{n:05d}", instance=n, unhurried=True)
             for n in range(CALLERS)
         ]
-        times = [f"{dice.randrange(7, 19):02}:{dice.choice((0, 15, 30, 45)):02}" for _ in phones]
+        at_will = [f"{dice.randrange(7, 19):02}:{dice.choice((0, 15, 30, 45)):02}" for _ in phones]
+        gaps = [each.segments[0].slot.end for each in settled_on(told) if len(each.segments) > 1]
+        times = [f"{dice.choice(gaps).astimezone(live.tenant.zone):%H:%M}" for _ in phones] if wave == 2 else at_will
         wishes = [(sold[n % len(sold)], at) for n, at in enumerate(times)]
         outcomes = at_once([book(phone, day, *wish) for phone, wish in zip(phones, wishes, strict=True)])
         report(f"composites, seed {seed}, wave {wave}", live, outcomes, began)
@@ -133,7 +140,7 @@ def test_composites_and_plain_services_of_one_stylist_share_its_time(live: LiveS
             phone.hang_up()
     settled = Settled(live)
     assert not breaches(settled, {})
-    booked = [each.appointment for each in told.values() if isinstance(each, Booked)]
+    booked = settled_on(told)
     wholes = [each for each in booked if len(each.segments) > 1]
     made = [(each.metadata["appointment"], each.metadata["segment"]) for each in settled.accepted()]
     assert sorted(made) == sorted((each.id, str(part.index)) for each in booked for part in each.segments)
