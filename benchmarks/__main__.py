@@ -1,7 +1,8 @@
 """Prints one line a turn: requests at Cal.com and at the table, and the ratio of the turn to one answer of Cal.com.
 
 The counts are held against the budget of each turn; exit status 1 if one is exceeded. The ratios are only shown: how
-fast a machine is says nothing about the code. Cal.com is the stand-in, slowed down to what the real one takes.
+fast a machine is says nothing about the code. One is held too: three bookings at once take little longer than one.
+Cal.com is the stand-in, slowed down to what the real one takes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from benchmarks import reconciliation
-from benchmarks.turns import KINDS, SLOTS, TURNS, Turn
+from benchmarks.turns import KINDS, ONE_BOOKING, SLOTS, THREE_BOOKINGS, TURNS, Turn
 from bookend.application.deadline import Deadline
 from bookend.domain.timeslot import local_day_bounds
 from sandbox.calcom import Fault, FaultKind, FaultPlan, Rule
@@ -22,6 +23,8 @@ from tests.races.live import LiveSalon, live_salon
 
 CALCOM_S = 0.3
 ROUNDS = 3
+MOST_FOR_THREE = 1.3
+"""How long a composite of three bookings may take, as a multiple of a single one."""
 _SLOW = FaultPlan(rules=[Rule(Fault(FaultKind.SLOW, seconds=CALCOM_S), method="*", path="*", times=0)])
 
 
@@ -40,13 +43,17 @@ def main() -> int:
     with live_salon() as live:
         measured = {turn: _measure(live, turn) for turn in TURNS}
         one_answer = statistics.median(_one_answer(live) for _ in range(ROUNDS))
-    print(f"{'turn':21}{'Cal.com':24}{'table':66}turn / one answer of Cal.com ({one_answer * 1000:.0f} ms)")
+    print(f"{'turn':21}{'Cal.com':32}{'table':66}turn / one answer of Cal.com ({one_answer * 1000:.0f} ms)")
     for turn, each in measured.items():
         calcom = ", ".join(f"{count} {KINDS.get(kind, kind)}" for kind, count in each.calcom.items()) or "-"
         kinds = ", ".join(f"{count} {kind}" for kind, count in each.table.items())
         ratio = statistics.median(each.seconds) / one_answer
-        print(f"{turn.name:21}{calcom:24}{f'{each.table.total()}: {kinds}':66}{ratio:5.2f}")
+        print(f"{turn.name:21}{calcom:32}{f'{each.table.total()}: {kinds}':66}{ratio:5.2f}")
     problems = [f"{turn.name}: {problem}" for turn, each in measured.items() for problem in each.problems]
+    one, three = (statistics.median(measured[turn].seconds) for turn in (ONE_BOOKING, THREE_BOOKINGS))
+    print(f"three bookings of a composite took {three / one:.2f} times as long as one")
+    if three > one * MOST_FOR_THREE:
+        problems.append(f"{THREE_BOOKINGS.name}: {three / one:.2f} times a single booking, {MOST_FOR_THREE} allowed")
     for problem in problems:
         print(f"OVER BUDGET  {problem}")
     print()

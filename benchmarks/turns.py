@@ -77,6 +77,23 @@ def _book_offered(live: LiveSalon) -> Run:
     return lambda: phone.book(_day(live), AT, staff="Fabian")
 
 
+def _book_composite(live: LiveSalon) -> Run:
+    """Three busy parts, so three bookings at Cal.com."""
+    phone = _caller(live)
+    phone.check(_day(live), AT, service="Farbe", staff="Fabian")
+    return lambda: phone.book(_day(live), AT, service="Farbe", staff="Fabian")
+
+
+def _composite_refused(live: LiveSalon) -> Run:
+    """Somebody books the second part's time on the web between the offer and the yes."""
+    run = _book_composite(live)
+    world = live.calcom.world
+    start = datetime.combine(live.day(), time.fromisoformat("11:15"), live.tenant.zone)
+    attendee = Attendee("Web", "web@x.example", live.tenant.zone.key)
+    force_booking(world, NewBooking(world.event_types[FABIANS_HAIRCUT], start, attendee, {}, {}))
+    return run
+
+
 def _book_unoffered(live: LiveSalon) -> Run:
     phone = _caller(live)
     return lambda: phone.book(_day(live), AT, staff="Fabian")
@@ -135,14 +152,20 @@ def _confirmed(kind: ChangeKind) -> Callable[[LiveSalon], Run]:
     return prepare
 
 
+ONE_BOOKING = Turn("book, offered", Budget({CREATE: 1}, table=4), _book_offered, Booked)
+THREE_BOOKINGS = Turn("book, three parts", Budget({CREATE: 3}, table=4), _book_composite, Booked)
+
 TURNS = (
     # At the table: what is kept of Cal.com's answers, the ledger, the holds; then one update a stylist that was asked.
     Turn("check, one stylist", Budget({SLOTS: 1}, table=4), _check_one, Offers),
     Turn("check, any of three", Budget({SLOTS: 3}, table=6), _check_any, Offers),
     Turn("check, once more", Budget({}, table=3), _check_again, Offers),
-    Turn("book, offered", Budget({CREATE: 1}, table=4), _book_offered, Booked),
+    ONE_BOOKING,
+    THREE_BOOKINGS,
     Turn("book, not offered", Budget({SLOTS: 1, CREATE: 1}, table=4), _book_unoffered, Booked),
     Turn("book, refused", Budget({SLOTS: 1, CREATE: 1}, table=5), _book_refused, SlotTaken),
+    # What was booked of it is cancelled, and it is on record before that it must be.
+    Turn("three, refused", Budget({SLOTS: 3, CREATE: 3, CANCEL: 2}, table=6), _composite_refused, SlotTaken),
     Turn("book, once more", Budget({}, table=3), _repeat, Booked),
     # Whose they are is asked of an index, then of the appointments; a try is counted before anything is compared.
     Turn("find", Budget({}, table=2), _find, Found),

@@ -19,7 +19,7 @@ from sandbox.stack.clock import SandboxClock
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: answered; 1: there is no stack, or it does not answer."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.say", description=__doc__)
-    parser.add_argument("function", help="check_availability, book_appointment, list_services; hang-up ends the call")
+    parser.add_argument("function", help="one of docs/voice.md, such as check_availability; hang-up ends the call")
     parser.add_argument("words", nargs="*", metavar="name=value")
     parser.add_argument("--call", help="another phone call than before, by a name of your choice")
     parser.add_argument("--number", default="+491713920009", help="the caller's; 'anonymous' withholds it")

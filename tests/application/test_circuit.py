@@ -498,3 +498,35 @@ def test_its_state_is_readable(world: World) -> None:
         "last_failure": "2025-10-25T18:18:32Z ReadTimeout",
         "next_probe": "2025-10-25T18:19:02Z",
     }
+
+
+# Several requests at the same time
+
+
+def test_each_of_several_bookings_counts_for_itself(world: World) -> None:
+    """Three parts of one service are three requests: five of six silent ones open the breaker."""
+    requests = [BookingRequest(3672814, START, "n", "e@x.example", None, "UTC", "de", {})] * 3
+    world.calcom.faults.extend([lambda _c, _r: LOST] * 3)
+    world.calendar.book_all(requests, deadline=world.soon())
+    assert world.breaker(WRITES).failures == 3
+    world.calcom.faults.extend([lambda _c, _r: LOST] * 2)
+    world.calendar.book_all(requests, deadline=world.soon())
+    assert world.breaker(WRITES).state is CircuitState.OPEN
+
+
+def test_each_of_several_cancellations_counts_for_itself(world: World) -> None:
+    world.calcom.cancel_faults.extend([LOST] * 2)
+    world.calendar.cancel_all(["uid1", "uid2", "uid3"], "why", deadline=world.soon())
+    assert world.breaker(WRITES).failures == 2
+
+
+def test_while_it_is_open_none_of_several_is_sent(world: World) -> None:
+    world.open()
+    requests = [BookingRequest(3672814, START, "n", "e@x.example", None, "UTC", "de", {})] * 3
+    answers = (
+        *world.calendar.book_all(requests, deadline=world.soon()),
+        *world.calendar.cancel_all(["uid1", "uid2"], "why", deadline=world.soon()),
+    )
+    assert [type(each) for each in answers] == [NotSent] * 5
+    assert all(isinstance(each, NotSent) and each.retry_after_s is not None for each in answers)
+    assert world.calcom.asked == []

@@ -54,7 +54,8 @@ _MADE_BY_US = re.compile(
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # of requests
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
     r"|differs in [a-z, ]{1,80}|its op_id is not ours|it was not moved from ours|its metadata is lost"
-    r"|found later, not as asked|uid or id of another appointment"
+    r"|found later, not as asked|uid or id of another appointment|the booking of another part"
+    r"|not all of it is taken back"
     r"|HTTP [0-9]{3}|no connection"
     r"|no clear answer|key rejected|not sent|not there|refused after an unknown outcome of the same operation"
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import re
 import socket
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpcore
@@ -18,7 +20,7 @@ import pytest
 from bookend.adapters.calcom import client
 from bookend.adapters.calcom.transport import DeadlineTransport
 from bookend.application.deadline import Deadline
-from bookend.application.ports import FreeStarts
+from bookend.application.ports import BookingRequest, Cancelled, FreeStarts
 from bookend.domain.answers import Answered, Booking, CreateAnswer, NotSent, Unclear
 from tests.adapters.calcom.fixtures import CLOCK, DAY, REQUEST, UID, booking, calendar_at, page, success, within
 from tests.adapters.calcom.server import Script, Server, always, hang_up, message, reset
@@ -482,6 +484,83 @@ def test_one_slow_stylist_does_not_cost_the_others(serve: Callable[[Script], Ser
     free, took = timed(lambda: calendar_at(server.url).free_starts(wanted, DAY, deadline=within(DEADLINE_S)))
     assert [type(free[name]) for name in wanted] == [FreeStarts, Unclear, FreeStarts]
     assert took < LATEST_S
+
+
+# ---- Several bookings at the same time ----
+
+
+def three() -> list[BookingRequest]:
+    return [replace(REQUEST, event_type=number, metadata={"segment": str(number)}) for number in (1, 2, 3)]
+
+
+def number_of(request: str) -> int:
+    """Which event type a request to book is for."""
+    return int(re.findall(r'"eventTypeId": (\d+)', request)[0])
+
+
+def test_several_bookings_are_sent_at_the_same_time_and_once_each(serve: Callable[[Script], Server]) -> None:
+    """Nobody is answered before all have come; the answers are in the order of the requests."""
+    all_here = threading.Barrier(3)
+
+    def script(connection: socket.socket, request: str) -> None:
+        all_here.wait(10)
+        time.sleep(0.03 * (3 - number_of(request)))  # the last one answers first
+        made = booking(uid=f"uid{number_of(request)}", eventTypeId=number_of(request))
+        connection.sendall(message(success(made), "201 Created"))
+
+    server = serve(script)
+    answers = calendar_at(server.url).book_all(three(), deadline=within())
+    assert [each.booking.uid for each in answers if isinstance(each, Answered)] == ["uid1", "uid2", "uid3"]
+    assert sorted(number_of(each) for each in server.requests) == [1, 2, 3]
+
+
+def test_one_booking_that_hangs_costs_no_others_answer(serve: Callable[[Script], Server]) -> None:
+    def script(connection: socket.socket, request: str) -> None:
+        if number_of(request) == 2:
+            server.over.wait()
+        connection.sendall(BOOKED)
+
+    server = serve(script)
+    calendar = calendar_at(server.url)
+    answers, took = timed(lambda: calendar.book_all(three(), deadline=within(DEADLINE_S)))
+    assert [type(each) for each in answers] == [Answered, Unclear, Answered]
+    assert took < LATEST_S
+    assert len(server.requests) == 3, "nothing is repeated"
+
+
+def test_where_nobody_listens_none_of_them_has_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    answers = calendar_at(f"http://127.0.0.1:{port}").book_all(three(), deadline=within())
+    assert [type(each) for each in answers] == [NotSent] * 3
+
+
+def test_a_booking_that_no_thread_begins_in_time_is_never_sent(serve: Callable[[Script], Server]) -> None:
+    server = serve(always(BOOKED))
+    calendar = calendar_at(server.url)
+    over = threading.Event()
+    for _ in range(client.CONNECTIONS):
+        calendar._threads.submit(over.wait)
+    answers = calendar.book_all(three(), deadline=within(DEADLINE_S))
+    over.set()
+    assert [type(each) for each in answers] == [NotSent] * 3
+    time.sleep(DEADLINE_S)
+    assert server.requests == []
+
+
+def test_several_are_cancelled_at_the_same_time_each_with_the_reason(serve: Callable[[Script], Server]) -> None:
+    both_here = threading.Barrier(2)
+
+    def script(connection: socket.socket, _request: str) -> None:
+        both_here.wait(10)
+        connection.sendall(message(success(booking(status="cancelled"))))
+
+    server = serve(script)
+    uids = ["2pSgYVwBM7UDxGrsPJD6p2", UID]
+    answers = calendar_at(server.url).cancel_all(uids, "nicht frei", deadline=within())
+    assert answers == (Cancelled(), Cancelled())
+    assert all('"cancellationReason": "nicht frei"' in each for each in server.requests)
+    assert {uid for uid in uids for each in server.requests if f"/v2/bookings/{uid}/cancel" in each} == {*uids}
 
 
 # ---- What we rely on in others' code ----

@@ -40,7 +40,7 @@ SUNDAY, MONDAY = date(2025, 10, 26), date(2025, 10, 27)
 NOW = datetime(2025, 10, 25, 18, 18, 32, tzinfo=UTC)
 
 TENANT = example_tenant()
-HAIRCUT, PERM = TENANT.services[0], TENANT.services[3]
+HAIRCUT = TENANT.services[0]
 
 
 def at(day: date, hour: int, minute: int = 0) -> datetime:
@@ -153,7 +153,6 @@ OUTCOMES: dict[str, o.CheckOutcome | o.BookOutcome | o.ServiceList] = {
     "still open": o.StillOpen(EIGHT_THIRTY, TODAY),
     "has one": o.HasOne(EIGHT_THIRTY, TODAY),
     "has one, today": o.HasOne(slot(TODAY, 21), TODAY),
-    "not bookable by phone": o.NotBookableHere(PERM),
     "temporary trouble": o.TemporaryTrouble(),
     "temporary trouble, for so long": o.TemporaryTrouble(17.4),
     "which service": o.NeedInfo(o.Missing.SERVICE, tuple(each.name for each in TENANT.services)),
@@ -192,7 +191,6 @@ WITH_CALLBACK = {
     "too many open",
     "number withheld",
     "not booked",
-    "not bookable by phone",
     "services, none",
 }
 

@@ -115,13 +115,6 @@ TimeTrouble = NotATime | PastTime | SkippedTime | TwiceTime | TooFarAhead
 
 
 @dataclass(frozen=True, slots=True)
-class NotBookableHere:
-    """The service exists, but not for booking by phone (yet): a person must do it."""
-
-    service: Service
-
-
-@dataclass(frozen=True, slots=True)
 class TemporaryTrouble:
     """Nothing was done because something we need does not answer; `retry_after_s` where it is known."""
 
@@ -213,7 +206,6 @@ BookOutcome = (
     | HasOne
     | NeedInfo
     | TimeTrouble
-    | NotBookableHere
     | TemporaryTrouble
 )
 

@@ -58,7 +58,6 @@ _DE: Mapping[str, str] = {
         "Mit angezeigter Nummer wäre es möglich. {callback}"
     ),
     "not_booked": "Der Termin konnte leider nicht gebucht werden. {callback}",
-    "by_phone_only": "Einen Termin für {service} kann ich leider nicht selbst buchen. {callback}",
     "temporary": (
         "Die Terminverwaltung ist vorübergehend nicht erreichbar. "
         "Bitte versuchen Sie es in wenigen Minuten erneut oder rufen Sie uns direkt an."
@@ -128,7 +127,6 @@ _EN: Mapping[str, str] = {
         "With your number shown it would be possible. {callback}"
     ),
     "not_booked": "I'm sorry, the appointment could not be booked. {callback}",
-    "by_phone_only": "I'm sorry, I cannot book an appointment for {service} myself. {callback}",
     "temporary": (
         "The booking system is temporarily unavailable. Please try again in a few minutes or call us directly."
     ),

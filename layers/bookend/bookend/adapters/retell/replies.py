@@ -21,7 +21,6 @@ from bookend.application.outcomes import (
     Missing,
     NeedInfo,
     NotATime,
-    NotBookableHere,
     NotBooked,
     NothingFree,
     Offers,
@@ -112,9 +111,6 @@ class Speaker:
                 return self._reply("pending", self._say("still_open", time=self._dated(slot.start, today)))
             case HasOne(slot, today):
                 return self._reply("already_booked", self._say("has_one", time=self._dated(slot.start, today)))
-            case NotBookableHere(service):
-                sentence = self._say("by_phone_only", service=service.name, callback=self._callback())
-                return self._reply("not_allowed", sentence)
             case TemporaryTrouble(retry_after_s):
                 return self.temporary(retry_after_s) | {"callback": True}
             case NeedInfo(missing, known):
