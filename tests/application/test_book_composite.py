@@ -559,3 +559,19 @@ def test_who_wakes_too_late_cancels_every_part(salon: Salon) -> None:
     assert salon.calendar.accepted() == []
     assert [each.kind for each in salon.alerts.raised].count(alert.WOKE_TOO_LATE) == 2
     sound(salon, outcome)
+
+
+def test_who_wakes_while_others_take_it_back_hears_that_it_is_open(salon: Salon) -> None:
+    """It is not over yet: "nicht gebucht" would be said of something that may still be there."""
+
+    def being_undone(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        now_is = salon.appointments.appointment(salon.tenant.id, request.metadata["appointment"])
+        assert now_is is not None
+        salon.appointments.must_undo(salon.tenant.id, now_is, {}, why="wrong", alert=None, now=salon.clock.now())
+        return calendar.make(request)
+
+    salon.calendar.faults.append(being_undone)
+    outcome = perm(salon.call())
+    assert isinstance(outcome, StillOpen)
+    assert salon.calendar.accepted() == []
+    sound(salon, outcome)

@@ -88,6 +88,18 @@ class TestOnePart:
         assert world.look().outbox == {appointment.id: ["booked"]}, "what is said of it is for a person"
         at_rest(world)
 
+    def test_that_is_cancelled_without_a_word_was_not_moved_to_where_the_other_stands(
+        self, layer: Layer, number: int
+    ) -> None:
+        """It may be half of a move, so the other half is looked for: the other part is labelled like it, and is not."""
+        world = booked(layer)
+        gone = part(world, number)
+        world.calendar.change(gone.uid, status="cancelled", called_off=False)
+        world.run(1200)
+        assert stands(world) == {name: where for name, where in WAS.items() if name != str(number)}
+        assert told_of(world) == [gone.uid]
+        at_rest(world)
+
     def test_that_is_moved_is_followed_and_the_other_stands(self, layer: Layer, number: int) -> None:
         world = booked(layer)
         moved = world.calendar.move(part(world, number).uid, LATER)
@@ -253,6 +265,33 @@ def test_what_somebody_did_to_a_part_before_it_was_settled_is_found_and_told_of(
     assert len(told_of(world)) == 1
     assert len(world.look().outbox[only(world).id]) == 1, "exactly one message"
     assert violations(world) == []
+
+
+def test_a_part_that_is_on_record_is_looked_for_by_its_uid_where_the_list_does_not_show_it() -> None:
+    world = World(Layer.SWEEPER)
+    world.salon.open(DAY, first="09:00", last="17:00", every=15)
+    made: list[Booking] = []
+    find = world.calendar.find
+
+    def first(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        made.append(calendar.insert(request))
+        return Answered(made[0])
+
+    def second(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        world.at(100, lambda: calendar.insert(request) and None)
+        return Unclear("ReadTimeout")
+
+    world.calendar.faults.extend([first, second])
+    world.calendar.find = lambda *args, **more: tuple(  # type: ignore[method-assign]
+        each
+        for each in find(*args, **more)
+        if each.uid != made[0].uid  # type: ignore[union-attr]
+    )
+    assert isinstance(world.phone().book(DAY, "10:00", service="Dauerwelle", staff="Fabian"), StillOpen)
+    world.begin_schedules()
+    world.run(600)
+    assert only(world).state is AppointmentState.CONFIRMED
+    assert len(world.calendar.accepted()) == 2
 
 
 def test_all_parts_cancelled_before_it_was_settled_is_the_end_of_it() -> None:
