@@ -15,6 +15,7 @@ from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.inbox import DynamoInbox
 from bookend.application import alerts
 from bookend.application.background import Background
+from bookend.application.budget import RESERVED_FOR_CALLS
 from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.patience import SETTLE, STUCK
 from bookend.application.ports import Job, StoreUnavailable
@@ -114,6 +115,20 @@ def queued(round_: Round) -> list[Job]:
 
 
 # What is due
+
+
+def test_what_the_key_has_left_is_the_callers_and_the_next_round_settles(round_: Round) -> None:
+    """After an outage there may be more to do than Cal.com allows a key in a minute."""
+    (name,) = round_.leave_open("10:00")
+    round_.advance(SETTLE)
+    calendar = round_.salon.calendar
+    asked, calendar.left = len(calendar.asked), RESERVED_FOR_CALLS
+    assert round_.sweep() == {"left_to_callers": 1}
+    assert len(calendar.asked) == asked
+    assert round_.states() == {name: "PENDING"}
+    calendar.left = RESERVED_FOR_CALLS + 1
+    assert "left_to_callers" not in round_.sweep()
+    assert len(calendar.asked) > asked
 
 
 def test_nothing_is_due_nothing_is_done(round_: Round) -> None:

@@ -156,6 +156,13 @@ class TestNames:
         assert is_named("山田", "山田")
         assert not is_named("山田", "山本")
 
+    @pytest.mark.parametrize("known", ["Hans Schuster", "Hans Peter Schuster"])
+    def test_a_first_name_alone_is_nobodys_but_a_surname_may_do(self, known: str) -> None:
+        assert not is_named("Hans", known)
+        assert not is_named("Herr Hans", known)
+        assert is_named("Schuster", known)
+        assert is_named("Hans", "Hans"), "all there is on record"
+
     def test_nobody_is_named_by_nothing(self) -> None:
         assert not is_named("", "")
         assert not is_named("...", "!!!")

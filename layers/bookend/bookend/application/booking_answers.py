@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from bookend.application.booking_goal import Goal
-from bookend.application.deadline import COMMIT_RESERVE_S
+from bookend.application.deadline import COMMIT_RESERVE_S, LEAST_FOR_ALTERNATIVES_S
 from bookend.application.offering import Free, keep
 from bookend.application.outcomes import (
     AgainstPolicy,
@@ -36,7 +36,6 @@ _ASKED_AGAIN = "asked_again"
 _PAUSE_S = 0.2
 _SAME_ANSWER = timedelta(seconds=60)
 """A refusal is repeated to the same wish for this long, unless the time was offered anew meanwhile."""
-_ALTERNATIVES_LEAST_S = 1.0
 
 
 def refused(turn: Turn, goal: Goal, why: str, *, retry_after_s: float | None = None) -> BookOutcome:
@@ -64,7 +63,7 @@ def not_allowed(turn: Turn, goal: Goal, refusal: BookRefusal) -> AgainstPolicy:
 
 def alternatives(turn: Turn, goal: Goal) -> tuple[Offer, ...]:
     """What there is instead, kept for the caller; nothing where there is no time left to look or to keep."""
-    if turn.deadline.remaining() < _ALTERNATIVES_LEAST_S:
+    if turn.deadline.remaining() < LEAST_FOR_ALTERNATIVES_S:
         return ()
     wanted = goal.wanted(turn)
     try:

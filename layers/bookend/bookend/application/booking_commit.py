@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.booking_answers import NOT_SENT, TAKEN, refused
 from bookend.application.booking_goal import Goal
-from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, LOOK_S, POST_S, Deadline
+from bookend.application.deadline import (
+    CANCEL_S,
+    COMMIT_RESERVE_S,
+    LEAST_FOR_LOOK_S,
+    LEAST_FOR_WRITE_S,
+    LOOK_S,
+    POST_S,
+    Deadline,
+)
 from bookend.application.outcomes import Booked, BookOutcome, NotBooked, StillOpen
 from bookend.application.own_bookings import expected_booking, look_up
-from bookend.application.patience import SETTLE_SOON
 from bookend.application.ports import (
     Alert,
     BookingHasOwner,
     BookingRequest,
     Cancelled,
     Confirmed,
-    Job,
-    QueueUnavailable,
     Released,
     StoreUnavailable,
     Superseded,
@@ -44,7 +48,6 @@ from bookend.domain.appointment import OPEN, Appointment, AppointmentState, Book
 from bookend.domain.drift import DEAD
 
 AFTER_CANCEL_S = 0.6
-LEAST_FOR_LOOK_S = 0.4
 
 
 def ask_and_commit(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutcome:
@@ -191,14 +194,8 @@ def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, why: str, answ
     )
     if not noted:
         return as_recorded(turn, goal, appointment)
-    look_soon(turn, appointment)
+    turn.look_soon(appointment)
     return still_open(turn, goal)
-
-
-def look_soon(turn: Turn, appointment: Appointment) -> None:
-    """Have somebody look after an operation that stays open."""
-    with suppress(QueueUnavailable):  # then the sweeper finds it by its due time, a little later
-        turn.queue.send(Job("settle", turn.tenant.id, appointment.id), delay=SETTLE_SOON)
 
 
 def release(  # noqa: PLR0917 - what every step of this module hands on

@@ -15,16 +15,22 @@ from bookend.application import alerts as alert
 from bookend.application.booking_answers import NOT_SENT, TAKEN
 from bookend.application.booking_commit import (
     AFTER_CANCEL_S,
-    LEAST_FOR_LOOK_S,
     as_recorded,
     booking_request,
-    look_soon,
     release,
     stands_on,
     still_open,
 )
 from bookend.application.booking_goal import Goal
-from bookend.application.deadline import CANCEL_S, COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, LOOK_S, POST_S, Deadline
+from bookend.application.deadline import (
+    CANCEL_S,
+    COMMIT_RESERVE_S,
+    LEAST_FOR_LOOK_S,
+    LEAST_FOR_WRITE_S,
+    LOOK_S,
+    POST_S,
+    Deadline,
+)
 from bookend.application.outcomes import Booked, BookOutcome, NotBooked
 from bookend.application.own_bookings import expected_booking, look_up
 from bookend.application.ports import Alert, BookingHasOwner, Cancelled, Confirmed, StoreUnavailable, Superseded
@@ -274,7 +280,7 @@ def _leave_open(turn: Turn, goal: Goal, appointment: Appointment, parts: Sequenc
     )
     if not noted:
         return as_recorded(turn, goal, appointment)
-    look_soon(turn, appointment)
+    turn.look_soon(appointment)
     return still_open(turn, goal)
 
 
@@ -286,7 +292,7 @@ def _leave_undoing(turn: Turn, goal: Goal, appointment: Appointment) -> BookOutc
     noted = turn.appointments.leave_open(turn.tenant.id, undoing, why="", answer="", alert=raised, now=turn.clock.now())
     if not noted:
         return as_recorded(turn, goal, appointment)
-    look_soon(turn, appointment)
+    turn.look_soon(appointment)
     return still_open(turn, goal)
 
 

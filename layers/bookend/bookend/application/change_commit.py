@@ -7,10 +7,17 @@ from datetime import datetime
 from typing import assert_never
 
 from bookend.application import alerts as alert
-from bookend.application.change_keeping import keep_for_later, look_soon, may_keep_until
+from bookend.application.change_keeping import keep_for_later, may_keep_until
 from bookend.application.change_outcomes import CancelledNow, ChangeOutcome, Moved, NotChanged
 from bookend.application.change_replay import as_recorded, how_it_ended, not_known
-from bookend.application.deadline import COMMIT_RESERVE_S, LEAST_FOR_WRITE_S, LOOK_S, POST_S
+from bookend.application.deadline import (
+    COMMIT_RESERVE_S,
+    LEAST_FOR_ALTERNATIVES_S,
+    LEAST_FOR_LOOK_S,
+    LEAST_FOR_WRITE_S,
+    LOOK_S,
+    POST_S,
+)
 from bookend.application.offering import NoAnswer, find_free, keep
 from bookend.application.own_bookings import expected_move
 from bookend.application.patience import SETTLE_SOON
@@ -40,8 +47,6 @@ from bookend.domain.timeslot import Slot
 
 MOVED_BY_CUSTOMER = "Vom Kunden telefonisch verschoben."
 CANCELLED_BY_CUSTOMER = "Vom Kunden telefonisch storniert."
-_LEAST_FOR_LOOK_S = 0.4
-_ALTERNATIVES_LEAST_S = 1.0
 
 
 def carry_out_change(turn: Turn, appointment: Appointment, asked: Asked, *, until: datetime | None) -> ChangeOutcome:
@@ -107,7 +112,7 @@ def _look_for_move(
 ) -> tuple[CreateAnswer, Judgement]:
     """One look for what became of it, while the caller can still be told. Only finding it moved says anything."""
     deadline = turn.deadline.share(LOOK_S, reserve=COMMIT_RESERVE_S)
-    if deadline.remaining() < _LEAST_FOR_LOOK_S:
+    if deadline.remaining() < LEAST_FOR_LOOK_S:
         return answer, judgement
     old = turn.calendar.booking(appointment.segments[0].uid or "", deadline=deadline)
     if not isinstance(old, Booking) or old.status not in DEAD or old.rescheduled_to is None:
@@ -164,7 +169,7 @@ def _second_answer(
 def _is_cancelled(turn: Turn, uid: str) -> Booking | None:
     """The booking, if a read shows it cancelled and not moved."""
     deadline = turn.deadline.share(LOOK_S, reserve=COMMIT_RESERVE_S)
-    if deadline.remaining() < _LEAST_FOR_LOOK_S:
+    if deadline.remaining() < LEAST_FOR_LOOK_S:
         return None
     seen = turn.calendar.booking(uid, deadline=deadline)
     if not isinstance(seen, Booking) or seen.status not in DEAD or seen.rescheduled_to is not None:
@@ -271,13 +276,13 @@ def _open(
     )
     if not noted:
         return how_it_ended(turn, appointment)
-    look_soon(turn, appointment)
+    turn.look_soon(appointment)
     return not_known(turn, appointment, failure)
 
 
 def other_times(turn: Turn, appointment: Appointment, service: Service, slot: Slot) -> tuple[Offer, ...]:
     """Where it could go instead, kept for the caller; nothing where there is no time left to look or to keep."""
-    if turn.deadline.remaining() < _ALTERNATIVES_LEAST_S:
+    if turn.deadline.remaining() < LEAST_FOR_ALTERNATIVES_S:
         return ()
     wanted = Wanted(slot.start.astimezone(turn.tenant.zone).date(), slot.start)
     try:

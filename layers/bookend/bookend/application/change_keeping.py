@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from bookend.application.change_outcomes import KeptForLater
-from bookend.application.patience import SETTLE_SOON
-from bookend.application.ports import Job, QueueUnavailable
 from bookend.application.turn import Turn
 from bookend.domain.appointment import Appointment, ChangeKind
 from bookend.domain.policy import policy_of
@@ -44,7 +41,7 @@ def keep_for_later(
     )
     if not noted:
         return None
-    look_soon(turn, appointment)
+    turn.look_soon(appointment)
     return kept(turn, appointment, until, unsent=unsent)
 
 
@@ -53,9 +50,3 @@ def kept(turn: Turn, appointment: Appointment, until: datetime, *, unsent: bool 
     change = appointment.under_way
     stands = unsent or change.sent_at is None
     return KeptForLater(change.kind, appointment.slot if stands else None, until, turn.today())
-
-
-def look_soon(turn: Turn, appointment: Appointment) -> None:
-    """Have somebody look after it, sooner than its due time."""
-    with suppress(QueueUnavailable):  # then the sweeper finds it by that
-        turn.queue.send(Job("settle", turn.tenant.id, appointment.id), delay=SETTLE_SOON)

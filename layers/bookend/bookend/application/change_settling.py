@@ -16,7 +16,7 @@ from typing import assert_never
 from bookend.application import alerts as alert
 from bookend.application.background import Background
 from bookend.application.change_commit import CANCELLED_BY_CUSTOMER, MOVED_BY_CUSTOMER
-from bookend.application.following import follow, put_before_a_person
+from bookend.application.following import take_over
 from bookend.application.own_bookings import LONGEST_CHAIN, expected_move, successor
 from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import Alert, Audit, Cancelled
@@ -32,7 +32,7 @@ from bookend.domain.answers import (
     detail,
 )
 from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeKind, ChangeWhy, Told
-from bookend.domain.drift import DEAD, LIVE, Drift, Flag, Follow, change_of, is_half_of_a_move
+from bookend.domain.drift import DEAD, LIVE, Drift, is_half_of_a_move
 from bookend.domain.failures import failure_of, why_of
 from bookend.domain.move_answers import judge_move, judge_moved
 from bookend.domain.policy import may_cancel, may_move, policy_of
@@ -270,15 +270,11 @@ def _give_up(
 
 
 def _compare(work: Background, appointment: Appointment, now_is: Booking) -> None:
-    """What others have made of it is taken over at once; whoever is faster, or a later run, does the same."""
+    """What others have made of it is taken over at once."""
     stands = work.appointments.appointment(work.tenant.id, appointment.id)
     if stands is None or stands.state is not AppointmentState.CONFIRMED:
         return
-    change = change_of(stands, stands.segments[0], now_is, work.tenant)
-    if isinstance(change, Follow):
-        follow(work, change)
-    elif isinstance(change, Flag):
-        put_before_a_person(work, change)
+    take_over(work, stands, stands.segments[0], now_is)
 
 
 def _wait(

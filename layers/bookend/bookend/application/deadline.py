@@ -18,6 +18,10 @@ CANCEL_S = 1.2
 """Seconds Cal.com has at most to undo a booking that came out wrong."""
 LOOK_S = 1.2
 """Seconds Cal.com has at most to show what became of a booking that it did not answer."""
+LEAST_FOR_LOOK_S = 0.4
+"""Seconds that must be left for that look to be worth asking."""
+LEAST_FOR_ALTERNATIVES_S = 1.0
+"""Seconds that must be left to look for other times, and to keep them."""
 COMMIT_RESERVE_S = 1.0
 """Seconds kept back from Cal.com so that its answer can still be written down."""
 LEAST_FOR_WRITE_S = 2.0

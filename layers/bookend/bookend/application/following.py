@@ -8,8 +8,8 @@ from bookend.application import alerts as alert
 from bookend.application.background import Background
 from bookend.application.ports import Audit, Changed
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment
-from bookend.domain.drift import Drift, EndPart, Flag, Follow
+from bookend.domain.appointment import Appointment, BookedSegment
+from bookend.domain.drift import Drift, EndPart, Flag, Follow, change_of
 from bookend.domain.staff_day import IntervalState, StaffDays
 from bookend.domain.timeslot import Slot, instant_text
 
@@ -93,6 +93,15 @@ def end_part(work: Background, repair: EndPart) -> bool:
         if outcome is not Changed.LEDGER_CHANGED:
             return outcome is Changed.DONE
     return False
+
+
+def take_over(work: Background, appointment: Appointment, own: BookedSegment, seen: Booking) -> None:
+    """What others have made of a confirmed segment, at once; whoever is faster, or the next look, does the same."""
+    change = change_of(appointment, own, seen, work.tenant)
+    if isinstance(change, Follow):
+        follow(work, change)
+    elif isinstance(change, Flag):
+        put_before_a_person(work, change)
 
 
 def put_before_a_person(work: Background, flag: Flag) -> None:

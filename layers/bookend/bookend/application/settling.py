@@ -16,7 +16,7 @@ from typing import assert_never
 from bookend.application import alerts as alert
 from bookend.application.background import Background
 from bookend.application.change_settling import settle_change
-from bookend.application.following import audit_of, follow, put_before_a_person
+from bookend.application.following import audit_of, put_before_a_person, take_over
 from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, look_up, successor
 from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import (
@@ -36,8 +36,6 @@ from bookend.domain.drift import (
     LIVE,
     Drift,
     Flag,
-    Follow,
-    change_of,
     is_edited,
     is_half_of_a_move,
     is_ours,
@@ -248,11 +246,7 @@ def _confirm_and_follow(
     confirmed = work.appointments.appointment(work.tenant.id, appointment.id) if ended is Settled.CONFIRMED else None
     if confirmed is None or confirmed.state is not AppointmentState.CONFIRMED:
         return ended
-    change = change_of(confirmed, confirmed.segments[0], now_is, work.tenant)
-    if isinstance(change, Follow):
-        follow(work, change)  # whoever was faster has done it, or the next look does
-    elif isinstance(change, Flag):
-        put_before_a_person(work, change)
+    take_over(work, confirmed, confirmed.segments[0], now_is)
     return ended
 
 
@@ -271,11 +265,8 @@ def _confirm_and_follow_parts(work: Background, appointment: Appointment, made: 
         if confirmed is None or confirmed.state is not AppointmentState.CONFIRMED:
             break
         own = next((each for each in confirmed.segments if each.index == index), None)
-        change = change_of(confirmed, own, booking, work.tenant) if own is not None else None
-        if isinstance(change, Follow):
-            follow(work, change)
-        elif isinstance(change, Flag):
-            put_before_a_person(work, change)
+        if own is not None:
+            take_over(work, confirmed, own, booking)
     return ended
 
 

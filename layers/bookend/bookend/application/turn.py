@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
 from bookend.application.deadline import Deadline
-from bookend.application.ports import Alerts, Appointments, Calendar, Changes, Clock, Ids, Queue, SlotCache
+from bookend.application.patience import SETTLE_SOON
+from bookend.application.ports import (
+    Alerts,
+    Appointments,
+    Calendar,
+    Changes,
+    Clock,
+    Ids,
+    Job,
+    Queue,
+    QueueUnavailable,
+    SlotCache,
+)
+from bookend.domain.appointment import Appointment
 from bookend.domain.tenant import Tenant
 
 
@@ -45,3 +59,8 @@ class Turn:
     def today(self) -> date:
         """The salon's date."""
         return self.clock.now().astimezone(self.tenant.zone).date()
+
+    def look_soon(self, appointment: Appointment) -> None:
+        """Have somebody look after an operation that stays open."""
+        with suppress(QueueUnavailable):  # then the sweeper finds it by its due time, a little later
+            self.queue.send(Job("settle", self.tenant.id, appointment.id), delay=SETTLE_SOON)

@@ -214,7 +214,7 @@ class DynamoChanges:
             tenant,
             appointment,
             "SET #change = :change, #lease = :lease, #due = :lease, #ver = #ver + :one",
-            "#state IN (:MOVING, :CANCELLING) AND #change.#op = :change_op AND #ver = :ver",
+            f"{_IS_UNDER_WAY} AND #ver = :ver",
             names("state", "change", "op", "lease", "due", "ver"),
             {":lease": items.epoch(lease), ":ver": appointment.version, ":one": 1},
             raw={":change": items.change_to_wire(after)},
