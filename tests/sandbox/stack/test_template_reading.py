@@ -26,7 +26,7 @@ def fixture_stack(stage: str = "dev") -> Stack:
 def test_the_template_is_read_without_an_engine() -> None:
     stack = fixture_stack()
     door = stack.functions["DoorFunction"]
-    assert (door.handler, door.timeout, door.memory) == ("handler.lambda_handler", 2, 256)
+    assert (door.handler, door.timeout, door.memory) == ("handler.lambda_handler", 8, 256)
     assert (door.code, door.layers) == (FIXTURE / "functions" / "door", (FIXTURE / "layer",))
     assert {(route.key, route.function) for route in stack.routes} == {
         ("POST /door", "DoorFunction"),
