@@ -1,0 +1,107 @@
+"""Cases: what should be on both sides and is not, or differs in a way that nothing may decide by itself.
+
+A case comes from an import (the other system believed in an appointment that Cal.com does not have), from a difference
+that a run found, or from an operation that nothing can end. A remedy works on what is OPEN; what is in REVIEW waits for
+a person; CLOSED is final and says how it ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bookend.domain.contacts import Customer
+
+
+class SyncFailure(StrEnum):
+    """Why it is not on both sides (incidents I5)."""
+
+    DOUBLE_BOOKING = "DOUBLE_BOOKING"
+    """Several claim one booking, or one customer has the same appointment twice."""
+    HOST_UNAVAILABLE = "HOST_UNAVAILABLE"
+    """Somebody else has the time: a real conflict."""
+    COMPOSITE_FAILURE = "COMPOSITE_FAILURE"
+    """Parts of a composite service are missing."""
+    PHASE_ERROR = "PHASE_ERROR"
+    """The parts that are there do not fit the service's definition."""
+    MISSING_CONTACT = "MISSING_CONTACT"
+    """Neither an e-mail address nor a number that Cal.com accepts."""
+    PAST_APPOINTMENT = "PAST_APPOINTMENT"
+    """It has begun: Cal.com books nothing in the past."""
+    INVALID_APPOINTMENT = "INVALID_APPOINTMENT"
+    """It has no service, no stylist or no time: there is nothing that could be booked."""
+    NOT_FOUND = "NOT_FOUND"
+    """Cal.com does not know the booking or the event type that it names."""
+    TEMPORARY = "TEMPORARY"
+    """Cal.com did not answer, or told us to come back later."""
+    OTHER = "OTHER"
+    """None of these, as far as the answer tells."""
+
+
+class CaseState(StrEnum):
+    """Who works on it."""
+
+    OPEN = "OPEN"
+    """The remedies, when it is due."""
+    REVIEW = "REVIEW"
+    """A person."""
+    CLOSED = "CLOSED"
+
+
+class CaseOrigin(StrEnum):
+    """Where it comes from."""
+
+    IMPORT = "import"
+    DRIFT = "drift"
+    OPERATION = "operation"
+
+
+class Ending(StrEnum):
+    """How a case was closed. None of them says "booked" unless the booking was read at Cal.com."""
+
+    BOOKED = "booked"
+    """The appointment is confirmed here, and its bookings were read at Cal.com."""
+    EQUAL = "equal"
+    """Both sides agree by now, whoever did it."""
+    DUPLICATE = "duplicate"
+    """Another appointment has it; this one is none."""
+    HISTORICAL = "historical"
+    """It is over, and was never at Cal.com; kept as what it was."""
+    INVALID = "invalid"
+    CANCELLED = "cancelled"
+    """A person decided that it is not to be."""
+    TAKEN_THEIRS = "taken_theirs"
+    """What Cal.com shows is right."""
+    BY_HAND = "by_hand"
+    """A person has put it right elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One of them. `version` grows with every change; 0 has not been stored.
+
+    `id` names what it is about, so that the same trouble is one case: `import-<their id>`, `<drift>-<uid>`. `facts` are
+    ids, words of ours and instants (UTC, ISO 8601), never people: `service`, `staff`, `start`, `minutes`, `status`,
+    `error`, `booking_id`, `external_id` where they are known. `answers` are Cal.com's answers, whole, the newest last.
+    `appointment` is ours, `booking` Cal.com's uid; empty where there is none. `due`: when a remedy looks again.
+    """
+
+    id: str
+    state: CaseState
+    failure: SyncFailure
+    origin: CaseOrigin
+    facts: dict[str, str]
+    opened_at: datetime
+    changed_at: datetime
+    due: datetime | None = None
+    customer: Customer | None = None
+    appointment: str = ""
+    booking: str = ""
+    answers: tuple[str, ...] = field(default=(), repr=False)
+    tries: int = 0
+    why: str = ""
+    ending: Ending | None = None
+    by: str = ""
+    """Who changed it last: `import`, `remedy`, `reconciliation`, or a person's name as given to the command."""
+    version: int = 0
