@@ -6,7 +6,7 @@ CONFIG_ENV := $(if $(filter dev,$(STAGE)),default,$(STAGE))
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= eu-central-1
 
-.PHONY: run test battery coverage check config-check setup build deploy lint bench grammars lock clean help
+.PHONY: run test battery coverage check static config-check setup build deploy lint bench grammars lock clean help
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: setup ## style, types and boundaries
 	@$(VENV)/mypy
 	@PYTHONPATH=layers/bookend $(VENV)/lint-imports
 	@$(VENV)/sam validate --lint
+
+static: setup .venv-checks/.ready ## what can be said of code, template and files without running them
+	@bash .ci/static
 
 # Its own run, since counting branches makes the simulations several times slower; those are left out of it. They reach 94 %
 # of lines and branches; the floor is a little below, so that a new room without tests falls through it.
@@ -68,10 +71,15 @@ setup: .venv/.ready .venv-engine/.ready ## the two virtual environments
 	@$(PYTHON) requirements/install.py .venv-engine requirements/engine.txt
 	@touch $@
 
+.venv-checks/.ready: requirements/checks.txt
+	@echo "Setting up .venv-checks: checkov (half a minute, once)"
+	@$(PYTHON) requirements/install.py .venv-checks requirements/checks.txt
+	@touch $@
+
 lock: ## new exact versions from requirements/dev.in
 	@rm -rf .venv && $(PYTHON) -m venv .venv && $(VENV)/python -m pip install --quiet -r requirements/dev.in
 	@(echo "# Locked by 'make lock' from dev.in; the exact versions every machine installs."; \
 	  $(VENV)/python -m pip freeze) > requirements/dev.txt && touch .venv/.ready
 
 clean: ## everything that can be made again
-	@rm -rf .venv .venv-engine .aws-sam .sandbox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	@rm -rf .venv .venv-engine .venv-checks .aws-sam .sandbox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

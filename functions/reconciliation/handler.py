@@ -12,17 +12,22 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from bookend import bootstrap
+from bookend.application.alerts import job_failed
 from bookend.application.circuit import probe_due, state_of
 from bookend.application.deadline import Deadline
+from bookend.application.health import every_status, pulse
+from bookend.application.ports import StoreUnavailable
 from bookend.application.rounds import reconcile_every_tenant
 from bookend.application.sweeping import sweep
 from bookend.bootstrap import Dependencies
-from bookend.observability import SWEPT, circuit_probed, count, logger, metrics, reconciled
+from bookend.observability import HEALTH_STATUS, SWEPT, circuit_probed, count, felt, logger, metrics, reconciled
 
 SWEEP_S = 50.0
 """Seconds one round of the sweeper may take: the next one comes after a minute."""
 LAST_S = 5.0
 """Seconds kept back at the end of an invocation, to write down how far it came."""
+PULSE_S, STATUS_S = 4.0, 20.0
+"""Seconds for the numbers that alarms watch: of their own, for they count most when everything else takes too long."""
 
 
 class UnknownTask(Exception):
@@ -56,6 +61,7 @@ def _sweep(deps: Dependencies, deadline: Deadline) -> dict[str, int]:
     ends = sweep(
         due_work=deps.due_work,
         inbox=deps.inbox,
+        outbox=deps.outbox,
         queue=deps.queue,
         background=lambda tenant, share: deps.background(tenant, share, by="sweeper"),
         alerts=deps.alerts,
@@ -64,10 +70,43 @@ def _sweep(deps: Dependencies, deadline: Deadline) -> dict[str, int]:
     )
     count(SWEPT)
     logger.info("swept", extra={"ends": dict(ends)})
+    _feel_pulse(deps)
     return dict(ends)
 
 
+def _feel_pulse(deps: Dependencies) -> None:
+    """Whatever happens here, the sweep is done. Where the table is away, so is the sweep, and an alarm rings for it."""
+    records = deps.health.within(Deadline.within(PULSE_S, deps.clock))
+    try:
+        felt(pulse(records=records, circuit=deps.circuit, clock=deps.clock).numbers())
+    except StoreUnavailable:
+        return
+    except Exception as error:  # noqa: BLE001 - numbers are no reason to lose what was done
+        deps.alerts.raise_(job_failed("pulse", "sweep", error))
+
+
+def _tell_status(deps: Dependencies) -> None:
+    """The same: a reconciliation is done whether or not anybody can say how it stands."""
+    deadline = Deadline.within(STATUS_S, deps.clock)
+    records, cases = deps.health.within(deadline), deps.cases.within(deadline)
+    try:
+        for status in every_status(
+            tenants=deps.tenants,
+            records=records,
+            cases=cases,
+            circuit=deps.circuit,
+            clock=deps.clock,
+            deadline=deadline,
+        ):
+            count(HEALTH_STATUS, status.value)
+    except StoreUnavailable:
+        return
+    except Exception as error:  # noqa: BLE001 - as above
+        deps.alerts.raise_(job_failed("status", "reconcile", error))
+
+
 def _reconcile(deps: Dependencies, deadline: Deadline, *, nightly: bool) -> list[dict[str, Any]]:
+    _tell_status(deps)
     reports = reconcile_every_tenant(
         tenants=deps.tenants,
         runs=deps.runs,

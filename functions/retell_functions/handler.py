@@ -30,7 +30,7 @@ from bookend.application.request_callback import CallbackNoted, RequestCallback,
 from bookend.application.turn import Call, Turn
 from bookend.domain.appointment import ChangeKind
 from bookend.domain.contacts import normalise_phone
-from bookend.observability import CALLBACK_REQUESTED, FUNCTION_CALL, FUNCTION_CALL_MS, count, logger, metrics
+from bookend.observability import CALLBACK_REQUESTED, answered, count, logger, metrics
 
 if TYPE_CHECKING:
     from bookend.bootstrap import Dependencies
@@ -71,10 +71,7 @@ def _answer(
     reply: replies.Reply, function: wire.FunctionName | None, began: float, deps: Dependencies
 ) -> dict[str, Any]:
     milliseconds = round((deps.clock.monotonic() - began) * 1000)
-    logger.info("answered", extra={"status": reply["status"], "ms": milliseconds})
-    name = function or "unknown"
-    count(FUNCTION_CALL, function=name, status=reply["status"])
-    count(FUNCTION_CALL_MS, milliseconds, function=name)
+    answered(function or "unknown", reply["status"], milliseconds)
     return web.answer(200, reply)
 
 

@@ -14,8 +14,9 @@ from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.ports import Job, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import Hint, Irrelevant, work_on
 from bookend.application.settling import settle_again
+from bookend.application.texting import TextEnd, send_text
 from bookend.bootstrap import Dependencies
-from bookend.observability import WEBHOOK_EVENT, count, logger, metrics
+from bookend.observability import OUTBOX_AGE, TEXT_SENT, WEBHOOK_EVENT, count, logger, metrics
 
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)
@@ -32,7 +33,7 @@ def _in_time(context: LambdaContext) -> bool:
 
 
 def _done(record: dict[str, Any], deps: Dependencies) -> bool:
-    logger.remove_keys(["tenant", "job", "attempt"])  # of the one before
+    logger.remove_keys(["tenant", "job", "attempt", "why"])  # of the one before
     try:
         job = read_job(record["body"])
     except NotAJob:
@@ -50,7 +51,23 @@ def _done(record: dict[str, Any], deps: Dependencies) -> bool:
     return True
 
 
+def _text(job: Job, deps: Dependencies) -> str:
+    work = deps.texting(job.tenant, Deadline.within(ONE_S, deps.clock))
+    if work is None:
+        return "no_such_tenant"
+    outcome = send_text(work, job.name)
+    if outcome.why:
+        logger.append_keys(why=outcome.why)
+    if outcome.end in {TextEnd.SENT, TextEnd.FAILED, TextEnd.UNSURE}:
+        count(OUTBOX_AGE, outcome.age.total_seconds())
+    if outcome.end is TextEnd.SENT and outcome.channel is not None:
+        count(TEXT_SENT, channel=outcome.channel.value)
+    return outcome.end.value
+
+
 def _outcome(job: Job, deps: Dependencies) -> str:
+    if job.kind == "text":
+        return _text(job, deps)
     work = deps.background(job.tenant, Deadline.within(ONE_S, deps.clock))
     if work is None:
         if job.kind == "event":  # else the sweeper would bring it back until it expires

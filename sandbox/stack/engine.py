@@ -23,7 +23,7 @@ from sandbox.stack.translate import REGION
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MINISTACK_VERSION = "1.5.33"
-_SERVICES = "dynamodb,sqs,secretsmanager,sts"
+_SERVICES = "dynamodb,dynamodbstreams,sqs,secretsmanager,sts"
 _START_SECONDS = 30.0
 
 Progress = Callable[[str], None]
@@ -50,7 +50,7 @@ class Endpoints:
 
     def of(self, service: str) -> str:
         """The endpoint of one service by its boto3 name."""
-        return self.dynamodb if service == "dynamodb" and self.dynamodb else self.default
+        return self.dynamodb if service in {"dynamodb", "dynamodbstreams"} and self.dynamodb else self.default
 
     def environment(self) -> dict[str, str]:
         """The same for a function, in the variables that every AWS SDK reads."""

@@ -19,6 +19,7 @@ from sandbox.stack.invocation import InvokeResult, Runtime
 from sandbox.stack.lambda_entry import CLOCK_VARIABLE
 from sandbox.stack.provision import Aws, SecretValue, create_secret, function_credentials, provision
 from sandbox.stack.runtime import DEFAULT_POOL_SIZE, LambdaRuntime
+from sandbox.stack.streams import StreamPoller
 from sandbox.stack.template import SECRET, Function, Stack, read_stack
 from sandbox.stack.translate import translate
 
@@ -109,9 +110,9 @@ class LocalStack:
 
     @property
     def table_name(self) -> str:
-        """The name of the one table; with several, use `physical`."""
-        (table,) = self.stack.tables
-        return self.physical(table)
+        """The name of the table that the functions know as TABLE_NAME; of others, use `physical`."""
+        (table,) = {name for each in self.stack.functions.values() if (name := each.environment.get("TABLE_NAME"))}
+        return table
 
     def physical(self, logical_id: str) -> str:
         """What `Ref` gives: a table's name, a queue's URL, a secret's ARN."""
@@ -125,6 +126,10 @@ class LocalStack:
             AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names],
         )["Attributes"]
         return QueueDepth(*(int(found[f"ApproximateNumberOfMessages{name}"]) for name in names))
+
+    def streams_caught_up(self) -> bool:
+        """Wait until all that is in the tables' streams now was handed on; False if that takes too long."""
+        return all(follower.caught_up() for follower in self._followers)
 
     def start_schedules(self) -> None:
         """Let the timer run from now on, where it was not to run from the start (`schedules=False`)."""
@@ -226,6 +231,15 @@ class LocalStack:
             )
             self._cleanup.callback(poller.close)
             poller.start()
+        self._followers = [
+            StreamPoller(
+                each, self.client("dynamodbstreams"), self.invoke, clock=self._clock, progress=self._progress
+            )
+            for each in self.stack.stream_sources
+        ]
+        for follower in self._followers:
+            self._cleanup.callback(follower.close)
+            follower.start()
         self._scheduler = Scheduler(self.stack.schedules, self.invoke, clock=self._clock, progress=self._progress)
         if self._run_schedules:
             self._cleanup.callback(self._scheduler.close)
@@ -236,6 +250,8 @@ class LocalStack:
             self._progress(f"route     {route.key} -> {route.function}")
         for source in self.stack.queue_sources:
             self._progress(f"queue     {source.queue_arn.rpartition(':')[2]} -> {source.function}")
+        for stream in self.stack.stream_sources:
+            self._progress(f"stream    {stream.stream_arn.split('/')[1]} -> {stream.function}")
         for schedule in self.stack.schedules.values():
             timer = "" if self._run_schedules and schedule.enabled else " (by hand)"
             self._progress(f"schedule  {schedule.name} {schedule.expression}{timer} -> {schedule.function}")

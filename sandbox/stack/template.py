@@ -71,6 +71,22 @@ class QueueSource:
 
 
 @dataclass(frozen=True)
+class StreamSource:
+    """A table's stream whose records are handed to a function, in order and in batches."""
+
+    stream_arn: str
+    function: str
+    batch_size: int
+    partial_failures: bool
+    bisects: bool
+    """Whether a batch that fails as a whole is tried again in halves."""
+    retries: int
+    """Tries of a record after the first one; -1: as long as the stream has it."""
+    patterns: tuple[dict[str, Any], ...]
+    """A record is handed on if it matches one of them, or if there are none."""
+
+
+@dataclass(frozen=True)
 class Schedule:
     """A schedule of EventBridge Scheduler that invokes a function."""
 
@@ -93,6 +109,7 @@ class Stack:
     queues: dict[str, dict[str, Any]]
     secrets: dict[str, dict[str, Any]]
     queue_sources: tuple[QueueSource, ...]
+    stream_sources: tuple[StreamSource, ...]
     schedules: dict[str, Schedule]
     not_run: tuple[tuple[str, str], ...]
     """Logical id and kind of what nothing here acts upon: alarms, roles, log groups ..."""
@@ -116,10 +133,12 @@ def read_stack(resolver: Resolver, base: Path) -> Stack:
     stages = [
         resolver.properties(name)["StageName"] for name, resource in live.items() if resource["Type"] == HTTP_STAGE
     ]
-    sources = []
+    sources, streams = [], []
     for logical_id, properties in by_kind.get(SQS_SOURCE, {}).items():
         if ":sqs:" in str(properties.get("EventSourceArn")):
             sources.append(_queue_source(properties))
+        elif ":dynamodb:" in str(properties.get("EventSourceArn")):
+            streams.append(_stream_source(properties))
         else:
             not_run.append((logical_id, f"{SQS_SOURCE} of {properties.get('EventSourceArn')}"))
     schedules = {}
@@ -141,6 +160,7 @@ def read_stack(resolver: Resolver, base: Path) -> Stack:
         queues=by_kind.get(QUEUE, {}),
         secrets=by_kind.get(SECRET, {}),
         queue_sources=tuple(sources),
+        stream_sources=tuple(streams),
         schedules=schedules,
         not_run=tuple(sorted(not_run)),
     )
@@ -213,6 +233,21 @@ def _queue_source(properties: dict[str, Any]) -> QueueSource:
         window=int(properties.get("MaximumBatchingWindowInSeconds", 0)),
         partial_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
         concurrency=_optional_int(properties.get("ScalingConfig", {}).get("MaximumConcurrency")),
+    )
+
+
+def _stream_source(properties: dict[str, Any]) -> StreamSource:
+    if properties.get("StartingPosition") != "TRIM_HORIZON":
+        raise ValueError("a stream is followed from its beginning here (TRIM_HORIZON)")
+    filters = properties.get("FilterCriteria", {}).get("Filters", [])
+    return StreamSource(
+        stream_arn=properties["EventSourceArn"],
+        function=function_name(properties["FunctionName"]) or properties["FunctionName"],
+        batch_size=int(properties.get("BatchSize", 100)),
+        partial_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
+        bisects=bool(properties.get("BisectBatchOnFunctionError", False)),
+        retries=int(properties.get("MaximumRetryAttempts", -1)),
+        patterns=tuple(json.loads(each["Pattern"]) for each in filters),
     )
 
 

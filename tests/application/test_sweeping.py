@@ -13,6 +13,7 @@ from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.inbox import DynamoInbox
+from bookend.adapters.dynamodb.outbox import DynamoOutbox
 from bookend.application import alerts
 from bookend.application.background import Background
 from bookend.application.budget import RESERVED_FOR_CALLS
@@ -84,6 +85,7 @@ class Round:
         return sweep(
             due_work=DynamoDueWork(salon.table),
             inbox=self.inbox,
+            outbox=DynamoOutbox(salon.table),
             queue=salon.queue,
             background=self.background,
             alerts=salon.alerts,
@@ -198,6 +200,7 @@ def test_what_was_done_since_the_index_was_read_is_not_queued_again(round_: Roun
     ends = sweep(
         due_work=Lagging(),
         inbox=round_.inbox,
+        outbox=DynamoOutbox(salon.table),
         queue=salon.queue,
         background=round_.background,
         alerts=salon.alerts,
@@ -238,6 +241,7 @@ def test_what_was_settled_since_the_index_was_read_is_left_alone(round_: Round) 
     ends = sweep(
         due_work=Lagging(),
         inbox=round_.inbox,
+        outbox=DynamoOutbox(salon.table),
         queue=salon.queue,
         background=round_.background,
         alerts=salon.alerts,

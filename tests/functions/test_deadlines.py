@@ -226,7 +226,7 @@ class Unsteady:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def free_starts(self, event_types: Any, window: Any, *, deadline: Deadline, moving: str | None = None) -> Any:
+    def free_starts(self, event_types: Any, window: Any, *, deadline: Deadline, moving: Any = None) -> Any:
         lost = dict.fromkeys(event_types, Unclear("ReadTimeout"))
         return self._answer(
             lambda: self._inner.free_starts(event_types, window, deadline=deadline, moving=moving),

@@ -12,6 +12,21 @@ ARCHITECTURE = "arm64"
 CALLER_HANGS_UP_AFTER = 10
 MANAGED_POLICIES = {"AWSLambdaBasicExecutionRole"}
 
+# Actions for which there is no narrower resource: a telephone number is none, and the addresses that texts are sent
+# from stand in the salons' documents. Topics are denied beside it (`texts_reach_no_topic`).
+NO_NARROWER = {
+    "sns:Publish": "*",
+    "sns:CheckIfPhoneNumberIsOptedOut": "*",
+    "ses:SendEmail": "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
+}
+ALL_TOPICS = "arn:${AWS::Partition}:sns:*:*:*"
+
+
+def resource_text(resource: object) -> str:
+    """A resource as the template writes it."""
+    return str(resource.get("Fn::Sub", resource)) if isinstance(resource, dict) else str(resource)
+
+
 # Namespace, metric -> the sets of dimension names under which it is really published, and the statistics that
 # mean something for it. An alarm that names another set looks at nothing, forever, and stays green.
 LAMBDA_DIMENSIONS = [{"FunctionName"}, {"FunctionName", "Resource"}]
@@ -19,6 +34,8 @@ INDEX_OR_TABLE = [{"TableName"}, {"TableName", "GlobalSecondaryIndexName"}]
 PUBLISHED: dict[tuple[str, str], tuple[list[set[str]], set[str]]] = {
     ("AWS/Lambda", "Errors"): (LAMBDA_DIMENSIONS, {"Sum"}),
     ("AWS/Lambda", "Throttles"): (LAMBDA_DIMENSIONS, {"Sum"}),
+    ("AWS/Lambda", "Duration"): (LAMBDA_DIMENSIONS, {"p99"}),
+    ("AWS/Lambda", "IteratorAge"): (LAMBDA_DIMENSIONS, {"Maximum"}),
     # 5XXError with ApiName is the REST API's metric; an HTTP API publishes 5xx.
     ("AWS/ApiGateway", "5xx"): ([{"ApiId"}, {"ApiId", "Stage"}], {"Sum"}),
     ("AWS/DynamoDB", "ReadThrottleEvents"): (INDEX_OR_TABLE, {"Sum"}),
@@ -29,10 +46,22 @@ PUBLISHED: dict[tuple[str, str], tuple[list[set[str]], set[str]]] = {
     ("AWS/SQS", "ApproximateAgeOfOldestMessage"): ([{"QueueName"}], {"Maximum"}),
 }
 
+# What we publish that is no count, and what of it says something; of all else it is the sum.
+GAUGES = {
+    "OldestOpenSeconds": "Maximum",
+    "OldestTextSeconds": "Maximum",
+    "OldestEventSeconds": "Maximum",
+    "LeftAloneSeconds": "Maximum",
+    "HealthStatus": "Maximum",
+    "CallWithoutAnswer": "Average",
+    "CalcomRequestsLeft": "Minimum",
+}
+
 # Names that CloudFormation makes up if we do not, so that two stacks fit into one account.
 PHYSICAL_NAMES = {
     "AWS::ApiGatewayV2::Api": "Name",
     "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::IAM::Role": "RoleName",
     "AWS::Lambda::Function": "FunctionName",
@@ -194,12 +223,27 @@ def permits_nothing_by_wildcard(stack: Stack) -> Iterable[str]:
                 if "*" in action:
                     yield f"{function} may {action}"
             for resource in as_list(statement["Resource"]):
-                if "*" in json.dumps(resource):
+                known = {NO_NARROWER.get(action) for action in actions(statement)} == {resource_text(resource)}
+                if "*" in json.dumps(resource) and statement["Effect"] == "Allow" and not known:
                     yield f"{function} may {actions(statement)} on {resource}"
     for role, properties in stack.of_type("AWS::IAM::Role").items():
         for arn in properties.get("ManagedPolicyArns", []):
             if str(arn).rsplit("/", 1)[-1] not in MANAGED_POLICIES:
                 yield f"{role} has the managed policy {arn}"
+
+
+def texts_reach_no_topic(stack: Stack) -> Iterable[str]:
+    """Whoever may publish to any number may publish to no topic: the alarms' own is one."""
+    for function in stack.functions:
+        statements = stack.policy_statements(function)
+        allowed = any("sns:Publish" in actions(each) for each in statements if each["Effect"] == "Allow")
+        denied = any(
+            "sns:Publish" in actions(each) and resource_text(each["Resource"]) == ALL_TOPICS
+            for each in statements
+            if each["Effect"] == "Deny"
+        )
+        if allowed and not denied:
+            yield f"{function} may publish to every topic"
 
 
 def states_its_actions_itself(stack: Stack) -> Iterable[str]:
@@ -242,10 +286,13 @@ def asks_for_the_secrets_it_may_read(stack: Stack) -> Iterable[str]:
     return found
 
 
+KEPT_FOR_GOOD = {"AuditTable"}
+"""Tables of which no row may go."""
+
+
 def table_keeps_what_it_is_given(stack: Stack) -> Iterable[str]:
     tables = stack.of_type("AWS::DynamoDB::Table")
-    if not tables:
-        yield "there is no table"
+    yield from (f"there is no {table}" for table in ("AppointmentsTable", *KEPT_FOR_GOOD) if table not in tables)
     for table, properties in tables.items():
         resource = stack.translated["Resources"][table]
         if resource.get("DeletionPolicy") != "RetainExceptOnCreate":
@@ -258,8 +305,11 @@ def table_keeps_what_it_is_given(stack: Stack) -> Iterable[str]:
             yield f"{table} has no point-in-time recovery"
         if not properties.get("SSESpecification", {}).get("SSEEnabled"):
             yield f"{table} is not encrypted with a key of the account"
-        if properties.get("TimeToLiveSpecification") != {"AttributeName": "ttl", "Enabled": True}:
+        expires = properties.get("TimeToLiveSpecification")
+        if table not in KEPT_FOR_GOOD and expires != {"AttributeName": "ttl", "Enabled": True}:
             yield f"{table} does not expire by ttl"
+        if table in KEPT_FOR_GOOD and expires is not None:
+            yield f"{table} loses rows, and its chains their middle"
         if properties.get("BillingMode") != "PAY_PER_REQUEST":
             yield f"{table} has a capacity that somebody has to guess"
 
@@ -323,7 +373,7 @@ def alarms_watch_what_is_published(stack: Stack) -> Iterable[str]:
         if namespace in ours:
             if dimensions != ours[namespace]:
                 yield f"{alarm}: the code publishes by {ours[namespace]}, not by {dimensions}"
-            statistics = {"Sum"}
+            statistics = {GAUGES.get(metric, "Sum")}
         elif (namespace, metric) not in PUBLISHED:
             yield f"{alarm}: nobody publishes {metric} in {namespace}"
             continue
@@ -331,18 +381,20 @@ def alarms_watch_what_is_published(stack: Stack) -> Iterable[str]:
             sets, statistics = PUBLISHED[namespace, metric]
             if set(dimensions) not in sets:
                 yield f"{alarm}: {metric} is not published by {sorted(dimensions)}"
-        if properties.get("Statistic") not in statistics:
-            yield f"{alarm}: {properties.get('Statistic')} of {metric} says nothing"
+        statistic = properties.get("Statistic", properties.get("ExtendedStatistic"))
+        if statistic not in statistics:
+            yield f"{alarm}: {statistic} of {metric} says nothing"
         for name, value in dimensions.items():
             if not _dimension_exists(stack, name, value):
                 yield f"{alarm}: no {name} {value}"
 
 
 def alarms_are_quiet_without_data(stack: Stack) -> Iterable[str]:
-    """All but those that ring for silence: they ask for less than something, and no data is least of all."""
+    """All but those that ring for silence: they ask for a sum below something, and no data is least of all."""
     found = []
     for alarm, properties in stack.of_type("AWS::CloudWatch::Alarm").items():
-        rings_for_silence = str(properties.get("ComparisonOperator", "")).startswith("LessThan")
+        asks_for_less = str(properties.get("ComparisonOperator", "")).startswith("LessThan")
+        rings_for_silence = asks_for_less and properties.get("Statistic") == "Sum"
         said = properties.get("TreatMissingData", "unsaid")
         if said != ("breaching" if rings_for_silence else "notBreaching"):
             found.append(f"{alarm}: missing data is {said}")
@@ -426,6 +478,7 @@ RULES: tuple[Rule, ...] = (
     prod_is_never_debugged,
     stage_and_release_have_no_default,
     permits_nothing_by_wildcard,
+    texts_reach_no_topic,
     states_its_actions_itself,
     reads_no_table_as_a_whole,
     asks_for_the_secrets_it_may_read,

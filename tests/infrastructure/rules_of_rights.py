@@ -9,7 +9,7 @@ from bookend.observability import NAMESPACE
 from tests.infrastructure.reached import parts_reached, variables_needed
 from tests.infrastructure.stack import ROOT, Stack, actions, as_list
 
-TABLE, QUEUE = "AppointmentsTable", "SyncQueue"
+TABLE, QUEUE, AUDIT = "AppointmentsTable", "SyncQueue", "AuditTable"
 
 # Read by Powertools, and by botocore when it is imported.
 OF_LIBRARIES: dict[str, Any] = {
@@ -20,7 +20,7 @@ OF_LIBRARIES: dict[str, Any] = {
 }
 
 # Not parameters of the template. Every other variable holds the parameter that it is named after.
-OF_RESOURCES = {"TABLE_NAME": TABLE, "SYNC_QUEUE_URL": QUEUE}
+OF_RESOURCES = {"TABLE_NAME": TABLE, "AUDIT_TABLE_NAME": AUDIT, "SYNC_QUEUE_URL": QUEUE}
 
 _EVERY_PART_OF_A_TRANSACTION = {
     "GetItem": "the tenant's document; one appointment",
@@ -43,14 +43,26 @@ ITEMS: dict[str, dict[str, str]] = {
     "CalcomWebhooksFunction": {
         "PutItem": "the inbox row. It reads nothing: what a delivery means is the worker's to find out",
     },
-    "SyncWorkerFunction": _EVERY_PART_OF_A_TRANSACTION,
-    "ReconciliationFunction": _EVERY_PART_OF_A_TRANSACTION,
+    "SyncWorkerFunction": _EVERY_PART_OF_A_TRANSACTION
+    | {"ConditionCheckItem": "a text is claimed if its appointment is as it was read"},
+    "ReconciliationFunction": _EVERY_PART_OF_A_TRANSACTION
+    | {"Query": "what the health of a tenant rests on: counters, reports, alerts, cases, wishes to be rung"},
+    "AuditTrailFunction": {"UpdateItem": "the counters of health, with the entry; see COUNTERS_ALONE"},
 }
+
+AUDIT_ITEMS: dict[str, dict[str, str]] = {
+    "AuditTrailFunction": {"PutItem": "an entry", "Query": "the end of a chain, or all of it"},
+}
+"""The same of the audit log. Who is not here may not even read it, and nobody may change or delete an entry."""
+
+COUNTERS_ALONE = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["T#*#HEALTH"]}}
+"""What the writer of the audit log may update in the table of appointments."""
 
 ASKS_FOR_CUSTOMERS = {"RetellFunctionsFunction", "SyncWorkerFunction", "ReconciliationFunction"}
 """Who looks for a customer's appointments: whoever speaks to one, and who decides about a booking that came late."""
 
 CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+FOLLOWS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 
 
 def is_told_what_its_code_asks_for(stack: Stack) -> Iterable[str]:
@@ -75,6 +87,7 @@ def permits_exactly_what_the_code_does(stack: Stack) -> Iterable[str]:
         allowed = {
             (action, json.dumps(resource))
             for statement in stack.policy_statements(function)
+            if statement["Effect"] == "Allow"
             for action in actions(statement)
             for resource in as_list(statement["Resource"])
         }
@@ -87,7 +100,20 @@ def permits_exactly_what_the_code_does(stack: Stack) -> Iterable[str]:
         )
 
 
+def audit_log_has_one_writer(stack: Stack) -> Iterable[str]:
+    """Whoever could change an entry, or an appointment as well as its entry, would have no log that tells of it."""
+    for function in stack.functions:
+        for statement in stack.policy_statements(function):
+            on = json.dumps(statement["Resource"])
+            does = {action.partition(":")[2] for action in actions(statement)}
+            if AUDIT in on and (function not in AUDIT_ITEMS or does - AUDIT_ITEMS[function].keys()):
+                yield f"{function} may {sorted(does)} on the audit log"
+            if function in AUDIT_ITEMS and "UpdateItem" in does and statement.get("Condition") != COUNTERS_ALONE:
+                yield f"{function} may change more than counters"
+
+
 RULES = (
+    audit_log_has_one_writer,
     is_told_what_its_code_asks_for,
     variables_hold_what_they_are_called,
     permits_exactly_what_the_code_does,
@@ -109,7 +135,11 @@ def _parameter(variable: str) -> str:
 
 
 def _items(function: str) -> Iterable[tuple[str, Any]]:
-    return [(f"dynamodb:{action}", {"Fn::GetAtt": [TABLE, "Arn"]}) for action in ITEMS.get(function, {})]
+    return [
+        (f"dynamodb:{action}", {"Fn::GetAtt": [table, "Arn"]})
+        for table, does in ((TABLE, ITEMS), (AUDIT, AUDIT_ITEMS))
+        for action in does.get(function, {})
+    ]
 
 
 def _by_the_code(stack: Stack, function: str) -> Iterable[tuple[str, Any]]:
@@ -120,13 +150,20 @@ def _by_the_code(stack: Stack, function: str) -> Iterable[tuple[str, Any]]:
             yield "secretsmanager:GetSecretValue", {"Ref": _parameter(variable)}
     if "queue" in parts:
         yield "sqs:SendMessage", {"Fn::GetAtt": [QUEUE, "Arn"]}
+    if "texting" in parts:
+        yield from (("sns:" + action, "*") for action in ("Publish", "CheckIfPhoneNumberIsOptedOut"))
+        identities = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*"
+        yield "ses:SendEmail", {"Fn::Sub": identities}
     if "due_work" in parts:
         yield "dynamodb:Query", {"Fn::Sub": f"${{{TABLE}.Arn}}/index/{DUE_INDEX}"}
     if function in ASKS_FOR_CUSTOMERS:
         yield "dynamodb:Query", {"Fn::Sub": f"${{{TABLE}.Arn}}/index/{CUSTOMER_INDEX}"}
     for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values():
         if function in json.dumps(mapping["FunctionName"]):
-            yield from ((action, mapping["EventSourceArn"]) for action in CONSUMES)
+            takes = FOLLOWS if "StreamArn" in mapping["EventSourceArn"]["Fn::GetAtt"] else CONSUMES
+            yield from ((action, mapping["EventSourceArn"]) for action in takes)
+            if "DestinationConfig" in mapping:
+                yield "sqs:SendMessage", mapping["DestinationConfig"]["OnFailure"]["Destination"]
     for config in stack.of_type("AWS::Lambda::EventInvokeConfig").values():
         if config["FunctionName"] == {"Ref": function} and "DestinationConfig" in config:
             yield "sqs:SendMessage", config["DestinationConfig"]["OnFailure"]["Destination"]

@@ -95,6 +95,32 @@ def jobs_that_keep_failing_are_kept(stack: Stack) -> Iterable[str]:
             yield f"{dead} keeps a message no longer than {_queue(mapping)} does"
 
 
+def streams_lose_nothing_by_haste(stack: Stack) -> Iterable[str]:
+    """A stream keeps a record for a day. Given up early it is a hole in the log; late, nobody has time to look at it."""
+    for name, mapping in _followers(stack).items():
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{name} does not report from which record on a batch must come again"
+        if not mapping.get("BisectBatchOnFunctionError"):
+            yield f"{name}: one record that breaks takes its batch with it"
+        if not 12 * 3600 <= mapping.get("MaximumRecordAgeInSeconds", -1) <= 20 * 3600:
+            yield f"{name} gives records up after {mapping.get('MaximumRecordAgeInSeconds')} s of 86400"
+        if mapping.get("MaximumRetryAttempts", -1) < 1000:
+            yield f"{name} gives records up after {mapping.get('MaximumRetryAttempts')} tries, however short"
+        if "OnFailure" not in mapping.get("DestinationConfig", {}):
+            yield f"{name} keeps no trace of what it gives up"
+        if mapping.get("StartingPosition") != "TRIM_HORIZON":
+            yield f"{name} begins with what comes after its deployment"
+        follower = stack.of_type("AWS::Lambda::Alias")[mapping["FunctionName"]["Ref"]]["FunctionName"]
+        alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
+        late = [alarm["Dimensions"] for alarm in alarms if alarm["MetricName"] == "IteratorAge"]
+        if not any({"Name": "FunctionName", "Value": follower} in dimensions for dimensions in late):
+            yield f"{name}: nobody hears that it is behind"
+    for table, properties in stack.of_type("AWS::DynamoDB::Table").items():
+        view = properties.get("StreamSpecification", {}).get("StreamViewType", "NEW_AND_OLD_IMAGES")
+        if view != "NEW_AND_OLD_IMAGES":
+            yield f"{table} tells {view}, and not what was before"
+
+
 def every_dead_letter_is_reported(stack: Stack) -> Iterable[str]:
     """One message that nobody works on any more is enough."""
     watched = [
@@ -174,6 +200,7 @@ RULES = (
     worker_has_time_for_its_batch,
     only_failed_jobs_come_back,
     jobs_that_keep_failing_are_kept,
+    streams_lose_nothing_by_haste,
     every_dead_letter_is_reported,
     old_jobs_are_older_than_one_retry,
     every_alert_has_its_alarm,
@@ -185,7 +212,15 @@ RULES = (
 
 
 def _consumers(stack: Stack) -> dict[str, Json]:
-    return stack.of_type("AWS::Lambda::EventSourceMapping")
+    """Of queues."""
+    mappings = stack.of_type("AWS::Lambda::EventSourceMapping")
+    return {name: each for name, each in mappings.items() if name not in _followers(stack)}
+
+
+def _followers(stack: Stack) -> dict[str, Json]:
+    """Of streams."""
+    mappings = stack.of_type("AWS::Lambda::EventSourceMapping")
+    return {name: each for name, each in mappings.items() if "StreamArn" in each["EventSourceArn"]["Fn::GetAtt"]}
 
 
 def _queue(mapping: Json) -> str:
@@ -217,9 +252,13 @@ def _dead_letter_queues(stack: Stack) -> set[str]:
             config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
             for config in stack.of_type("AWS::Lambda::EventInvokeConfig").values()
         ),
+        *(
+            mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+            for mapping in _followers(stack).values()
+        ),
     ]
     return {target["Fn::GetAtt"][0] for target in targets if target}
 
 
 def _rings_for_silence(alarm: Json) -> bool:
-    return str(alarm["ComparisonOperator"]).startswith("LessThan")
+    return str(alarm["ComparisonOperator"]).startswith("LessThan") and alarm.get("Statistic") == "Sum"

@@ -19,6 +19,8 @@ EVENTS = "RetellEventsFunction"
 WEBHOOKS = "CalcomWebhooksFunction"
 WORKER = "SyncWorkerFunction"
 RECONCILIATION = "ReconciliationFunction"
+AUDIT_TRAIL = "AuditTrailFunction"
+RECORDS = "AuditTrailRecords"
 QUEUE = "SyncQueue"
 TABLE = "AppointmentsTable"
 STAGE = "BookendApiApiGatewayDefaultStage"
@@ -134,6 +136,7 @@ def shared_layer_name(stack: Stack) -> None:
 
 
 TABLE_ARN = {"Fn::GetAtt": [TABLE, "Arn"]}
+AUDIT_ARN = {"Fn::GetAtt": ["AuditTable", "Arn"]}
 QUEUE_ARN = {"Fn::GetAtt": [QUEUE, "Arn"]}
 DEAD_JOBS = {"Fn::GetAtt": ["DeadJobsQueue", "Arn"]}
 DIMENSION_OF_REST_API = [{"Name": "ApiName", "Value": {"Ref": "BookendApi"}}]
@@ -172,6 +175,8 @@ SPOILT: list[tuple[Rule, Spoil]] = [
     (rules.stage_and_release_have_no_default, in_source("Parameters", "Stage", "Default", to="dev")),
     (rules.permits_nothing_by_wildcard, grant("dynamodb:*", TABLE_ARN)),
     (rules.permits_nothing_by_wildcard, grant("dynamodb:GetItem", "*")),
+    (rules.permits_nothing_by_wildcard, grant("sns:Subscribe", "*")),
+    (rules.texts_reach_no_topic, grant("sns:Publish", "*")),
     (
         rules.permits_nothing_by_wildcard,
         grant("dynamodb:Query", {"Fn::Sub": "${AppointmentsTable.Arn}/index/*"}),
@@ -202,6 +207,10 @@ SPOILT: list[tuple[Rule, Spoil]] = [
     (rules.table_keeps_what_it_is_given, put(TABLE, "SSESpecification", "SSEEnabled", to=False)),
     (rules.table_keeps_what_it_is_given, put(TABLE, "TimeToLiveSpecification", "Enabled", to=False)),
     (rules.table_keeps_what_it_is_given, put(TABLE, "BillingMode", to="PROVISIONED")),
+    (
+        rules.table_keeps_what_it_is_given,
+        put("AuditTable", "TimeToLiveSpecification", to={"AttributeName": "ttl", "Enabled": True}),
+    ),
     (rules.indexes_hold_keys_alone, project_everything),
     (rules.names_nothing_physically, put(TABLE, "TableName", to="appointments")),
     (rules.names_nothing_physically, put("ApiAccessLogs", "LogGroupName", to="/bookend/access")),
@@ -239,6 +248,11 @@ SPOILT: list[tuple[Rule, Spoil]] = [
     (rules.alarms_are_quiet_without_data, put("SweeperSilentAlarm", "TreatMissingData", to="notBreaching")),
     (rules.throttles_of_every_index_are_watched, gone("DueIndexThrottlesAlarm")),
     (rules.throttles_of_every_index_are_watched, gone("TableWriteThrottlesAlarm")),
+    (rights.audit_log_has_one_writer, grant("dynamodb:PutItem", AUDIT_ARN, to=WORKER)),
+    (rights.audit_log_has_one_writer, grant("dynamodb:DeleteItem", AUDIT_ARN, to=AUDIT_TRAIL)),
+    (rights.audit_log_has_one_writer, grant("dynamodb:UpdateItem", TABLE_ARN, to=AUDIT_TRAIL)),
+    (rights.permits_exactly_what_the_code_does, forbid("dynamodb:GetRecords", to=AUDIT_TRAIL)),
+    (rights.permits_exactly_what_the_code_does, grant("dynamodb:PutItem", TABLE_ARN, to=AUDIT_TRAIL)),
     (rights.is_told_what_its_code_asks_for, without_variable(RECONCILIATION, "SYNC_QUEUE_URL")),
     (rights.is_told_what_its_code_asks_for, without_variable(EVENTS, "RETELL_KEYS_SECRET_ARN")),
     (rights.is_told_what_its_code_asks_for, without_variable(WORKER, "CALCOM_BASE_URL")),
@@ -273,6 +287,16 @@ SPOILT: list[tuple[Rule, Spoil]] = [
     (work.jobs_that_keep_failing_are_kept, put(QUEUE, "RedrivePolicy", "deadLetterTargetArn", to=QUEUE_ARN)),
     (work.jobs_that_keep_failing_are_kept, put("DeadJobsQueue", "MessageRetentionPeriod", to=345600)),
     (work.jobs_that_keep_failing_are_kept, without("DeadJobsQueue", "MessageRetentionPeriod")),
+    (work.streams_lose_nothing_by_haste, without(RECORDS, "FunctionResponseTypes")),
+    (work.streams_lose_nothing_by_haste, put(RECORDS, "BisectBatchOnFunctionError", to=False)),
+    (work.streams_lose_nothing_by_haste, put(RECORDS, "MaximumRecordAgeInSeconds", to=3600)),
+    (work.streams_lose_nothing_by_haste, without(RECORDS, "MaximumRecordAgeInSeconds")),
+    (work.streams_lose_nothing_by_haste, put(RECORDS, "MaximumRetryAttempts", to=3)),
+    (work.streams_lose_nothing_by_haste, without(RECORDS, "DestinationConfig")),
+    (work.streams_lose_nothing_by_haste, put(RECORDS, "StartingPosition", to="LATEST")),
+    (work.streams_lose_nothing_by_haste, put(TABLE, "StreamSpecification", "StreamViewType", to="NEW_IMAGE")),
+    (work.streams_lose_nothing_by_haste, gone("AuditBehindAlarm")),
+    (work.every_dead_letter_is_reported, gone("FailedAuditsAlarm")),
     (work.every_dead_letter_is_reported, gone("DeadJobsAlarm")),
     (work.every_dead_letter_is_reported, gone("FailedRunsAlarm")),
     (work.every_dead_letter_is_reported, put("DeadJobsAlarm", "Threshold", to=10)),

@@ -106,7 +106,7 @@ class Unhurried(CalcomCalendar):
     """Cal.com with all the time it needs, whatever the turn's share for it is."""
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         return super().free_starts(
             event_types, window, deadline=Deadline.within(UNHURRIED_S, deadline.clock), moving=moving
@@ -123,6 +123,11 @@ class Unhurried(CalcomCalendar):
 
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
         return super().reschedule(uid, start, reason, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
+
+    def reschedule_all(
+        self, moves: Sequence[tuple[str, datetime]], reason: str, *, deadline: Deadline
+    ) -> tuple[CreateAnswer, ...]:
+        return super().reschedule_all(moves, reason, deadline=Deadline.within(UNHURRIED_S, deadline.clock))
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         return super().cancel(uid, reason, deadline=Deadline.within(UNHURRIED_S, deadline.clock))

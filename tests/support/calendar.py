@@ -62,7 +62,7 @@ class FakeCalendar:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(13_000_001))
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         found: dict[str, FreeStarts | CalendarTrouble] = {}
         for staff, event_type in event_types.items():
@@ -75,7 +75,7 @@ class FakeCalendar:
                 start
                 for start in self.starts.get(event_type, [])
                 if window.start <= start < window.end
-                and not self.in_the_way(kind.host, Slot.of(start, kind.minutes), but=moving)
+                and not self.in_the_way(kind.host, Slot.of(start, kind.minutes), but=(moving or {}).get(staff))
             ]
             found[staff] = FreeStarts(tuple(free), self.clock.now())
         return found
@@ -169,6 +169,11 @@ class FakeCalendar:
         if self.move_faults:
             return self.move_faults.popleft()(self, uid, start)
         return self.make_move(uid, start)
+
+    def reschedule_all(
+        self, moves: Sequence[tuple[str, datetime]], reason: str, *, deadline: Deadline
+    ) -> tuple[CreateAnswer, ...]:
+        return tuple(self.reschedule(uid, start, reason, deadline=deadline) for uid, start in moves)
 
     def make_move(self, uid: str, start: datetime) -> CreateAnswer:
         """Move as Cal.com does when nothing goes wrong: to the event type's length, whatever the booking's was."""

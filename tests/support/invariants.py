@@ -304,8 +304,9 @@ def _confirmed_is_accepted(world: World, foreign: frozenset[str], orphans: froze
             yield f"I3 {each.id} is {each.state} with the change {each.change}"
         if each.last_change is not None and each.state is AppointmentState.CONFIRMED and each.source == OURS:
             labelled = [booking.uid for booking in world.accepted() if booking.metadata.get("op_id") == each.op]
-            if set(labelled) - foreign - orphans != {each.segments[0].uid}:
-                yield f"I3 {each.id} stands as {each.segments[0].uid}, and lives at Cal.com as {labelled}"
+            stands = {segment.uid for segment in each.segments}
+            if set(labelled) - foreign - orphans != stands:
+                yield f"I3 {each.id} stands as {sorted(map(str, stands))}, and lives at Cal.com as {labelled}"
     for booking in world.bookings:
         if booking.status != "accepted" or booking.uid in foreign | orphans or "op_id" not in booking.metadata:
             continue

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,11 +19,16 @@ from bookend import observability
 from bookend.adapters.bounded import Bounds, Late, Threads
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
+from bookend.adapters.dynamodb.audit_trail import DynamoAuditedState, DynamoAuditTrail
 from bookend.adapters.dynamodb.callbacks import DynamoCallbacks
+from bookend.adapters.dynamodb.cases import DynamoCases
 from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.circuit import CircuitCopy, DynamoCircuit
 from bookend.adapters.dynamodb.due import DynamoDueWork
+from bookend.adapters.dynamodb.health import DynamoHealth
+from bookend.adapters.dynamodb.imports import DynamoDuplicates, DynamoImports
 from bookend.adapters.dynamodb.inbox import DynamoInbox
+from bookend.adapters.dynamodb.outbox import DynamoOutbox
 from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.adapters.dynamodb.slots import DynamoSlotCache
 from bookend.adapters.dynamodb.tenants import DynamoTenants
@@ -31,11 +36,14 @@ from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.secrets.store import SecretStore, SecretUnusable
 from bookend.adapters.sqs.queue import SqsQueue
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
+from bookend.application.auditing import AuditKeys
 from bookend.application.background import Background
 from bookend.application.circuit import GuardedCalendar
 from bookend.application.key_watch import KeyWatch
 from bookend.application.ports import KeyUnavailable, TenantUnusable
+from bookend.application.texting import Texting
 from bookend.config import Settings, is_starting_in_lambda, read_settings
+from bookend.domain.texts import Channel
 
 if TYPE_CHECKING:
     from bookend.application.deadline import Deadline
@@ -55,6 +63,11 @@ if TYPE_CHECKING:
         SlotCache,
         Tenants,
     )
+    from bookend.application.ports.audit_trail import AuditedState, AuditTrail
+    from bookend.application.ports.cases import Cases
+    from bookend.application.ports.health import HealthRecords
+    from bookend.application.ports.imports import Duplicates, Imports
+    from bookend.application.ports.texts import Messenger, Outbox
     from bookend.domain.tenant import Tenant
 
 
@@ -72,7 +85,11 @@ _SECRET_LIMITS = Limits(connect_s=0.5, read_s=1.0, attempts=1)
 """Once: where a secret is known from before it serves on, and there must be time left to use it."""
 _QUEUE_LIMITS = Limits(connect_s=0.3, read_s=0.5, attempts=1)
 """A job that the queue does not take at once is found by the sweeper; a caller may be waiting."""
+_TEXT_LIMITS = Limits(connect_s=1.0, read_s=4.0, attempts=1)
+"""Once: neither provider knows two requests for one."""
 _TABLE_LIMIT_S = 2.0
+SHELL = "shell"
+"""The stage of a command: an operator's settings are no stack's."""
 _T = TypeVar("_T")
 
 
@@ -134,6 +151,7 @@ class Dependencies:
             on_give_up=observability.gave_up,
             limit_s=_TABLE_LIMIT_S,
             bounds=self.bounds,
+            by="command" if self.settings.stage == SHELL else "caller",
         )
 
     @cached_property
@@ -157,6 +175,41 @@ class Dependencies:
         return DynamoInbox(self.table)
 
     @cached_property
+    def outbox(self) -> Outbox:
+        return DynamoOutbox(self.table)
+
+    @cached_property
+    def messengers(self) -> Mapping[Channel, Messenger]:
+        """Who sends texts; each once, and none of them after its deadline."""
+        from bookend.adapters.texts.ses import SesMessenger
+        from bookend.adapters.texts.sns import SnsMessenger
+
+        def client(service: str) -> Any:
+            made = aws_client(service, _TEXT_LIMITS)
+            made.meta.events.register_first("before-send", self._threads.refuse_late)
+            return made
+
+        return {
+            Channel.SMS: SnsMessenger(lambda: client("sns"), self.bounds),
+            Channel.EMAIL: SesMessenger(lambda: client("sesv2"), self.bounds),
+        }
+
+    def texting(self, tenant_id: str, deadline: Deadline) -> Texting | None:
+        """A tenant's ports for one message; None: there is no such tenant."""
+        tenant = self.tenants.of_id(tenant_id)
+        if tenant is None:
+            return None
+        return Texting(
+            tenant=tenant,
+            outbox=DynamoOutbox(self.table.patient().within(deadline)),
+            messengers=self.messengers,
+            alerts=self.alerts,
+            ids=self.ids,
+            clock=self.clock,
+            deadline=deadline,
+        )
+
+    @cached_property
     def queue(self) -> Queue:
         return SqsQueue(aws_client("sqs", _QUEUE_LIMITS), _named(self.settings.sync_queue_url, "the queue"))
 
@@ -165,7 +218,7 @@ class Dependencies:
         tenant = self.tenants.of_id(tenant_id)
         if tenant is None:
             return None
-        table = self.table.patient().within(deadline)
+        table = self.table.acting(by).patient().within(deadline)
         adoptions = DynamoAdoptions(table)
         return Background(
             tenant=tenant,
@@ -184,8 +237,43 @@ class Dependencies:
         return DynamoRuns(self.table)
 
     @cached_property
+    def audit_trail(self) -> AuditTrail:
+        """The audit log. Nobody waits on the phone for it."""
+        table = self.table.patient()
+        return DynamoAuditTrail(table.called(_named(self.settings.audit_table_name, "the audit table")), table)
+
+    @cached_property
+    def audited_state(self) -> AuditedState:
+        return DynamoAuditedState(self.table.patient())
+
+    def audit_keys(self) -> AuditKeys:
+        """The keys that seal entries.
+
+        Raises:
+            KeyUnavailable: they are not to be had.
+        """
+        arn = _named(self.settings.audit_keys_secret_arn, "the keys of the audit log")
+        return AuditKeys.of(self._key(lambda: self.secrets.audit_keys(arn)))
+
+    @cached_property
     def due_work(self) -> DueWork:
         return DynamoDueWork(self.table)
+
+    @cached_property
+    def imports(self) -> Imports:
+        return DynamoImports(self.table.patient())
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        return DynamoDuplicates(self.table.patient())
+
+    @cached_property
+    def cases(self) -> Cases:
+        return DynamoCases(self.table)
+
+    @cached_property
+    def health(self) -> HealthRecords:
+        return DynamoHealth(self.table)
 
     @cached_property
     def tenants(self) -> Tenants:
@@ -216,7 +304,7 @@ class Dependencies:
     @cached_property
     def calcom(self) -> Calendar:
         """Cal.com itself, breaker or not: for probes."""
-        from bookend.adapters.calcom.client import CalcomCalendar  # noqa: PLC0415 - httpx only where Cal.com is asked
+        from bookend.adapters.calcom.client import CalcomCalendar
 
         arn = _named(self.settings.calcom_secret_arn, "Cal.com's key")
         base_url = _named(self.settings.calcom_base_url, "Cal.com's address")
@@ -282,8 +370,8 @@ def _stored_tenant(document: str) -> Tenant:
 
 def aws_client(service: str, limits: Limits = _LIMITS) -> Any:
     """A low-level client whose time-outs fit into a turn."""
-    import boto3  # noqa: PLC0415 - 160 ms, and not needed to import a door
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3
+    from botocore.config import Config
 
     config = Config(
         connect_timeout=limits.connect_s,

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bookend import bootstrap, cli_breaker, cli_callbacks, observability
+from bookend import bootstrap, cli_breaker, cli_callbacks, cli_health, cli_import, observability
 from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.secrets.store import SecretUnusable
@@ -82,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     reconcile.set_defaults(run=_reconcile)
     cli_breaker.add_to(groups)
     cli_callbacks.add_to(groups)
+    cli_health.add_to(groups)
+    cli_import.add_to(groups)
     return parser
 
 

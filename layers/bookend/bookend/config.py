@@ -15,6 +15,8 @@ ENVIRONMENT: Mapping[str, bool] = {
     "CALCOM_BASE_URL": False,
     "CALCOM_WEBHOOK_SECRETS_ARN": False,
     "SYNC_QUEUE_URL": False,
+    "AUDIT_TABLE_NAME": False,
+    "AUDIT_KEYS_SECRET_ARN": False,
 }
 """Variables we read, and whether every function needs them; a test holds the template against this."""
 
@@ -35,6 +37,8 @@ class Settings:
     calcom_base_url: str | None = None
     calcom_webhook_secrets_arn: str | None = None
     sync_queue_url: str | None = None
+    audit_table_name: str | None = None
+    audit_keys_secret_arn: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -56,6 +60,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         calcom_base_url=variables.get("CALCOM_BASE_URL") or None,
         calcom_webhook_secrets_arn=variables.get("CALCOM_WEBHOOK_SECRETS_ARN") or None,
         sync_queue_url=variables.get("SYNC_QUEUE_URL") or None,
+        audit_table_name=variables.get("AUDIT_TABLE_NAME") or None,
+        audit_keys_secret_arn=variables.get("AUDIT_KEYS_SECRET_ARN") or None,
     )
 
 

@@ -6,8 +6,10 @@ or an exception's text.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -41,11 +43,31 @@ DRIFT = "Drift"
 """Differences between both sides that a run found, by their class."""
 CALLBACK_REQUESTED = "CallbackRequested"
 """A caller's wish to be rung was put on the salon's list; once a wish, however often it was asked for."""
+TEXT_SENT = "TextSent"
+"""A text to a caller was taken by its provider, by channel."""
+OUTBOX_AGE = "OutboxAge"
+"""Seconds from when a message was owed until it was sent or given up."""
 FUNCTION_CALL = "FunctionCall"
 FUNCTION_CALL_MS = "FunctionCallMilliseconds"
+CALL_WITHOUT_ANSWER = "CallWithoutAnswer"
+"""1 for a function call whose caller heard that nothing can be done (`_NO_ANSWER`), 0 for any other: a share."""
+CALCOM_MS = "CalcomMilliseconds"
+"""How long Cal.com took, by operation and by outcome; how many there are is its count."""
+CALCOM_LEFT = "CalcomRequestsLeft"
+"""What Cal.com says is left of the minute's requests of our key."""
+OPEN_OPERATIONS = "OpenOperations"
+OLDEST_OPEN_S = "OldestOpenSeconds"
+OLDEST_TEXT_S = "OldestTextSeconds"
+OLDEST_EVENT_S = "OldestEventSeconds"
+LEFT_ALONE_S = "LeftAloneSeconds"
+"""What waits, over all tenants, once a sweep (application/health.py, `Pulse`)."""
+HEALTH_STATUS = "HealthStatus"
+"""0 HEALTHY, 1 DEGRADED, 2 CRITICAL, of each tenant; with a reconciliation, and without the tenant."""
 METRICS = frozenset(
     {*alerts.KINDS, SIGNATURE_REJECTED, TRANSACTION_GAVE_UP, WEBHOOK_REJECTED, SWEPT, FUNCTION_CALL, FUNCTION_CALL_MS}
     | {CALLBACK_REQUESTED, WEBHOOK_EVENT, RECONCILED, DRIFT, KEY_UNAVAILABLE, TENANT_UNUSABLE}
+    | {TEXT_SENT, OUTBOX_AGE, CALL_WITHOUT_ANSWER, CALCOM_MS, CALCOM_LEFT, HEALTH_STATUS}
+    | {OPEN_OPERATIONS, OLDEST_OPEN_S, OLDEST_TEXT_S, OLDEST_EVENT_S, LEFT_ALONE_S}
 )
 """Every metric we emit; alarms may watch only these (a test holds the template against it)."""
 
@@ -55,7 +77,7 @@ _MADE_BY_US = re.compile(
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
     r"|differs in [a-z, ]{1,80}|its op_id is not ours|it was not moved from ours|its metadata is lost"
     r"|found later, not as asked|uid or id of another appointment|the booking of another part"
-    r"|not all of it is taken back"
+    r"|not all of it is (?:taken back|moved|cancelled)"
     r"|HTTP [0-9]{3}|no connection"
     r"|no clear answer|key rejected|not sent|not there|refused after an unknown outcome of the same operation"
 )
@@ -92,7 +114,7 @@ def count(metric: str, value: float = 1, **dimensions: str) -> None:
     if metric not in METRICS:
         msg = f"{metric} is not declared in METRICS"
         raise ValueError(msg)
-    unit = MetricUnit.Milliseconds if metric == FUNCTION_CALL_MS else MetricUnit.Count
+    unit = _unit_of(metric)
     if not dimensions:
         metrics.add_metric(name=metric, unit=unit, value=value)
         return
@@ -102,9 +124,59 @@ def count(metric: str, value: float = 1, **dimensions: str) -> None:
             single.add_dimension(name=name, value=text)
 
 
+def _unit_of(metric: str) -> MetricUnit:
+    if metric.endswith("Milliseconds"):
+        return MetricUnit.Milliseconds
+    return MetricUnit.Seconds if metric.endswith("Seconds") or metric == OUTBOX_AGE else MetricUnit.Count
+
+
+def answered(function: str, status: str, milliseconds: int) -> None:
+    """A function call of the agent was answered."""
+    logger.info("answered", extra={"status": status, "ms": milliseconds})
+    count(FUNCTION_CALL, function=function, status=status)
+    count(FUNCTION_CALL_MS, milliseconds, function=function)
+    count(CALL_WITHOUT_ANSWER, int(status in _NO_ANSWER))
+
+
+_NO_ANSWER = frozenset({"error", "temporary_error"})
+"""Statuses of replies that leave a caller with nothing, whoever's fault it is."""
+
+
 def calcom_exchange(**facts: Any) -> None:
     """One exchange with Cal.com: operation, status, milliseconds, ids, the age of a new booking in seconds."""
     logger.info("calcom", extra=_without_people(facts))
+    if "ms" in facts:  # a request; what else is told of says what one of them came to
+        _measure({CALCOM_MS: facts["ms"]}, operation=facts["operation"], outcome=_outcome(facts["status"]))
+    if "left" in facts:
+        _measure({CALCOM_LEFT: facts["left"]})
+
+
+def _outcome(status: int) -> str:
+    """The class of an answer, for a dimension: few, whatever Cal.com thinks of."""
+    if status in _OUTCOMES:
+        return _OUTCOMES[status]
+    return "ok" if 200 <= status < 300 else "refused" if 400 <= status < 500 else "failed"
+
+
+_OUTCOMES: Mapping[int, str] = {0: "no_answer", 401: "key", 403: "key", 404: "not_there", 429: "limited"}
+
+
+def _measure(values: Mapping[str, float], **dimensions: str) -> None:
+    """A metric line of its own, under each of the dimensions alone. Requests are made by several threads at once, so
+    it goes out in one piece, and nothing that the invocation collects is touched."""
+    line = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service="bookend")
+    for metric, value in values.items():
+        line.add_metric(name=metric, unit=_unit_of(metric), value=value)
+    said = dict(line.serialize_metric_set())
+    (directive,) = said["_aws"]["CloudWatchMetrics"]
+    directive["Dimensions"] = [["service", name] for name in dimensions] or [["service"]]
+    sys.stdout.write(json.dumps(said | dimensions, separators=(",", ":")) + "\n")
+
+
+def felt(pulse: Mapping[str, float]) -> None:
+    """What waits, as the sweeper found it."""
+    for metric, value in pulse.items():
+        count(metric, value)
 
 
 def _without_people(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from tests.adapters.calcom.fixtures import (
 )
 from tests.adapters.calcom.server import Server, always, message
 
-FACTS = {"operation", "status", "ms", "request_id", "error", "uid", "id", "age_s", "op_id"}
+FACTS = {"operation", "status", "ms", "request_id", "error", "uid", "id", "age_s", "op_id", "left"}
 NAMES_PEOPLE = enveloped(400, "Ada Kanarienvogel <kanari@kunde.example> +4915112345678")
 
 RESPONSES: dict[str, Callable[[httpx.Request], httpx.Response]] = {

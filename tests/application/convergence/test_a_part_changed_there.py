@@ -16,17 +16,22 @@ from bookend.application.ports import BookingRequest
 from bookend.domain.answers import Answered, Booking, CreateAnswer, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.staff_day import IntervalState
+from bookend.domain.tenant import PartRule
 from tests.application.convergence.world import DAY, TEN, Layer, World, unequal, violations
 from tests.support.calendar import BUSY, FakeCalendar
 from tests.support.invariants import Heard
+from tests.support.salon import example_tenant
 
 LATER = TEN + timedelta(hours=5)
 LAYERS = pytest.mark.parametrize("layer", [Layer.WEBHOOKS, Layer.RECONCILE], ids=lambda layer: layer.name.lower())
 PARTS = pytest.mark.parametrize("number", [0, 1])
 
 
+FLAGS = replace(example_tenant(), part_changed=PartRule.FLAG)
+
+
 def booked(layer: Layer) -> World:
-    world = World(layer)
+    world = World(layer, tenant=FLAGS)
     world.salon.open(DAY, first="09:00", last="17:00", every=15)
     outcome = world.phone().book(DAY, "10:00", service="Dauerwelle", staff="Fabian")
     assert isinstance(outcome, Booked)
@@ -37,12 +42,13 @@ def booked(layer: Layer) -> World:
 
 
 def part(world: World, number: int) -> Booking:
-    (found,) = [each for each in world.calendar.accepted() if each.metadata["segment"] == str(number)]
+    (found,) = [each for each in world.calendar.accepted() if each.metadata.get("segment") == str(number)]
     return found
 
 
 def only(world: World) -> Appointment:
-    (appointment,) = world.look().appointments.values()
+    """The one that was booked by voice."""
+    (appointment,) = [each for each in world.look().appointments.values() if each.source == "phone"]
     return appointment
 
 
@@ -256,7 +262,7 @@ def open_ones(world: World, touch: str) -> tuple[StillOpen, list[Booking]]:
 def test_what_somebody_did_to_a_part_before_it_was_settled_is_found_and_told_of(
     touch: str, left: dict[str, tuple[datetime, str]]
 ) -> None:
-    world = World(Layer.SWEEPER, Layer.RECONCILE)
+    world = World(Layer.SWEEPER, Layer.RECONCILE, tenant=FLAGS)
     world.salon.open(DAY, first="09:00", last="17:00", every=15)
     open_ones(world, touch)
     world.run(1800)
@@ -295,7 +301,7 @@ def test_a_part_that_is_on_record_is_looked_for_by_its_uid_where_the_list_does_n
 
 
 def test_all_parts_cancelled_before_it_was_settled_is_the_end_of_it() -> None:
-    world = World(Layer.SWEEPER, Layer.RECONCILE)
+    world = World(Layer.SWEEPER, Layer.RECONCILE, tenant=FLAGS)
     world.salon.open(DAY, first="09:00", last="17:00", every=15)
     outcome, _ = open_ones(world, "all cancelled")
     world.run(1800)
@@ -306,7 +312,7 @@ def test_all_parts_cancelled_before_it_was_settled_is_the_end_of_it() -> None:
 
 def test_what_somebody_touched_of_what_must_go_stays_and_is_told_of() -> None:
     """The second part was refused, the first one cannot be cancelled, and the salon moves it meanwhile."""
-    world = World(Layer.SWEEPER, Layer.RECONCILE)
+    world = World(Layer.SWEEPER, Layer.RECONCILE, tenant=FLAGS)
     world.salon.open(DAY, first="09:00", last="17:00", every=15)
     made: list[Booking] = []
 

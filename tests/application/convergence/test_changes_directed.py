@@ -10,7 +10,8 @@ import pytest
 
 from bookend.application.change_appointment import ChangeAppointment, change_appointment
 from bookend.application.change_outcomes import ChangeOutcome, Confirm, KeptForLater, Moved, NotChanged
-from bookend.application.converging import Converged, converge
+from bookend.application.converged import Converged
+from bookend.application.converging import converge
 from bookend.application.deadline import WRITE_TURN_S
 from bookend.application.outcomes import Booked
 from bookend.domain.answers import NotSent, Unclear

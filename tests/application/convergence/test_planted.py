@@ -16,7 +16,7 @@ from bookend.adapters.dynamodb import adoptions
 from bookend.adapters.dynamodb.actions import Actions
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.application import converging, receiving, reconciling, settling
-from bookend.application.converging import Converged
+from bookend.application.converged import Converged
 from bookend.application.invocation import Invocation
 from bookend.domain.answers import Judgement, Verdict
 from bookend.domain.appointment import Appointment, Told

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from bookend.application import alerts
-from bookend.application.converging import Converged, assess, carry_out, converge
+from bookend.application.converged import Converged
+from bookend.application.converging import assess, carry_out, converge
 from bookend.application.outcomes import Booked, StillOpen
 from bookend.application.patience import SETTLE
 from bookend.application.ports import BookingRequest, CancelAnswer

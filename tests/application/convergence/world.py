@@ -23,6 +23,7 @@ from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.due import DynamoDueWork
 from bookend.adapters.dynamodb.inbox import DynamoInbox
+from bookend.adapters.dynamodb.outbox import DynamoOutbox
 from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.application.background import Background
 from bookend.application.deadline import Deadline
@@ -116,7 +117,7 @@ class TellingCalendar(FakeCalendar):
 
 
 _ASKED = ("free_starts", "book", "reschedule", "cancel", "booking", "find", "page")
-_ONE_OF = {"book_all": "book", "cancel_all": "cancel"}
+_ONE_OF = {"book_all": "book", "cancel_all": "cancel", "reschedule_all": "reschedule"}
 
 
 @dataclass
@@ -132,7 +133,9 @@ class Line:
         real = getattr(self.inner, name)
         if name in _ONE_OF:  # each of them is a request of its own, and somebody may die between two
             one = getattr(self, _ONE_OF[name])
-            return lambda those, *args, **rest: tuple(one(each, *args, **rest) for each in those)
+            return lambda those, *args, **rest: tuple(
+                one(*(each if isinstance(each, tuple) else (each,)), *args, **rest) for each in those
+            )
         if name not in _ASKED:
             return real
 
@@ -278,6 +281,8 @@ class World:
 
     def work_on(self, job: Job) -> None:
         """What `functions/sync_worker` does with one job."""
+        if job.kind == "text":
+            return  # nobody sends here: what is owed stays to be looked at
         work = self.background(ONE_S, "worker")
         if job.kind == "settle":
             self.jobs[settle_again(job, work, self).value] += 1
@@ -309,6 +314,7 @@ class World:
         sweep(
             due_work=self.due_work,
             inbox=self.inbox,
+            outbox=DynamoOutbox(self.salon.table),
             queue=self,
             background=lambda _tenant, share: self.background(share.remaining(), "sweeper"),
             alerts=self.alerts,

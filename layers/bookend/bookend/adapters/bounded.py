@@ -116,7 +116,7 @@ class BoundedCalendar:
         self._bounds = bounds
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         def ask() -> Mapping[str, FreeStarts | CalendarTrouble]:
             return self._calendar.free_starts(event_types, window, deadline=deadline, moving=moving)
@@ -133,6 +133,12 @@ class BoundedCalendar:
 
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
         return self._by(deadline, lambda: self._calendar.reschedule(uid, start, reason, deadline=deadline))
+
+    def reschedule_all(
+        self, moves: Sequence[tuple[str, datetime]], reason: str, *, deadline: Deadline
+    ) -> tuple[CreateAnswer, ...]:
+        told = self._by(deadline, lambda: self._calendar.reschedule_all(moves, reason, deadline=deadline))
+        return (told,) * len(moves) if isinstance(told, Unclear) else told
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         return self._by(deadline, lambda: self._calendar.cancel(uid, reason, deadline=deadline))

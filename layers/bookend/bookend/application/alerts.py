@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bookend.application.ports import Alert
 from bookend.domain.answers import Answered, Booking, CreateAnswer, KeyRejected, NotThere
-from bookend.domain.appointment import Appointment
+from bookend.domain.appointment import Amiss, Appointment
 from bookend.domain.circuit import Breaker, CircuitKind
 from bookend.domain.drift import Drift
+from bookend.domain.texts import Message
 from bookend.domain.timeslot import instant_text
 
 FOREIGN_BOOKING = "ForeignBookingReturned"
@@ -43,10 +44,16 @@ WOKE_TOO_LATE = "WokeTooLate"
 CIRCUIT_OPENED = "CircuitOpened"
 """Cal.com did not answer several times in a row, and is left alone for a while (domain/circuit.py)."""
 
+TEXT_FAILED = "TextFailed"
+"""A text that its caller waits for will not be sent; a person must ring them."""
+TEXT_UNSURE = "TextUnsure"
+"""A text that its caller waits for may have been sent or not; a person must ring them."""
+
 KINDS = frozenset(
     {FOREIGN_BOOKING, WRONG_BOOKING, OUTCOME_UNKNOWN, KEY_REJECTED, REQUEST_REFUSED, STUCK, WOKE_TOO_LATE}
     | {CONFLICT_ADOPTED, ORPHAN_CANCELLED, STALE_READ, DRIFT_FOUND, BLAST_LIMIT, LIST_CONTRADICTED, JOB_FAILED}
     | {CIRCUIT_OPENED, RECONCILIATION_STUCK}
+    | {TEXT_FAILED, TEXT_UNSURE}
 )
 """Every kind; each is a metric of the same name, and those that page have an alarm in the template."""
 
@@ -114,10 +121,13 @@ def stale_read(uid: str, trigger: str) -> Alert:
     return Alert(STALE_READ, {"booking_uid": uid, "trigger": trigger})
 
 
-def drift_found(booking: Booking, drift: Drift, appointment: Appointment | None) -> Alert:
-    """What differs, for a person."""
+def drift_found(
+    booking: Booking, drift: Drift, appointment: Appointment | None, amiss: Amiss | None = None
+) -> Alert:
+    """What differs, for a person; of a composite, what is wrong with the whole."""
     ours = _ours(appointment) if appointment is not None else {}
-    return Alert(DRIFT_FOUND, ours | _theirs(Answered(booking)) | {"drift": drift.value})
+    why = {} if amiss is None else {"why": amiss.value}
+    return Alert(DRIFT_FOUND, ours | _theirs(Answered(booking)) | {"drift": drift.value} | why)
 
 
 def job_failed(kind: str, name: str, error: Exception) -> Alert:
@@ -161,6 +171,21 @@ def ghost_here(appointment: Appointment) -> Alert:
     """Confirmed here; Cal.com does not know its booking any more."""
     uids = ",".join(segment.uid or "" for segment in appointment.segments)
     return Alert(DRIFT_FOUND, _ours(appointment) | {"booking_uid": uids, "drift": Drift.GHOST_HERE.value})
+
+
+def text_failed(message: Message, appointment: Appointment | None, why: str) -> Alert:
+    """Which message, and our word for why it cannot be sent."""
+    return Alert(TEXT_FAILED, _text(message, appointment, why))
+
+
+def text_unsure(message: Message, appointment: Appointment | None, why: str) -> Alert:
+    """Which message, and why nobody knows: our word, or the name of the error."""
+    return Alert(TEXT_UNSURE, _text(message, appointment, why))
+
+
+def _text(message: Message, appointment: Appointment | None, why: str) -> dict[str, str]:
+    facts = {"op": message.op, "appointment": message.appointment, "text": message.kind.value, "why": why}
+    return facts if appointment is None else {"start": instant_text(appointment.slot.start), **facts}
 
 
 def _ours(appointment: Appointment) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from bookend.application.change_commit import carry_out_change, other_times
 from bookend.application.change_keeping import keep_for_later, may_keep_until
+from bookend.application.change_parts import carry_out_parts
 from bookend.application.change_outcomes import (
     AlreadyThere,
     AskAPerson,
@@ -37,13 +38,13 @@ from bookend.application.wishes import read_wanted
 from bookend.domain.appointment import (
     Appointment,
     AppointmentState,
-    BookedSegment,
     Change,
     ChangeKind,
     Told,
 )
 from bookend.domain.authority import CONFIRM_WITHIN, Asked, matching
 from bookend.domain.availability import Wanted
+from bookend.domain.composites import is_as_sold, usual_parts
 from bookend.domain.contacts import clean_name
 from bookend.domain.failures import FailureClass
 from bookend.domain.policy import (
@@ -170,11 +171,11 @@ def _proposal(
     free = find_free(turn, service, (appointment.staff,), wanted, fresh=True, moving=appointment)
     if isinstance(free, NoAnswer):
         return _temporary(kind, turn, appointment, free.retry_after_s, new)
-    if any(each.slot == new for each in free.openings):
+    if any(each.slot.start == new.start for each in free.openings):
         # Kept for them while they think about it; what else there is stays on sale.
         there = replace(free, starts={appointment.staff: (new.start,)})
-        if keep(turn, service, there, wanted):
-            return Confirm(kind, "", current, new, today)
+        if kept := keep(turn, service, there, wanted):
+            return Confirm(kind, "", current, kept[0].slot, today, parts=kept[0].parts)
     offers = keep(turn, service, _elsewhere(appointment, free), wanted)
     return NotChanged(
         kind=kind, failure=FailureClass.SLOT_TAKEN, current=current, wanted=new, offers=offers, today=today
@@ -185,15 +186,14 @@ def _by_phone(turn: Turn, appointment: Appointment) -> Service | None:
     """The service, where a machine may change the appointment; None where a person must.
 
     Cal.com moves to the event type's own length (contracts: calcom 2.1): what the salon has made longer or shorter
-    would not be what it was. A branch changes what its own stylists do.
+    would not be what it was. Nor is a composite of which others have changed or taken away a part. A branch changes
+    what its own stylists do.
     """
     service = turn.tenant.service(appointment.service)
     here = {each.id for each in turn.tenant.staff}
-    if service is None or service.is_composite or len(appointment.segments) != 1 or appointment.staff not in here:
+    if service is None or appointment.amiss is not None or appointment.staff not in here:
         return None
-    segment = appointment.segments[0]
-    as_sold = service.segments[0].event_types.get(appointment.staff) == segment.event_type
-    return service if as_sold and segment.slot == Slot.of(segment.slot.start, service.minutes) else None
+    return service if is_as_sold(service, appointment.segments) else None
 
 
 def _times_on(turn: Turn, appointment: Appointment, service: Service, wanted: Wanted) -> ChangeOutcome:
@@ -247,12 +247,14 @@ def _temporary(
 def _asked(turn: Turn, appointment: Appointment, kind: ChangeKind, outcome: ChangeOutcome) -> Asked | None:
     """What a yes would mean: to the question, or to "shall I do it when Cal.com is back?"."""
     match outcome:
-        case Confirm(new=new):
-            slot = new
+        case Confirm(new=new, parts=arranged):
+            slot, parts = new, arranged
         case NotChanged(failure=FailureClass.TEMPORARY, wanted=Slot() as wanted):
-            if may_keep_until(turn, appointment, kind) is None:
+            service = turn.tenant.service(appointment.service)
+            if may_keep_until(turn, appointment, kind) is None or service is None:
                 return None
-            slot = wanted
+            parts = usual_parts(service, wanted.start) if service.is_composite else (wanted,)
+            slot = Slot(parts[0].start, parts[-1].end)
         case _:
             return None
     return Asked(
@@ -263,6 +265,7 @@ def _asked(turn: Turn, appointment: Appointment, kind: ChangeKind, outcome: Chan
         version=appointment.version,
         expires=turn.clock.now() + CONFIRM_WITHIN,
         slot=slot,
+        parts=parts,
     )
 
 
@@ -294,6 +297,8 @@ def _begin(
     service = _by_phone(turn, appointment)
     if appointment.state is not AppointmentState.CONFIRMED or service is None:
         return AskedTooLongAgo(kind)
+    if asked.slot is not None and len(asked.busy) != len(appointment.segments):
+        return AskedTooLongAgo(kind)
     begins = min(each.start for each in (appointment.slot, asked.slot) if each is not None)
     if begins <= turn.clock.now():
         return AskedTooLongAgo(kind)
@@ -305,8 +310,8 @@ def _begin(
         return _temporary(kind, turn, appointment, None, None)
     for _ in range(_TRIES):
         if asked.slot is not None:
-            known = _look(turn, appointment, asked.slot)
-            if not _is_free(turn, appointment, asked.slot, known):
+            known = _look(turn, appointment, asked)
+            if not _is_free(turn, appointment, asked, known):
                 return _taken(turn, appointment, service, asked.slot)
         if turn.deadline.remaining() < LEAST_FOR_WRITE_S:
             break
@@ -325,24 +330,22 @@ def _begin(
             if later and until is not None:
                 kept = keep_for_later(turn, begun.appointment, until=until, unsent=True)
                 return kept or AskedTooLongAgo(kind)
-            return carry_out_change(turn, begun.appointment, asked, until=until)
+            carry_out = carry_out_change if len(appointment.segments) == 1 else carry_out_parts
+            return carry_out(turn, begun.appointment, asked, until=until)
         if begun is not NotBegun.LEDGER_CHANGED:
             return _not_begun(command, turn, appointment, asked, begun)
     return _temporary(kind, turn, appointment, None, None)
 
 
-def _look(turn: Turn, appointment: Appointment, slot: Slot) -> Known:
-    days = {(appointment.staff, day) for day in slot.utc_days()}
+def _look(turn: Turn, appointment: Appointment, asked: Asked) -> Known:
+    days = {(appointment.staff, day) for slot in asked.busy for day in slot.utc_days()}
     return turn.appointments.look(turn.tenant.id, call=turn.call.id, days=days)
 
 
-def _is_free(turn: Turn, appointment: Appointment, slot: Slot, known: Known) -> bool:
-    return known.days.is_free(
-        appointment.staff,
-        slot,
-        now=turn.clock.now(),
-        ignoring=own_holds(known.record),
-        moving=appointment.id,
+def _is_free(turn: Turn, appointment: Appointment, asked: Asked, known: Known) -> bool:
+    now, own = turn.clock.now(), own_holds(known.record)
+    return all(
+        known.days.is_free(appointment.staff, slot, now=now, ignoring=own, moving=appointment.id) for slot in asked.busy
     )
 
 
@@ -367,9 +370,10 @@ def _not_begun(
 
 def _change(turn: Turn, appointment: Appointment, asked: Asked, now: datetime, until: datetime | None) -> Change:
     """As it is written down. What is left for later surely was not sent, and its caller was told that it is open."""
-    target: tuple[BookedSegment, ...] = ()
-    if asked.slot is not None:
-        target = (replace(appointment.segments[0], slot=asked.slot, uid=None, booking_id=None),)
+    target = tuple(
+        replace(each, slot=slot, uid=None, booking_id=None, updated_at=None)
+        for each, slot in zip(appointment.segments, asked.busy, strict=False)
+    )
     return Change(
         op=asked.op,
         kind=asked.kind,

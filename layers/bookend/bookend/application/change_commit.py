@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
@@ -36,7 +37,7 @@ from bookend.domain.answers import (
     Verdict,
     detail,
 )
-from bookend.domain.appointment import Appointment, ChangeKind, Told
+from bookend.domain.appointment import Appointment, BookedSegment, ChangeKind, Told
 from bookend.domain.authority import Asked
 from bookend.domain.availability import Offer, Wanted
 from bookend.domain.drift import DEAD
@@ -47,6 +48,7 @@ from bookend.domain.timeslot import Slot
 
 MOVED_BY_CUSTOMER = "Vom Kunden telefonisch verschoben."
 CANCELLED_BY_CUSTOMER = "Vom Kunden telefonisch storniert."
+TAKEN_BACK = "Automatisch zurückverschoben: nicht alle Teile des Termins waren frei."
 
 
 def carry_out_change(turn: Turn, appointment: Appointment, asked: Asked, *, until: datetime | None) -> ChangeOutcome:
@@ -67,19 +69,19 @@ def carry_out_change(turn: Turn, appointment: Appointment, asked: Asked, *, unti
 def _move(turn: Turn, appointment: Appointment, asked: Asked, until: datetime | None) -> ChangeOutcome:
     answer, judgement = _send_move(turn, appointment)
     if judgement.verdict is Verdict.UNKNOWN:
-        answer, judgement = _look_for_move(turn, appointment, answer, judgement)
+        answer, judgement = look_for_move(turn, appointment, appointment.segments[0], answer, judgement)
     match judgement.verdict:
         case Verdict.OK:
             assert isinstance(answer, Answered)  # noqa: S101 - judge_move() says so of nothing else
             return _moved(turn, appointment, answer.booking)
         case Verdict.WRONG | Verdict.EXISTING:
             # Somewhere else than was asked, or not ours at all: what it is, is found out by a look at both.
-            return _open(turn, appointment, FailureClass.PENDING, answer, judgement.why, wrong=True)
+            return leave_it_open(turn, appointment, FailureClass.PENDING, answer, judgement.why, wrong=True)
         case Verdict.UNKNOWN:
-            return _unknown(turn, appointment, asked, answer, judgement.why, until)
+            return unknown(turn, appointment, asked, answer, judgement.why, until)
         case Verdict.REJECT | Verdict.REFUSED | Verdict.NOT_SENT | Verdict.CONFIG | Verdict.NOT_FOUND:
             assert not isinstance(answer, Answered)  # noqa: S101 - an answer with a booking is none of these
-            return _refused(turn, appointment, asked, answer, until)
+            return refused(turn, appointment, asked, answer, until)
         case other:
             assert_never(other)
 
@@ -95,37 +97,40 @@ def _send_move(turn: Turn, appointment: Appointment) -> tuple[CreateAnswer, Judg
 
     answer = send()
     unclear = isinstance(answer, Unclear)
-    if _again(answer) and turn.deadline.remaining() >= LEAST_FOR_WRITE_S + (LOOK_S if unclear else 0):
+    if may_be_sent_again(answer) and turn.deadline.remaining() >= LEAST_FOR_WRITE_S + (LOOK_S if unclear else 0):
         answer = send()
     return answer, judge_move(answer, expected, now=turn.clock.now(), after_unknown=unclear)
 
 
-def _again(answer: CreateAnswer) -> bool:
-    """A rate limit and an open breaker say when to come back, and that is not in this turn; a key does not mend."""
+def may_be_sent_again(answer: CreateAnswer) -> bool:
+    """Whether it may be, once. A rate limit and an open breaker say when to come back, and that is not in this turn; a
+    key does not mend.
+    """
     if isinstance(answer, Answered | KeyRejected) or (isinstance(answer, NotSent) and answer.retry_after_s is not None):
         return False
     return TREATMENT[failure_of(answer)].sent_again
 
 
-def _look_for_move(
-    turn: Turn, appointment: Appointment, answer: CreateAnswer, judgement: Judgement
+def look_for_move(
+    turn: Turn, appointment: Appointment, own: BookedSegment, answer: CreateAnswer, judgement: Judgement
 ) -> tuple[CreateAnswer, Judgement]:
     """One look for what became of it, while the caller can still be told. Only finding it moved says anything."""
     deadline = turn.deadline.share(LOOK_S, reserve=COMMIT_RESERVE_S)
     if deadline.remaining() < LEAST_FOR_LOOK_S:
         return answer, judgement
-    old = turn.calendar.booking(appointment.segments[0].uid or "", deadline=deadline)
+    old = turn.calendar.booking(own.uid or "", deadline=deadline)
     if not isinstance(old, Booking) or old.status not in DEAD or old.rescheduled_to is None:
         return answer, judgement
     new = turn.calendar.booking(old.rescheduled_to, deadline=deadline)
     if not isinstance(new, Booking):
         return answer, judgement
-    return Answered(new), judge_moved(new, expected_move(turn.tenant, appointment), now=turn.clock.now())
+    return Answered(new), judge_moved(new, expected_move(turn.tenant, appointment, own), now=turn.clock.now())
 
 
 def _moved(turn: Turn, appointment: Appointment, booking: Booking) -> ChangeOutcome:
     change = appointment.under_way
-    if turn.changes.moved(turn.tenant.id, appointment, booking, told=Told.DONE, audit=None, now=turn.clock.now()):
+    moved = {appointment.segments[0].index: booking}
+    if turn.changes.moved(turn.tenant.id, appointment, moved, told=Told.DONE, audit=None, now=turn.clock.now()):
         return Moved(change.slot, appointment.staff, turn.today())
     return as_recorded(turn, appointment)
 
@@ -142,23 +147,23 @@ def _cancel(turn: Turn, appointment: Appointment, asked: Asked, until: datetime 
         )
 
     answer = send()
-    if not isinstance(answer, Cancelled) and _again(answer):
-        if isinstance(answer, Unclear) and (seen := _is_cancelled(turn, uid)) is not None:
+    if not isinstance(answer, Cancelled) and may_be_sent_again(answer):
+        if isinstance(answer, Unclear) and (seen := is_cancelled(turn, uid)) is not None:
             return _cancelled(turn, appointment, seen)
         if turn.deadline.remaining() >= LEAST_FOR_WRITE_S:
-            answer = _second_answer(answer, send())
+            answer = second_answer(answer, send())
     match answer:
         case Cancelled():
             return _cancelled(turn, appointment, None)
         case Unclear():
-            return _unknown(turn, appointment, asked, answer, "no clear answer", until)
+            return unknown(turn, appointment, asked, answer, "no clear answer", until)
         case Refused() | NotSent() | KeyRejected() | NotThere():
-            return _refused(turn, appointment, asked, answer, until)
+            return refused(turn, appointment, asked, answer, until)
         case other:
             assert_never(other)
 
 
-def _second_answer(
+def second_answer(
     first: Trouble,
     second: Cancelled | Trouble,
 ) -> Cancelled | Trouble:
@@ -166,7 +171,7 @@ def _second_answer(
     return first if isinstance(first, Unclear) and not isinstance(second, Cancelled) else second
 
 
-def _is_cancelled(turn: Turn, uid: str) -> Booking | None:
+def is_cancelled(turn: Turn, uid: str) -> Booking | None:
     """The booking, if a read shows it cancelled and not moved."""
     deadline = turn.deadline.share(LOOK_S, reserve=COMMIT_RESERVE_S)
     if deadline.remaining() < LEAST_FOR_LOOK_S:
@@ -188,14 +193,19 @@ def _cancelled(turn: Turn, appointment: Appointment, seen: Booking | None) -> Ch
 # Neither
 
 
-def _refused(
+def refused(
     turn: Turn,
     appointment: Appointment,
     asked: Asked,
     answer: Trouble,
     until: datetime | None,
+    *,
+    seen: Mapping[int, Booking] | None = None,
 ) -> ChangeOutcome:
-    """A definite no: the appointment stands as it stood, and the caller hears why."""
+    """A definite no: the appointment stands as it stood, and the caller hears why.
+
+    `seen`: parts of it that had gone and were brought back, under other uids.
+    """
     change, failure = appointment.under_way, failure_of(answer)
     kind = change.kind
     if until is not None and TREATMENT[failure].may_be_kept:
@@ -222,6 +232,7 @@ def _refused(
         alert=raised,
         audit=None,
         now=turn.clock.now(),
+        seen=seen,
     )
     if not given_up:
         return as_recorded(turn, appointment)
@@ -239,7 +250,7 @@ def _alert(appointment: Appointment, answer: CreateAnswer, failure: FailureClass
     return None
 
 
-def _unknown(  # noqa: PLR0917 - see above
+def unknown(  # noqa: PLR0917 - see above
     turn: Turn,
     appointment: Appointment,
     asked: Asked,
@@ -250,7 +261,7 @@ def _unknown(  # noqa: PLR0917 - see above
     """Nobody knows. With the caller's consent it is seen through; without, they hear how it ended."""
     if until is not None:
         return keep_for_later(turn, appointment, until=until, answer=detail(answer)) or how_it_ended(turn, appointment)
-    outcome = _open(turn, appointment, FailureClass.TEMPORARY, answer, why)
+    outcome = leave_it_open(turn, appointment, FailureClass.TEMPORARY, answer, why)
     may_keep = may_keep_until(turn, appointment, appointment.under_way.kind) is not None
     return (
         replace(outcome, token=asked.token)
@@ -259,7 +270,7 @@ def _unknown(  # noqa: PLR0917 - see above
     )
 
 
-def _open(
+def leave_it_open(
     turn: Turn, appointment: Appointment, failure: FailureClass, answer: CreateAnswer, why: str, *, wrong: bool = False
 ) -> ChangeOutcome:
     """What is told is noted before it is said, both times stay blocked, and somebody looks soon."""

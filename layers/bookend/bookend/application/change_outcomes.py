@@ -15,10 +15,14 @@ from bookend.domain.timeslot import Slot
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The caller's own appointments that are still to come, earliest first: when they are, and nothing else."""
+    """The caller's own appointments that are still to come, earliest first: when they are, and nothing else.
+
+    `changed` are those of them that are no longer the whole that was booked, since others changed a part.
+    """
 
     slots: tuple[Slot, ...]
     today: date
+    changed: tuple[Slot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,14 @@ class NewTimes:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """The caller must say yes first. `new`: where it would go; None: it would be cancelled."""
+    """The caller must say yes first. `new`: where it would go, a composite with these `parts`; None: cancelled."""
 
     kind: ChangeKind
     token: str
     current: Slot
     new: Slot | None
     today: date
+    parts: tuple[Slot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ FAILURE_OF: Mapping[ChangeWhy, FailureClass] = {
     ChangeWhy.NEVER_ARRIVED: FailureClass.TEMPORARY,
     ChangeWhy.CHANGED_THERE: FailureClass.ERROR,
     ChangeWhy.CANCELLED_THERE: FailureClass.ERROR,
+    ChangeWhy.APART: FailureClass.NOT_ALLOWED,
 }
 """What is said of a change that was not made."""
 

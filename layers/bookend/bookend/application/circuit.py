@@ -57,7 +57,7 @@ class GuardedCalendar:
         self._clock = clock
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         """One question, however many stylists it names: it has failed if Cal.com told of none of them."""
         if (shut := self._shut(CircuitKind.READS, deadline)) is not None:
@@ -78,6 +78,14 @@ class GuardedCalendar:
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
         return self._ask(
             CircuitKind.WRITES, deadline, lambda: self._calendar.reschedule(uid, start, reason, deadline=deadline)
+        )
+
+    def reschedule_all(
+        self, moves: Sequence[tuple[str, datetime]], reason: str, *, deadline: Deadline
+    ) -> tuple[CreateAnswer, ...]:
+        """As many requests, so each that gets no answer counts."""
+        return self._ask_all(
+            len(moves), deadline, lambda: self._calendar.reschedule_all(moves, reason, deadline=deadline)
         )
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:

@@ -6,21 +6,19 @@ read is what counts, so the order, the loss and the doubling of events change no
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
-from enum import StrEnum
 from typing import assert_never
 
-from bookend.application import alerts as alert
+from bookend.application.adopting import adopt, cancel_orphan
 from bookend.application.background import Background
-from bookend.application.following import TRIES, audit_of, end_part, follow, overlaps, put_before_a_person
+from bookend.application.converged import Converged
+from bookend.application.following import audit_of, end_part, follow, overlaps, put_before_a_person
 from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, is_labelled, successor
-from bookend.application.ports import Adopted, BookingHasOwner, Cancelled, CustomerHasOne, TextSent
+from bookend.application.parts_changed import end_whole, follow_whole, part_gone
 from bookend.application.settling import Settled, settle
-from bookend.domain.answers import Answered, Booking, NotThere, Refusal, Refused, Verdict, judge
+from bookend.domain.answers import Answered, Booking, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
-from bookend.domain.contacts import Customer, clean_name, customer_id, normalise_phone
 from bookend.domain.drift import (
     CANCELLED_THERE,
     DEAD,
@@ -30,8 +28,10 @@ from bookend.domain.drift import (
     Drift,
     End,
     EndPart,
+    EndWhole,
     Flag,
     Follow,
+    FollowWhole,
     LookAgain,
     Nothing,
     Repair,
@@ -42,26 +42,9 @@ from bookend.domain.drift import (
     is_touched,
     part_of,
     segment_of,
+    with_the_rest,
 )
 from bookend.domain.timeslot import Slot
-
-_ORPHAN_REASON = "Automatisch storniert: zu dieser Buchung gibt es keinen Termin."
-
-
-class Converged(StrEnum):
-    """What was done."""
-
-    EQUAL = "equal"
-    SETTLED = "settled"
-    ADOPTED = "adopted"
-    FOLLOWED = "followed"
-    ENDED = "ended"
-    PART_ENDED = "part_ended"
-    ORPHAN_CANCELLED = "orphan_cancelled"
-    ORPHAN_KEPT = "orphan_kept"
-    """Cal.com will not cancel it: it stands there and in our ledger, and is before a person."""
-    FLAGGED = "flagged"
-    LATER = "later"
 
 
 def assess(work: Background, seen: Booking) -> Repair:
@@ -214,14 +197,14 @@ def _assess_dead(
         left, after = now_is, now_is.rescheduled_to
         if after is None:
             if left.called_off or left.status != "cancelled":
-                return _ended(appointment, own, left)
+                return part_gone(work, appointment, own, left)
             now = work.clock.now()
             found = successor(appointment, left, calendar=work.calendar, now=now, deadline=work.deadline)
             if found is None:
                 return LookAgain("whether it was moved cannot be read")
             if not found:
                 half = is_half_of_a_move(left, now=now)
-                return LookAgain("it may be half of a move") if half else _ended(appointment, own, left)
+                return LookAgain("it may be half of a move") if half else part_gone(work, appointment, own, left)
             after = found[0].uid
         if after in passed or len(passed) > LONGEST_CHAIN:
             return Flag(seen, Drift.CHAIN, appointment)
@@ -232,12 +215,8 @@ def _assess_dead(
         now_is = _also(read, told)
         if now_is.status not in DEAD and work.adoptions.owner(work.tenant.id, after) not in {None, appointment.id}:
             # Two that took it in at once: where it stands now is the other one's.
-            return _ended(appointment, own, left)
+            return part_gone(work, appointment, own, left)
     return change_of(appointment, own, now_is, work.tenant)
-
-
-def _ended(appointment: Appointment, own: BookedSegment, left: Booking) -> End | EndPart:
-    return End(appointment, left) if len(appointment.segments) == 1 else EndPart(appointment, own, left)
 
 
 def _also(read: Booking, told: Booking) -> Booking:
@@ -259,7 +238,7 @@ def _assess_relative_of_a_part(work: Background, appointment: Appointment, seen:
     if staff is None or index is None:
         return Flag(seen, Drift.DUPLICATE, appointment)
     again = BookedSegment(index, staff, Slot(seen.start, seen.end), seen.event_type or 0)
-    return Follow(appointment, again, seen, staff, Drift.PART)
+    return with_the_rest(Follow(appointment, again, seen, staff, Drift.PART), work.tenant)
 
 
 def _assess_relative(
@@ -296,7 +275,7 @@ def carry_out(work: Background, repair: Repair) -> Converged:
             ended = settle(work, appointment.id)
             return Converged.LATER if ended is Settled.WAITING else Converged.SETTLED
         case Adopt():
-            return _adopt(work, repair)
+            return adopt(work, repair)
         case Follow():
             return Converged.FOLLOWED if follow(work, repair) else Converged.LATER
         case End(appointment, booking):
@@ -306,8 +285,12 @@ def carry_out(work: Background, repair: Repair) -> Converged:
             return Converged.ENDED if changed else Converged.LATER
         case EndPart():
             return Converged.PART_ENDED if end_part(work, repair) else Converged.LATER
+        case FollowWhole():
+            return follow_whole(work, repair)
+        case EndWhole():
+            return end_whole(work, repair)
         case CancelOrphan(appointment, booking):
-            return _cancel_orphan(work, appointment, booking)
+            return cancel_orphan(work, appointment, booking)
         case Flag():
             put_before_a_person(work, repair)
             return Converged.FLAGGED
@@ -323,104 +306,3 @@ def converge(work: Background, seen: Booking) -> Converged:
         again = carry_out(work, assess(work, now_is)) if isinstance(now_is, Booking) else Converged.LATER
         return done if again is Converged.EQUAL else again
     return carry_out(work, assess(work, seen)) if done is Converged.LATER else done
-
-
-def _adopt(work: Background, repair: Adopt) -> Converged:
-    now = work.clock.now()
-    booking, staff, late = repair.booking, repair.staff, repair.revives
-    before = late or repair.restores
-    slot = Slot(booking.start, booking.end)
-    appointment = Appointment(
-        # One name for one booking: two that adopt it at once write the same item, and one of them loses.
-        id="web" + hashlib.sha256(f"{work.tenant.id}|{booking.uid}".encode()).hexdigest()[:20],
-        state=AppointmentState.CONFIRMED,
-        op=f"adopt-{booking.uid}",
-        version=1,
-        service=repair.service,
-        segments=(BookedSegment(0, staff, slot, booking.event_type or 0, booking.uid, booking.id, booking.host),),
-        customer=before.customer if before is not None else _customer_of(work, booking),
-        call=before.call if before is not None else "",
-        source=before.source if before is not None else "calcom",
-        created_at=now,
-        request="",
-        told=before.told if before is not None else Told.NOTHING,
-        verified_at=now,
-    )
-    audit = audit_of(work, repair.drift, "adopt", booking, before=before or repair.keeps, after=appointment)
-    for _ in range(TRIES):
-        days = work.appointments.staff_days(work.tenant.id, {(staff, day) for day in slot.utc_days()})
-        conflict = overlaps(work, appointment, days, staff, slot)
-        if conflict and late is not None:
-            return _not_revived(work, repair, late)
-        raised = alert.conflict_adopted(appointment) if conflict else None
-        outcome = work.adoptions.adopt(
-            work.tenant.id,
-            appointment,
-            booking=booking,
-            days=days,
-            conflict=conflict,
-            alert=raised,
-            audit=audit,
-            revives=late,
-            restores=repair.restores,
-            keeps=repair.keeps,
-            now=now,
-        )
-        if isinstance(outcome, Adopted):
-            if raised is not None:
-                work.alerts.raise_(raised)
-            if repair.drift is Drift.TAKEN_OVER:
-                put_before_a_person(work, Flag(booking, repair.drift, appointment))
-            return Converged.ADOPTED
-        if isinstance(outcome, TextSent | CustomerHasOne) and late is not None:
-            # They have just been told that they have none, or have booked another.
-            return _not_revived(work, repair, late)
-        if isinstance(outcome, BookingHasOwner):
-            return Converged.LATER  # somebody else took it in meanwhile: what it is now is decided anew
-    return Converged.LATER
-
-
-def _not_revived(work: Background, repair: Adopt, late: Appointment) -> Converged:
-    """Not the caller's any more: cancelled as it was sent; but what somebody has taken over is theirs alone."""
-    if repair.drift is Drift.TAKEN_OVER:
-        return _adopt(work, replace(repair, revives=None))
-    return _cancel_orphan(work, late, repair.booking)
-
-
-def _cancel_orphan(work: Background, appointment: Appointment, booking: Booking) -> Converged:
-    """Read once more by its uid before anything is taken away: a list may lie, and so may what it was built from."""
-    current = work.calendar.booking(booking.uid, deadline=work.deadline)
-    if isinstance(current, NotThere) or (isinstance(current, Booking) and current.status in DEAD):
-        return Converged.EQUAL
-    if not isinstance(current, Booking):
-        return Converged.LATER
-    audit = audit_of(work, Drift.ORPHAN, "cancel_orphan", booking, before=appointment, after=None)
-    if not work.adoptions.claim(work.tenant.id, appointment, booking, audit=audit, now=work.clock.now()):
-        return Converged.LATER
-    outcome = work.calendar.cancel(booking.uid, _ORPHAN_REASON, deadline=work.deadline)
-    if isinstance(outcome, Refused) and outcome.why is not Refusal.CONFLICT:
-        return _keep_orphan(work, appointment, current)
-    if not isinstance(outcome, Cancelled):
-        return Converged.LATER
-    work.alerts.raise_(alert.orphan_cancelled(appointment, booking))
-    return Converged.ORPHAN_CANCELLED
-
-
-def _keep_orphan(work: Background, appointment: Appointment, booking: Booking) -> Converged:
-    """Cal.com will not let it go. Its time is not free then, and a person must know; once taken in it is equal here
-    and there, and nobody tries again.
-    """
-    put_before_a_person(work, Flag(booking, Drift.REFUSED, appointment))
-    staff = work.tenant.staff_of_host(booking.host) or appointment.staff
-    service = work.tenant.service_of_event_type(booking.event_type)
-    kept = Adopt(booking, staff, service, keeps=appointment, drift=Drift.REFUSED)
-    done = _adopt(work, kept)
-    return Converged.ORPHAN_KEPT if done is Converged.ADOPTED else done
-
-
-def _customer_of(work: Background, booking: Booking) -> Customer:
-    """Who booked at Cal.com: known by their number where they gave one, else by their address."""
-    email = booking.attendees[0] if booking.attendees else ""
-    phone = normalise_phone(booking.attendee_phone, country_code=work.tenant.country_code)
-    identity = customer_id(work.tenant.id, caller=phone, call=f"calcom|{email}")
-    return Customer(identity, clean_name(booking.attendee_name) or "?", email, phone)

@@ -13,7 +13,9 @@ def find_appointments(turn: Turn) -> FindOutcome:
     """Read aloud is only when: who rings from somebody's telephone need not hear what for, or with whom."""
     if turn.call.caller is None:
         return AskAPerson()
-    return Found(tuple(each.slot for each in own_appointments(turn, who_calls(turn))), turn.today())
+    mine = own_appointments(turn, who_calls(turn))
+    changed = tuple(each.slot for each in mine if each.amiss is not None)
+    return Found(tuple(each.slot for each in mine), turn.today(), changed)
 
 
 def who_calls(turn: Turn) -> str:

@@ -8,8 +8,8 @@ from bookend.application import alerts as alert
 from bookend.application.background import Background
 from bookend.application.ports import Audit, Changed
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment, BookedSegment
-from bookend.domain.drift import Drift, EndPart, Flag, Follow, change_of
+from bookend.domain.appointment import Amiss, Appointment, BookedSegment
+from bookend.domain.drift import Drift, EndPart, Flag, Follow, change_of, followed
 from bookend.domain.staff_day import IntervalState, StaffDays
 from bookend.domain.timeslot import Slot, instant_text
 
@@ -20,26 +20,14 @@ TRIES = 6
 def follow(work: Background, repair: Follow) -> bool:
     """Move or change the appointment to what Cal.com shows. False: it moved on meanwhile, to be decided anew.
 
-    Where that is one part of a composite, the others stay where they are, and a person is told first.
+    Where that is one part of a composite, the others stay where they are. Who must hear of it does so first.
     """
-    appointment, segment, booking, staff = repair.appointment, repair.segment, repair.booking, repair.staff
-    is_part = len(appointment.segments) > 1 and repair.drift is not Drift.NONE
-    if is_part or repair.drift is Drift.PART:
-        put_before_a_person(work, Flag(booking, Drift.PART, appointment))
-    slot = Slot(booking.start, booking.end)
-    moved = replace(
-        segment,
-        staff=staff,
-        slot=slot,
-        event_type=booking.event_type or segment.event_type,
-        uid=booking.uid,
-        booking_id=booking.id,
-        host=booking.host,
-    )
-    others = tuple(each for each in appointment.segments if each.index != segment.index)
-    moved = replace(moved, updated_at=booking.updated_at if others else None)
-    segments = tuple(sorted((*others, moved), key=lambda each: each.index))
-    after = replace(appointment, segments=segments)
+    appointment, booking, staff = repair.appointment, repair.booking, repair.staff
+    if repair.rings:
+        put_before_a_person(work, Flag(booking, Drift.PART, appointment, repair.amiss))
+    slot, segments = Slot(booking.start, booking.end), followed(repair)
+    others = [each for each in segments if each.index != repair.segment.index]
+    after = replace(appointment, segments=segments, amiss=repair.amiss)
     audit = audit_of(work, repair.drift, "follow", booking, before=appointment, after=after)
     for _ in range(TRIES):
         touched = {(each.staff, day) for each in (*appointment.segments, *segments) for day in each.slot.utc_days()}
@@ -73,9 +61,9 @@ def end_part(work: Background, repair: EndPart) -> bool:
     False: it moved on meanwhile, to be decided anew.
     """
     appointment, booking = repair.appointment, repair.booking
-    put_before_a_person(work, Flag(booking, repair.drift, appointment))
+    put_before_a_person(work, Flag(booking, repair.drift, appointment, Amiss.PART_GONE))
     left = tuple(each for each in appointment.segments if each.index != repair.segment.index)
-    after = replace(appointment, segments=left)
+    after = replace(appointment, segments=left, amiss=Amiss.PART_GONE)
     audit = audit_of(work, repair.drift, "end_part", booking, before=appointment, after=after)
     for _ in range(TRIES):
         touched = {(each.staff, day) for each in appointment.segments for day in each.slot.utc_days()}
@@ -96,7 +84,10 @@ def end_part(work: Background, repair: EndPart) -> bool:
 
 
 def take_over(work: Background, appointment: Appointment, own: BookedSegment, seen: Booking) -> None:
-    """What others have made of a confirmed segment, at once; whoever is faster, or the next look, does the same."""
+    """What others have made of a confirmed segment, at once; whoever is faster, or the next look, does the same.
+
+    Where the rest of a composite is to go after it, the next look does.
+    """
     change = change_of(appointment, own, seen, work.tenant)
     if isinstance(change, Follow):
         follow(work, change)
@@ -106,7 +97,7 @@ def take_over(work: Background, appointment: Appointment, own: BookedSegment, se
 
 def put_before_a_person(work: Background, flag: Flag) -> None:
     """Tell of a difference, once a month."""
-    raised = alert.drift_found(flag.booking, flag.drift, flag.appointment)
+    raised = alert.drift_found(flag.booking, flag.drift, flag.appointment, flag.amiss)
     about = f"{flag.drift.value}-{flag.booking.uid}"
     if work.adoptions.flag(work.tenant.id, raised, about=about, now=work.clock.now()):
         work.alerts.raise_(raised)

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from bookend.application import alerts as alert
 from bookend.application.background import Background
 from bookend.application.budget import MOST_DESTRUCTIVE, Budget, Limits, Stop
-from bookend.application.converging import Converged, assess, carry_out
+from bookend.application.converged import Converged
+from bookend.application.converging import assess, carry_out
 from bookend.application.deadline import ONE_S
 from bookend.application.findings import NOT_DONE, Finding, Report, Stopped, finding_of
 from bookend.application.patience import AGAIN

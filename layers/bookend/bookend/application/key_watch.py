@@ -46,7 +46,7 @@ class KeyWatch:
         self._told_in: str | None = None
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         answers = self._calendar.free_starts(event_types, window, deadline=deadline, moving=moving)
         for each in answers.values():
@@ -61,6 +61,12 @@ class KeyWatch:
 
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
         return self._heard("reschedule", self._calendar.reschedule(uid, start, reason, deadline=deadline))
+
+    def reschedule_all(
+        self, moves: Sequence[tuple[str, datetime]], reason: str, *, deadline: Deadline
+    ) -> tuple[CreateAnswer, ...]:
+        answers = self._calendar.reschedule_all(moves, reason, deadline=deadline)
+        return tuple(self._heard("reschedule", each) for each in answers)
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         return self._heard("cancel", self._calendar.cancel(uid, reason, deadline=deadline))

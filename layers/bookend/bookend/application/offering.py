@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -49,8 +49,8 @@ class Free:
     record: CallRecord
     days: StaffDays
     news: News | None = None
-    moving: str | None = None
-    """The appointment that is to be moved there: where it stands is not in its way."""
+    moving: Appointment | None = None
+    """What is to be moved there: where it stands is not in its way."""
     seen: Known | None = None
     """Everything that one look at the store found, for a booking that follows."""
     listed: Mapping[str, tuple[tuple[datetime, ...], ...]] = field(default_factory=dict)
@@ -99,7 +99,7 @@ def find_free(
             asking,
             window,
             deadline=turn.deadline.share(SLOTS_S, reserve=_AFTER_SLOTS_S),
-            moving=moving.segments[0].uid if moving is not None else None,
+            moving=_left_out(service, moving) if moving is not None else None,
         )
         if asking
         else {}
@@ -125,11 +125,11 @@ def find_free(
         turn.tenant.id, call=turn.call.id, request=request, customer=customer, days=wanted_days
     )
     days = _with_days_of(turn, known.record, known.days)
-    moved = moving.id if moving is not None else None
-    free = _open(turn, service, starts, known.record, days, listed=listed, now=turn.clock.now(), moving=moved)
+    found = Free(tuple(stylists), (), starts, known.record, days, moving=moving, listed=listed)
+    free = _open(turn, service, found, starts, now=turn.clock.now())
     news = News(asking, window, told, generations) if generations else None
     seen = replace(known, days=days)
-    return Free(tuple(stylists), tuple(free), starts, known.record, days, news, moved, seen, listed)
+    return replace(found, openings=tuple(free), news=news, seen=seen)
 
 
 def _questions(service: Service, stylists: Sequence[str]) -> dict[str, int]:
@@ -141,6 +141,19 @@ def _questions(service: Service, stylists: Sequence[str]) -> dict[str, int]:
 
 def _part(staff: str, segment: Segment) -> str:
     return f"{staff}/{segment.event_types[staff]}"
+
+
+def _left_out(service: Service, moving: Appointment) -> dict[str, str]:
+    """By question, the booking that is to be moved and so not in the way; Cal.com leaves one out of each answer.
+
+    Of parts that share an event type, the first one's; where the others stand is known besides (`arrangements`).
+    """
+    if not service.is_composite:
+        return {moving.staff: moving.segments[0].uid or ""}
+    found: dict[str, str] = {}
+    for part, own in zip(service.busy, moving.segments, strict=True):
+        found.setdefault(_part(own.staff, part), own.uid or "")
+    return found
 
 
 def _listed(
@@ -213,23 +226,26 @@ def own_holds(record: CallRecord) -> frozenset[str]:
 def _open(
     turn: Turn,
     service: Service,
+    found: Free,
     starts: Mapping[str, Sequence[datetime]],
-    record: CallRecord,
-    days: StaffDays,
     *,
-    listed: Mapping[str, Sequence[Collection[datetime]]],
     now: datetime,
-    moving: str | None,
 ) -> list[Opening]:
-    """What is free and may be booked: the salon's rules are asked with the very instant that an offer is dated with."""
+    """What of `starts` is free on the picture that was found, and may be booked: the salon's rules are asked with the
+    very instant that an offer is dated with.
+    """
     allowed = {
         staff: _in_time(policy_of(turn.tenant, service=service.id, staff=staff), service, all_, now=now)
         for staff, all_ in starts.items()
     }
-    own = own_holds(record)
-    if service.is_composite:
-        return composite_openings(service, listed, allowed, days=days, now=now, ignoring=own, moving=moving)
-    return openings(allowed, minutes=service.minutes, days=days, now=now, ignoring=own, moving=moving)
+    own, days = own_holds(found.record), found.days
+    moving = found.moving.id if found.moving is not None else None
+    if not service.is_composite:
+        return openings(allowed, minutes=service.minutes, days=days, now=now, ignoring=own, moving=moving)
+    stands = tuple(each.slot for each in found.moving.segments) if found.moving is not None else ()
+    return composite_openings(
+        service, found.listed, allowed, days=days, now=now, ignoring=own, moving=moving, stands=stands
+    )
 
 
 def _in_time(policy: Policy, service: Service, starts: Sequence[datetime], *, now: datetime) -> list[datetime]:
@@ -265,7 +281,7 @@ def keep(
     for _ in range(_HOLD_TRIES):
         now = turn.clock.now()
         chosen = choose(
-            _open(turn, service, starts, record, days, listed=free.listed, now=now, moving=free.moving),
+            _open(turn, service, replace(free, record=record, days=days), starts, now=now),
             wanted,
             zone=turn.tenant.zone,
         )
@@ -280,7 +296,7 @@ def keep(
                 now,
                 now + HOLD,
                 asked_for=free.stylists,
-                moving=free.moving,
+                moving=free.moving.id if free.moving is not None else None,
                 parts=each.parts,
             )
             for each in chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bookend.application.deadline import Deadline
@@ -57,24 +58,33 @@ def is_labelled(booking: Booking, appointment: Appointment) -> bool:
     return labels == (appointment.id, appointment.op)
 
 
-def expected_move(tenant: Tenant, appointment: Appointment) -> ExpectedMove:
-    """What the booking of a moved appointment must look like.
+def expected_move(tenant: Tenant, appointment: Appointment, segment: BookedSegment | None = None) -> ExpectedMove:
+    """What the booking of a moved segment must look like at its new time; of the first one, if none is named.
 
     Raises:
         ValueError: it is not being moved.
     """
-    change, segment = appointment.change, appointment.segments[0]
-    if change is None or not change.segments or segment.uid is None:
+    change, segment = appointment.change, segment or appointment.segments[0]
+    target = next((each for each in change.segments if each.index == segment.index), None) if change else None
+    if change is None or target is None or segment.uid is None:
         msg = "it is not being moved"
         raise ValueError(msg)
     return ExpectedMove(
         old_uid=segment.uid,
-        slot=change.segments[0].slot,
+        slot=target.slot,
         event_type=segment.event_type,
         host=segment.host if segment.host is not None else tenant.member(segment.staff).calcom_user,
         email=appointment.customer.email,
         sent_at=change.since,
     )
+
+
+def expected_back(
+    tenant: Tenant, appointment: Appointment, segment: BookedSegment, gone: Booking, *, sent_at: datetime
+) -> ExpectedMove:
+    """The same of a segment that is brought back from where it had `gone` to where it stood."""
+    there = expected_move(tenant, appointment, segment)
+    return replace(there, old_uid=gone.uid, slot=segment.slot, sent_at=sent_at)
 
 
 def expected_booking(tenant: Tenant, appointment: Appointment, segment: BookedSegment) -> Expected:

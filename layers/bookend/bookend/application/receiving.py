@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
-from bookend.application.converging import Converged, converge
+from bookend.application.converged import Converged
+from bookend.application.converging import converge
 from bookend.application.ports import Clock, Inbox, Job, Queue, QueueUnavailable, SlotCache
 from bookend.domain.answers import Booking
 

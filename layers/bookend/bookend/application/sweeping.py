@@ -12,14 +12,15 @@ from bookend.application.background import BackgroundOf
 from bookend.application.budget import callers_need_the_rest
 from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.ports import Alerts, Clock, DueWork, Inbox, Job, Queue, QueueUnavailable, StoreUnavailable
+from bookend.application.ports.texts import Outbox
 from bookend.application.receiving import REQUEUE_AFTER
 from bookend.application.settling import settle
 
 MOST = 500
 LONGEST_PAUSE = timedelta(hours=1)
-"""An event that nobody comes to is put into the queue again after five minutes, ten, twenty, and at last every hour.
+"""An event or a text that nobody comes to is queued again after five minutes, ten, twenty, and at last every hour.
 
-The worker of such an event stands still. What is in the queue already is enough for when it is back, and copies of it
+Its worker stands still. What is in the queue already is enough for when it is back, and copies of it
 would keep it busy then.
 """
 
@@ -28,6 +29,7 @@ def sweep(
     *,
     due_work: DueWork,
     inbox: Inbox,
+    outbox: Outbox,
     queue: Queue,
     background: BackgroundOf,
     alerts: Alerts,
@@ -41,8 +43,9 @@ def sweep(
             ends["left_for_next_round"] += 1
             continue
         try:
-            if job.kind == "event":
-                ends[_requeue(job, inbox=inbox, queue=queue, clock=clock)] += 1
+            if job.kind in {"event", "text"}:
+                kept = inbox if job.kind == "event" else outbox
+                ends[_requeue(job, kept=kept, queue=queue, clock=clock)] += 1
                 continue
             work = background(job.tenant, deadline.share(ONE_S))
             if work is not None and callers_need_the_rest(work.calendar):
@@ -65,16 +68,16 @@ def _in_turn(jobs: Sequence[Job]) -> list[Job]:
     return [job for turn in zip_longest(*by_tenant.values()) for job in turn if job is not None]
 
 
-def _requeue(job: Job, *, inbox: Inbox, queue: Queue, clock: Clock) -> str:
-    before = inbox.requeued(job.tenant, job.name)
+def _requeue(job: Job, *, kept: Inbox | Outbox, queue: Queue, clock: Clock) -> str:
+    before = kept.requeued(job.tenant, job.name)
     if before is None:
         return "done_already"  # since the index was read
     times = before + 1
     pause = min(REQUEUE_AFTER * 2 ** min(times, 10), LONGEST_PAUSE)
-    inbox.postpone(job.tenant, job.name, until=clock.now() + pause, requeued=times)
+    kept.postpone(job.tenant, job.name, until=clock.now() + pause, requeued=times)
     try:
         queue.send(job)
     except QueueUnavailable:  # there is no copy of it, so it need not wait longer than the first time
-        inbox.postpone(job.tenant, job.name, until=clock.now() + REQUEUE_AFTER, requeued=before)
+        kept.postpone(job.tenant, job.name, until=clock.now() + REQUEUE_AFTER, requeued=before)
         return "queue_unavailable"
     return "requeued"

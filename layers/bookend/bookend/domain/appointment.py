@@ -91,6 +91,17 @@ class Told(StrEnum):
     """A change was made."""
 
 
+class Amiss(StrEnum):
+    """Why the parts of a composite are no longer the whole that was booked, since others changed one of them."""
+
+    PART_GONE = "part_gone"
+    GAP_TOO_SHORT = "gap_too_short"
+    GAP_TOO_LONG = "gap_too_long"
+    OTHER_STYLIST = "other_stylist"
+    NOT_SOLD = "not_sold"
+    """The salon's document does not have the service any more, or with fewer parts: nobody can tell."""
+
+
 class ChangeKind(StrEnum):
     """What a caller wants of an appointment they have."""
 
@@ -105,7 +116,9 @@ class Change:
     `segments` are where it shall stand (none for a cancellation). `since` is when it was written down, `sent_at` when
     Cal.com may last have been asked: None as long as it surely was not. `told`: whether the caller was told that it is
     open, and so is owed a message. `keep_until`: the caller agreed that it is tried again until then. `absent_since` is
-    the first look, after the last request, that did not find it done.
+    the first look, after the last request, that did not find it done. `back`: some of its parts have gone and others
+    cannot, so those that have are taken back, and why. `follows` is the number of the part of a composite that others
+    moved or cancelled, and that the rest goes after; None: it is a wish.
     """
 
     op: str
@@ -117,6 +130,8 @@ class Change:
     told: Told = Told.NOTHING
     keep_until: datetime | None = None
     absent_since: datetime | None = None
+    back: ChangeWhy | None = None
+    follows: int | None = None
 
     @property
     def slot(self) -> Slot:
@@ -141,6 +156,9 @@ class ChangeWhy(StrEnum):
     TOO_LATE = "too_late"
     """The time for which it was kept is over, or the appointment has begun."""
     NEVER_ARRIVED = "never_arrived"
+    APART = "apart"
+    """The rest of a composite could not go after what had been moved or cancelled of it, nor could that be brought back:
+    its parts stand apart, and a person rings."""
     CHANGED_THERE = "changed_there"
     """Others changed the appointment meanwhile: what was confirmed was another one."""
     CANCELLED_THERE = "cancelled_there"
@@ -198,6 +216,8 @@ class Appointment:
     last_change: ChangeEnded | None = None
     moves: int = 0
     """How often its customer has moved it; what the salon moves does not count."""
+    amiss: Amiss | None = None
+    """Of a composite: what others have left of it is not the whole that was booked, and a person knows."""
 
     @property
     def slot(self) -> Slot:

@@ -35,7 +35,8 @@ class Asked:
     """A change that the caller was asked to confirm.
 
     `token` is the only thing that confirms it, in this call and while the appointment still has `version`. `op` is the
-    operation it becomes, so that the same yes, said twice, is one change. `slot` is where a move goes.
+    operation it becomes, so that the same yes, said twice, is one change. `slot` is where a move goes, `parts` the busy
+    parts of a composite there.
     """
 
     token: str
@@ -45,6 +46,12 @@ class Asked:
     version: int
     expires: datetime
     slot: Slot | None = None
+    parts: tuple[Slot, ...] = ()
+
+    @property
+    def busy(self) -> tuple[Slot, ...]:
+        """What the new time takes of the stylist's; of a cancellation nothing."""
+        return self.parts or ((self.slot,) if self.slot is not None else ())
 
     @property
     def op_if_kept(self) -> str:

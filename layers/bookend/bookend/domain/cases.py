@@ -7,7 +7,8 @@ a person; CLOSED is final and says how it ended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -83,8 +84,9 @@ class Case:
 
     `id` names what it is about, so that the same trouble is one case: `import-<their id>`, `<drift>-<uid>`. `facts` are
     ids, words of ours and instants (UTC, ISO 8601), never people: `service`, `staff`, `start`, `minutes`, `status`,
-    `error`, `booking_id`, `external_id` where they are known. `answers` are Cal.com's answers, whole, the newest last.
-    `appointment` is ours, `booking` Cal.com's uid; empty where there is none. `due`: when a remedy looks again.
+    `error`, `booking_id`, `external_id`, `call` where they are known. `answers` are Cal.com's answers, whole, the
+    newest last. `appointment` is ours, `booking` Cal.com's uid; empty where there is none. `due`: when a remedy looks
+    again.
     """
 
     id: str
@@ -105,3 +107,56 @@ class Case:
     by: str = ""
     """Who changed it last: `import`, `remedy`, `reconciliation`, or a person's name as given to the command."""
     version: int = 0
+    op: str = ""
+    """The operation that is under way for it, written down before its effect; empty where there is none."""
+    forgiven: int = 0
+    """Tries that count no more: a person had it tried anew after them."""
+    decision: str = ""
+    """What a person has decided and is not done yet: the choice and, of a move, behind a blank its new start."""
+
+
+_OF_DRIFTS = {
+    "duplicate": SyncFailure.DOUBLE_BOOKING,
+    "ghost_here": SyncFailure.NOT_FOUND,
+    "unreadable": SyncFailure.NOT_FOUND,
+    "unknown_host": SyncFailure.HOST_UNAVAILABLE,
+    "part": SyncFailure.COMPOSITE_FAILURE,
+    "left": SyncFailure.TEMPORARY,
+}
+_STUCK = "stuck"
+
+
+def case_of_flag(about: str, facts: Mapping[str, str], *, now: datetime) -> Case | None:
+    """The case of what is put before a person as `about` (`<drift>-<uid>`, `stuck-<operation>-<day>`), in REVIEW.
+
+    What is stuck is one case an appointment, however many days it is told of.
+
+    None: it concerns no appointment and no booking, and there is nothing to decide.
+    """
+    kind = about.partition("-")[0]
+    if kind == _STUCK:
+        about, failure = f"{_STUCK}-{facts.get('appointment', '')}", SyncFailure.TEMPORARY
+        origin = CaseOrigin.OPERATION
+    elif "drift" in facts:
+        failure, origin = _OF_DRIFTS.get(facts["drift"], SyncFailure.OTHER), CaseOrigin.DRIFT
+    else:
+        return None
+    return Case(
+        id=about,
+        state=CaseState.REVIEW,
+        failure=failure,
+        origin=origin,
+        facts=dict(facts),
+        opened_at=now,
+        changed_at=now,
+        appointment=facts.get("appointment", ""),
+        booking=facts.get("booking_uid", "").partition(",")[0],
+        why=facts.get("drift", kind),
+        by="reconciliation",
+    )
+
+
+def opened_again(case: Case) -> Case:
+    """The same trouble once more, after its case was closed: a case of its own, numbered behind it."""
+    name, _, number = case.id.partition("~")
+    return replace(case, id=f"{name}~{int(number or 1) + 1}")

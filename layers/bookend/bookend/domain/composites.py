@@ -12,7 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
+from bookend.domain.appointment import Amiss, BookedSegment
 from bookend.domain.availability import Opening, one_per_start
+from bookend.domain.moving import waves
 from bookend.domain.staff_day import StaffDays
 from bookend.domain.tenant import Segment, SegmentKind, Service
 from bookend.domain.timeslot import Slot
@@ -53,6 +55,12 @@ def phases(service: Service, start: datetime, gaps: Sequence[timedelta]) -> tupl
     return tuple(found)
 
 
+def usual_parts(service: Service, start: datetime) -> tuple[Slot, ...]:
+    """The times that are booked from `start` if each gap lasts as long as it usually does."""
+    gaps = [each.length for each in service.segments if each.kind is SegmentKind.GAP]
+    return busy_parts(phases(service, start, gaps))
+
+
 def busy_parts(of: Iterable[Phase]) -> tuple[Slot, ...]:
     """The times that are booked, in order: the first one's interval and booking is number 0."""
     return tuple(each.slot for each in of if each.kind is SegmentKind.BUSY)
@@ -68,6 +76,7 @@ def arrangements(
     now: datetime,
     ignoring: Collection[str] = frozenset(),
     moving: str | None = None,
+    stands: Sequence[Slot] = (),
 ) -> list[Opening]:
     """Those of `starts` at which this stylist can do the whole service, earliest first, each as it would lie in time.
 
@@ -75,25 +84,32 @@ def arrangements(
     fits wherever all of its time is within times listed for its event type: Cal.com takes a start between two listed
     ones if the time is free. Our own ledger must be free there too; a day of it that was not read is not. Where a gap's
     bounds leave a choice, each part begins as early as the parts after it allow. `ignoring` names the caller's own
-    holds, `moving` the appointment that is to be moved there.
+    holds, `moving` the appointment that is to be moved there, and `stands` where its parts are now: that time is as
+    good as listed, though Cal.com leaves only one booking at a time out of its answer. A place that they cannot reach,
+    because they are in each other's way, is none.
     """
     busy, gaps = service.busy, _gaps_after(service)
 
     def left_free(block: Slot) -> list[_Span]:
         return _left_free(staff, block, days=days, now=now, ignoring=ignoring, moving=moving)
 
-    fits = [_fitting(segment.length, told, left_free) for segment, told in zip(busy, listed, strict=True)]
-    # From behind: where a part may begin so that all those after it fit as well.
-    for number in range(len(busy) - 2, -1, -1):
-        shortest, longest = (busy[number].length + each for each in _bounds(gaps[number]))
-        reaching = [(first - longest, last - shortest) for first, last in fits[number + 1]]
-        fits[number] = _common(fits[number], _merged(reaching))
+    lengths = [segment.length for segment in busy]
+    own = [(each.start, each.end) for each in stands]
+    fits = [_fitting(segment.length, told, left_free, own) for segment, told in zip(busy, listed, strict=True)]
+    fits = _with_what_follows(lengths, gaps, fits)
     found = []
     for start in sorted(set(starts)):
         if start < now or _first_in(fits[0], start, start) is None:
             continue
-        lasting = _earliest_gaps(busy, gaps, fits, start)
+        begins = _earliest(lengths, gaps, fits, start)
+        lasting = [
+            following - one - length
+            for one, following, length, gap in zip(begins, begins[1:], lengths, gaps, strict=False)
+            if gap is not None
+        ]
         parts = busy_parts(phases(service, start, lasting))
+        if stands and waves(dict(enumerate(stands)), dict(enumerate(parts))) is None:
+            continue
         found.append(Opening(staff, Slot(parts[0].start, parts[-1].end), parts))
     return found
 
@@ -107,6 +123,7 @@ def composite_openings(
     now: datetime,
     ignoring: Collection[str] = frozenset(),
     moving: str | None = None,
+    stands: Sequence[Slot] = (),
 ) -> list[Opening]:
     """Every one of `starts` at which a stylist can do the whole service, one per instant, earliest first.
 
@@ -114,7 +131,15 @@ def composite_openings(
     """
     found = {
         staff: arrangements(
-            service, staff, listed[staff], starts=wanted, days=days, now=now, ignoring=ignoring, moving=moving
+            service,
+            staff,
+            listed[staff],
+            starts=wanted,
+            days=days,
+            now=now,
+            ignoring=ignoring,
+            moving=moving,
+            stands=stands,
         )
         for staff, wanted in starts.items()
     }
@@ -128,6 +153,113 @@ def starts_of(listed: Iterable[Iterable[datetime]]) -> tuple[datetime, ...]:
     second one only, and the first one fits there just as well.
     """
     return tuple(sorted({start for told in listed for start in told}))
+
+
+def what_is_amiss(service: Service | None, segments: Sequence[BookedSegment]) -> Amiss | None:
+    """What keeps the booked parts from being the service; None: they are one, wherever and how long each is.
+
+    `service` None: the salon does not offer it any more, so that nobody can tell.
+    """
+    if service is None:
+        return Amiss.NOT_SOLD
+    known = {each.index: each for each in segments}
+    if len(known) > len(service.busy):
+        return Amiss.NOT_SOLD
+    if known.keys() != {*range(len(service.busy))}:
+        return Amiss.PART_GONE
+    if len({each.staff for each in segments}) > 1:
+        return Amiss.OTHER_STYLIST
+    slots = [known[number].slot for number in sorted(known)]
+    return next((each for each in _joints(service, slots) if each is not None), None)
+
+
+def is_as_sold(service: Service, segments: Sequence[BookedSegment]) -> bool:
+    """Whether the booked parts are the service as it would be booked now: nothing amiss, lengths and types its own."""
+    return what_is_amiss(service, segments) is None and all(
+        part.event_types.get(own.staff) == own.event_type and own.slot.duration == part.length
+        for part, own in zip(service.busy, segments, strict=True)
+    )
+
+
+def _joints(service: Service, slots: Sequence[Slot]) -> list[Amiss | None]:
+    """What is wrong between each part and the next one."""
+    found: list[Amiss | None] = []
+    for one, other, gap in zip(slots, slots[1:], _gaps_after(service), strict=False):
+        shortest, longest = _bounds(gap)
+        lasting = other.start - one.end
+        too_long = Amiss.GAP_TOO_LONG if lasting > longest else None
+        found.append(Amiss.GAP_TOO_SHORT if lasting < shortest else too_long)
+    return found
+
+
+def parts_in_the_wrong_place(service: Service, slots: Sequence[Slot], *, moved: int) -> frozenset[int]:
+    """Which parts should go after the one that others have `moved`: all on a side of it that does not fit any more."""
+    joints = _joints(service, slots)
+    before = range(moved) if any(joints[:moved]) else range(0)
+    after = range(moved + 1, len(slots)) if any(joints[moved:]) else range(0)
+    return frozenset((*before, *after))
+
+
+def rearranged(
+    service: Service,
+    staff: str,
+    stands: Sequence[Slot],
+    listed: Mapping[int, Collection[datetime]],
+    *,
+    shift: timedelta,
+    days: StaffDays,
+    now: datetime,
+    moving: str,
+) -> tuple[Slot, ...] | None:
+    """Where all busy parts lie if those that are `listed` go, and the others stay where each stands; None: nowhere.
+
+    `listed` are the starts that Cal.com lists for a part that goes; where any of the appointment `moving` stands is
+    free for it too. They go by the same `shift` if that fits. Else those before one that stays go as late as they can,
+    which makes the visit shortest, and all others as early as the parts after them allow.
+    """
+    gaps = _gaps_after(service)
+    lengths = [segment.length if n in listed else stands[n].duration for n, segment in enumerate(service.busy)]
+
+    def left_free(block: Slot) -> list[_Span]:
+        return _left_free(staff, block, days=days, now=now, ignoring=(), moving=moving)
+
+    own = [(stands[number].start, stands[number].end) for number in listed]
+    fits = [
+        _not_before(now, _fitting(length, listed[number], left_free, own))
+        if number in listed
+        else [(stands[number].start, stands[number].start)]
+        for number, length in enumerate(lengths)
+    ]
+    begins = [each.start + shift if number in listed else each.start for number, each in enumerate(stands)]
+    slots = tuple(Slot(start, start + length) for start, length in zip(begins, lengths, strict=True))
+    is_free = all(_first_in(fits[number], start, start) is not None for number, start in enumerate(begins))
+    if is_free and not any(_joints(service, slots)):
+        return slots
+    fits = _with_what_follows(lengths, gaps, fits)
+    if not fits[0]:
+        return None
+    begins = _earliest(lengths, gaps, fits, fits[0][-1][1])
+    return tuple(Slot(start, start + length) for start, length in zip(begins, lengths, strict=True))
+
+
+def sending_order(stands: Sequence[Slot], places: Sequence[Slot]) -> list[int] | None:
+    """In which order the parts of one stylist can be moved, none onto one that has not gone yet; None: in none.
+
+    Cal.com refuses a time that another booking of the same appointment still has.
+    """
+    left = [number for number, (stand, place) in enumerate(zip(stands, places, strict=True)) if stand != place]
+    found: list[int] = []
+    while left:
+        free = [n for n in left if not any(places[n].overlaps(stands[other]) for other in left if other != n)]
+        if not free:
+            return None
+        found += free[:1]
+        left.remove(free[0])
+    return found
+
+
+def _not_before(now: datetime, spans: Iterable[_Span]) -> list[_Span]:
+    return [(max(first, now), last) for first, last in spans if last >= now]
 
 
 def _gaps_after(service: Service) -> list[Segment | None]:
@@ -145,30 +277,43 @@ def _bounds(gap: Segment | None) -> tuple[timedelta, timedelta]:
     return (_NOTHING, _NOTHING) if gap is None else (gap.shortest, gap.longest)
 
 
-def _earliest_gaps(
-    busy: Sequence[Segment], gaps: Sequence[Segment | None], fits: Sequence[list[_Span]], start: datetime
-) -> list[timedelta]:
-    """How long each gap of the definition lasts if every part begins as early as it can. `start` is known to fit."""
-    lasting, begins = [], start
+def _with_what_follows(
+    lengths: Sequence[timedelta], gaps: Sequence[Segment | None], fits: Sequence[list[_Span]]
+) -> list[list[_Span]]:
+    """Where each part may begin so that all those after it fit as well; found from behind."""
+    found = list(fits)
+    for number in range(len(found) - 2, -1, -1):
+        shortest, longest = (lengths[number] + each for each in _bounds(gaps[number]))
+        reaching = [(first - longest, last - shortest) for first, last in found[number + 1]]
+        found[number] = _common(found[number], _merged(reaching))
+    return found
+
+
+def _earliest(
+    lengths: Sequence[timedelta], gaps: Sequence[Segment | None], fits: Sequence[list[_Span]], start: datetime
+) -> list[datetime]:
+    """When the parts begin if each does so as early as it can. `start` is known to fit."""
+    begins = [start]
     for number, gap in enumerate(gaps[:-1]):
-        ends = begins + busy[number].length
+        ends = begins[number] + lengths[number]
         shortest, longest = _bounds(gap)
         following = _first_in(fits[number + 1], ends + shortest, ends + longest)
         if following is None:
             msg = "a start that fits has a place for each of its parts"
             raise AssertionError(msg)
-        if gap is not None:
-            lasting.append(following - ends)
-        begins = following
-    return lasting
+        begins.append(following)
+    return begins
 
 
 def _fitting(
-    length: timedelta, listed: Iterable[datetime], left_free: Callable[[Slot], Iterable[_Span]]
+    length: timedelta,
+    listed: Iterable[datetime],
+    left_free: Callable[[Slot], Iterable[_Span]],
+    besides: Iterable[_Span] = (),
 ) -> list[_Span]:
-    """Where one busy part may begin, whatever the others do."""
+    """Where one busy part may begin, whatever the others do. `besides`: what is free though it is not listed."""
     found = []
-    for first, last in _merged((start, start + length) for start in listed):
+    for first, last in _merged((*((start, start + length) for start in listed), *besides)):
         for begins, ends in left_free(Slot(first, last)):
             if ends - begins >= length:
                 found.append((begins, ends - length))

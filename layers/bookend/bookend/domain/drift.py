@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bookend.domain.answers import Booking, Expected, is_fresh
-from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment
-from bookend.domain.tenant import Tenant
+from bookend.domain.appointment import Amiss, Appointment, AppointmentState, BookedSegment, ChangeWhy
+from bookend.domain.composites import parts_in_the_wrong_place, what_is_amiss
+from bookend.domain.contacts import Customer
+from bookend.domain.tenant import PartRule, Service, Tenant
+from bookend.domain.timeslot import Slot
 
 LIVE = "accepted"
 DEAD = frozenset({"cancelled", "rejected"})
@@ -17,6 +20,8 @@ CANCELLED_THERE = "cancelled_there"
 """Why an appointment ended: it was cancelled at Cal.com, not by its caller."""
 HALF_SHOWN = timedelta(seconds=30)
 """For so long after a change one read may show half of a move: the old booking cancelled, and no successor yet."""
+ALL_GOING = timedelta(minutes=3)
+"""Who cancels the parts of a composite one after the other is through with it after this long."""
 EDITED = timedelta(seconds=10)
 """A booking whose last change is later than its creation by this much was changed by somebody."""
 
@@ -54,8 +59,10 @@ class Drift(StrEnum):
     """A booking of an operation that failed, which somebody has made their own since: moved, changed or copied."""
     REFUSED = "refused"
     """Must go, and Cal.com will not cancel it any more."""
+    UNVERIFIED = "unverified"
+    """Imported on another system's word; now its booking has been read."""
     PART = "part"
-    """Somebody moved, changed or cancelled one part of a composite: what becomes of the others is for a person."""
+    """Somebody moved, changed or cancelled one part of a composite, and the whole is not whole any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class Adopt:
     """The appointment that ended as cancelled there; this is where its booking was moved, or copied, to."""
     keeps: Appointment | None = None
     """The failed appointment whose booking had to go and stays: Cal.com refuses, or somebody has touched it."""
+    customer: Customer | None = None
+    """Whose it is, where that is known better than the booking tells."""
     drift: Drift = Drift.FOREIGN
 
 
@@ -98,6 +107,37 @@ class Follow:
     booking: Booking
     staff: str
     drift: Drift
+    amiss: Amiss | None = None
+    """What is wrong with the whole of a composite then."""
+    rings: bool = False
+    """Whether a person must hear of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowWhole:
+    """Others moved one part of a composite to where it does not fit the others: those `going` go after it at Cal.com.
+
+    It changes bookings there that nobody asked us to change: counted against the blast limit.
+    """
+
+    follow: Follow
+    """What is done if they cannot."""
+    going: frozenset[int]
+
+    @property
+    def appointment(self) -> Appointment:
+        """Whose part it is."""
+        return self.follow.appointment
+
+    @property
+    def booking(self) -> Booking:
+        """The part as it stands at Cal.com."""
+        return self.follow.booking
+
+    @property
+    def drift(self) -> Drift:
+        """What differs."""
+        return self.follow.drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +151,17 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class EndPart:
-    """One part of a composite is cancelled there: its time is free here, and a person is told of what is left."""
+    """One part of a composite is cancelled there, and the others stand: its time is free, and a person is told."""
+
+    appointment: Appointment
+    segment: BookedSegment
+    booking: Booking
+    drift: Drift = Drift.PART
+
+
+@dataclass(frozen=True, slots=True)
+class EndWhole:
+    """One part of a composite is cancelled there, and nobody wants the rest without it: that is cancelled as well."""
 
     appointment: Appointment
     segment: BookedSegment
@@ -135,6 +185,7 @@ class Flag:
     booking: Booking
     drift: Drift
     appointment: Appointment | None = None
+    amiss: Amiss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +196,7 @@ class LookAgain:
     drift: Drift = Drift.NONE
 
 
-Repair = Nothing | Settle | Adopt | Follow | End | EndPart | CancelOrphan | Flag | LookAgain
+Repair = Nothing | Settle | Adopt | Follow | FollowWhole | End | EndPart | EndWhole | CancelOrphan | Flag | LookAgain
 
 
 def agree(booking: Booking, appointment: Appointment | None, tenant: Tenant, *, claims: bool = True) -> bool:
@@ -168,6 +219,7 @@ def agree(booking: Booking, appointment: Appointment | None, tenant: Tenant, *, 
                 and (booking.start, booking.end) == (own.slot.start, own.slot.end)
                 and tenant.staff_of_host(booking.host) == own.staff
                 and has_attendee(booking, appointment)
+                and not is_unverified(appointment, own)
             )
         case AppointmentState.FAILED | AppointmentState.CANCELLED:
             return dead
@@ -181,16 +233,73 @@ def change_of(appointment: Appointment, own: BookedSegment, seen: Booking, tenan
     if staff is None:
         return Flag(seen, Drift.UNKNOWN_HOST, appointment)
     if staff != own.staff:
-        return Follow(appointment, own, seen, staff, Drift.HOST)
+        return with_the_rest(Follow(appointment, own, seen, staff, Drift.HOST), tenant)
     if seen.start != own.slot.start:
-        return Follow(appointment, own, seen, staff, Drift.START)
+        return with_the_rest(Follow(appointment, own, seen, staff, Drift.START), tenant)
     if seen.end != own.slot.end:
-        return Follow(appointment, own, seen, staff, Drift.END)
+        return with_the_rest(Follow(appointment, own, seen, staff, Drift.END), tenant)
     if seen.uid != own.uid:
-        return Follow(appointment, own, seen, staff, Drift.NONE)
+        return with_the_rest(Follow(appointment, own, seen, staff, Drift.NONE), tenant)
     if not has_attendee(seen, appointment):
         return Flag(seen, Drift.ATTENDEE, appointment)
+    if is_unverified(appointment, own):
+        return Follow(appointment, own, seen, staff, Drift.UNVERIFIED)
     return Nothing()
+
+
+def with_the_rest(follow: Follow, tenant: Tenant) -> Follow | FollowWhole:
+    """The same, where the booking is one part of a composite, with what it means for the whole.
+
+    By the salon's rule. A part that still fits is followed and rings nobody. What has been tried in vain once is a
+    person's from then on.
+    """
+    appointment, service = follow.appointment, tenant.service(follow.appointment.service)
+    segments = followed(follow)
+    if len(segments) == 1:
+        return replace(follow, amiss=appointment.amiss)
+    follow = replace(follow, amiss=what_is_amiss(service, segments))
+    if follow.drift is Drift.NONE:
+        return follow
+    if tenant.part_changed is PartRule.FLAG or follow.drift is Drift.PART or service is None:
+        return replace(follow, rings=True)
+    if follow.amiss is None:
+        return follow
+    alone = replace(follow, rings=True)
+    if follow.amiss not in {Amiss.GAP_TOO_SHORT, Amiss.GAP_TOO_LONG} or is_left_to_a_person(appointment):
+        return alone
+    slots, moved = [each.slot for each in segments], follow.segment.index
+    going = parts_in_the_wrong_place(service, slots, moved=moved)
+    others = [each for each in segments if each.index in going]
+    return FollowWhole(alone, going) if going and all(_is_as_sold(each, service) for each in others) else alone
+
+
+def followed(follow: Follow) -> tuple[BookedSegment, ...]:
+    """The segments with the one that is followed where its booking stands."""
+    booking, segment = follow.booking, follow.segment
+    others = [each for each in follow.appointment.segments if each.index != segment.index]
+    moved = replace(
+        segment,
+        staff=follow.staff,
+        slot=Slot(booking.start, booking.end),
+        event_type=booking.event_type or segment.event_type,
+        uid=booking.uid,
+        booking_id=booking.id,
+        host=booking.host,
+        updated_at=booking.updated_at if others else None,
+    )
+    return tuple(sorted((*others, moved), key=lambda each: each.index))
+
+
+def is_left_to_a_person(appointment: Appointment) -> bool:
+    """Whether the rest of a composite could not go after a changed part, and so is not sent after one again."""
+    last = appointment.last_change
+    return last is not None and last.why is ChangeWhy.APART
+
+
+def _is_as_sold(segment: BookedSegment, service: Service) -> bool:
+    """Whether Cal.com would move it and leave it what it is: it moves to the length of the event type."""
+    sold = service.busy[segment.index]
+    return segment.slot.duration == sold.length and sold.event_types.get(segment.staff) == segment.event_type
 
 
 def is_half_of_a_move(dead: Booking, *, now: datetime) -> bool:
@@ -243,11 +352,23 @@ def is_edited(booking: Booking, expected: Expected, *, now: datetime) -> bool:
     return booking.status == LIVE and is_ours(booking, expected, now=now) and (is_touched(booking) or as_asked)
 
 
+def is_unverified(appointment: Appointment, own: BookedSegment) -> bool:
+    """Whether it was imported, and the booking of this part has not been read at Cal.com since."""
+    if appointment.source != "import":
+        return False
+    return appointment.verified_at is None if len(appointment.segments) == 1 else own.updated_at is None
+
+
 def has_attendee(booking: Booking, appointment: Appointment) -> bool:
-    """Whether the one we booked for is among those who come."""
+    """Whether the one we booked for is among those who come.
+
+    Of one that was imported without an address of its own nobody knows under which one Cal.com has it.
+    """
+    if appointment.source == "import" and appointment.customer.email.startswith(f"kunde-{appointment.customer.id}@"):
+        return True
     return appointment.customer.email.lower() in {each.lower() for each in booking.attendees}
 
 
 def is_destructive(repair: Repair) -> bool:
     """Whether it takes something away that a wrong reading would make us regret."""
-    return isinstance(repair, CancelOrphan | End | EndPart)
+    return isinstance(repair, CancelOrphan | End | EndPart | EndWhole | FollowWhole)

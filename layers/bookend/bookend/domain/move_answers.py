@@ -1,8 +1,12 @@
-"""What Cal.com's answer to a request to move means. A new booking comes back; whose it is says `rescheduled_from`."""
+"""What Cal.com's answer to a request to move means, and where an appointment stands of which not every part went.
+
+A new booking comes back; whose it is says `rescheduled_from`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bookend.domain.answers import (
@@ -16,6 +20,8 @@ from bookend.domain.answers import (
     Verdict,
     is_fresh,
 )
+from bookend.domain.appointment import Appointment, BookedSegment
+from bookend.domain.drift import DEAD
 from bookend.domain.failures import FailureClass, failure_of
 from bookend.domain.timeslot import Slot
 
@@ -76,3 +82,33 @@ def judge_moved(booking: Booking, expected: ExpectedMove, *, now: datetime) -> J
     if differences:
         return Judgement(Verdict.WRONG, "differs in " + ", ".join(differences))
     return Judgement(Verdict.OK, "ours, as asked")
+
+
+def as_it_stands(appointment: Appointment, seen: Mapping[int, Booking]) -> tuple[BookedSegment, ...]:
+    """The parts of an appointment that is being changed, by what was `seen` of them at Cal.com.
+
+    A part is where it was, perhaps under another uid, or where the change was to take it; one that is cancelled there
+    is none any more. What was not seen, or stands at a third place, stays as it is on record: what others made of it
+    is followed like any such change.
+    """
+    targets = {each.index: each for each in appointment.under_way.segments}
+    several = len(appointment.segments) > 1
+    found = []
+    for own in appointment.segments:
+        booking = seen.get(own.index)
+        if booking is not None and booking.status in DEAD:
+            continue
+        place = own
+        if booking is not None and booking.uid != own.uid:
+            there = targets.get(own.index)
+            known = next((e for e in (there, own) if e is not None and e.slot.start == booking.start), None)
+            if known is not None:
+                place = with_booking(known, booking, several=several)
+        found.append(place)
+    return tuple(found)
+
+
+def with_booking(segment: BookedSegment, booking: Booking, *, several: bool) -> BookedSegment:
+    """The segment with its booking; how new a state is, is known part by part where there are `several`."""
+    updated = booking.updated_at if several else None
+    return replace(segment, uid=booking.uid, booking_id=booking.id, updated_at=updated)

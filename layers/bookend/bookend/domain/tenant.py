@@ -119,6 +119,31 @@ class Branch:
     policy: PolicySettings = field(default_factory=PolicySettings)
 
 
+class PartRule(StrEnum):
+    """What becomes of a composite appointment of which somebody moves or cancels one part at Cal.com."""
+
+    FOLLOW = "follow"
+    """The whole goes after it: the other parts are moved or cancelled there too, and the salon is told where they
+    cannot be."""
+    FLAG = "flag"
+    """The other parts stand, and the salon is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextSettings:
+    """Which texts the salon sends. `email_from` is a verified address of its own; None: it sends no mail.
+
+    `sender_id` is what telephones show instead of a number, `phone` where callers may ask. `confirmations`: texts also
+    to those who have heard on the phone what was done.
+    """
+
+    sms: bool = False
+    email_from: str | None = None
+    sender_id: str | None = None
+    confirmations: bool = False
+    phone: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """A salon group. `country_code` is digits only; `callback` is its sentence on calling back, by language."""
@@ -136,6 +161,8 @@ class Tenant:
     agents: tuple[str, ...] = ()
     phone_numbers: tuple[str, ...] = ()
     policy: PolicySettings = field(default_factory=PolicySettings)
+    texts: TextSettings = field(default_factory=TextSettings)
+    part_changed: PartRule = PartRule.FOLLOW
 
     def member(self, staff: str) -> Staff:
         """The stylist with this id.

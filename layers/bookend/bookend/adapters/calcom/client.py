@@ -96,15 +96,16 @@ class CalcomCalendar:
         self._threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="calcom")
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
+        left_out = moving or {}
         if len(event_types) == 1:
-            return {staff: self._slots(et, window, deadline, moving) for staff, et in event_types.items()}
+            return {name: self._slots(et, window, deadline, left_out.get(name)) for name, et in event_types.items()}
         asked = {
-            staff: self._threads.submit(self._slots, event_type, window, deadline, moving)
-            for staff, event_type in event_types.items()
+            name: self._threads.submit(self._slots, event_type, window, deadline, left_out.get(name))
+            for name, event_type in event_types.items()
         }
-        return {staff: future.result() for staff, future in asked.items()}
+        return {name: future.result() for name, future in asked.items()}
 
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
         attendee: dict[str, str] = {
@@ -175,6 +176,12 @@ class CalcomCalendar:
             api_version=BOOKINGS_VERSION,
         )
         return answer
+
+    def reschedule_all(
+        self, moves: Sequence[tuple[str, datetime]], reason: str, *, deadline: Deadline
+    ) -> tuple[CreateAnswer, ...]:
+        asks = [partial(self.reschedule, uid, start, reason, deadline=deadline) for uid, start in moves]
+        return self._at_once(asks, deadline)
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
         if not is_uid(uid):
@@ -330,7 +337,8 @@ class CalcomCalendar:
         left_told = count_in(response, "x-ratelimit-remaining-default", -1)
         if left_told >= 0:
             self._left_told = (self._clock.monotonic(), left_told)
-        self._note(operation, response.status_code, began, request_id=response.headers.get("x-request-id"))
+        told = {"left": left_told} if left_told >= 0 else {}
+        self._note(operation, response.status_code, began, request_id=response.headers.get("x-request-id"), **told)
         return response
 
     def _failed(self, kind: type[_Failed], operation: str, began: float, error: Exception) -> _Failed:

@@ -16,6 +16,7 @@ from bookend.application.ports import Alert, Audit, CallRecord
 from bookend.domain.appointment import Appointment, BookedSegment, Told
 from bookend.domain.contacts import Customer
 from bookend.domain.staff_day import StaffDay
+from bookend.domain.texts import CONFIRMED_AFTER
 
 Action: TypeAlias = dict[str, Any]
 
@@ -34,6 +35,29 @@ def names(*attributes: str, **others: str) -> dict[str, str]:
     return {f"#{name}": name for name in attributes} | {f"#{alias}": name for alias, name in others.items()}
 
 
+def signed(action: Action, by: str) -> Action:
+    """The same, and where it writes an appointment, who does: the audit log takes it from there.
+
+    Written every time, if only as "nobody said", or the one before would be named for what somebody else did.
+    """
+    ((kind, request),) = action.items()
+    key = request.get("Item") or request.get("Key") or {}
+    if kind not in {"Put", "Update"} or not keys.is_appointment(key):
+        return action
+    value = {"S": by}
+    if kind == "Put":
+        return {kind: request | {"Item": request["Item"] | {"by": value}}}
+    update = request["UpdateExpression"]
+    return {
+        kind: request
+        | {
+            "UpdateExpression": update.replace("SET ", "SET #signed_by = :signed_by, ", 1),
+            "ExpressionAttributeNames": request["ExpressionAttributeNames"] | {"#signed_by": "by"},
+            "ExpressionAttributeValues": request["ExpressionAttributeValues"] | {":signed_by": value},
+        }
+    }
+
+
 class Actions:
     """Actions on one table."""
 
@@ -47,7 +71,7 @@ class Actions:
             put["ExpressionAttributeValues"] = to_wire(values)
         return {"Put": put | self._common}
 
-    def update(  # noqa: PLR0917 - the parts of one request, in the order the service names them
+    def update(
         self,
         key: Key,
         update: str,
@@ -165,16 +189,31 @@ class Actions:
             {":new": new, ":me": appointment.id},
         )
 
-    def put_outbox(self, tenant: str, appointment: Appointment, kind: str, told: Told, now: datetime) -> Action:
-        """The message that the end of this operation owes its caller; once an operation."""
+    def put_outbox(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        kind: str,
+        told: Told,
+        now: datetime,
+        *,
+        overtaken: bool = False,
+    ) -> Action:
+        """The message that the end of this operation owes its caller; once an operation.
+
+        It is due at once for who waits for it; for who has heard it on the phone, after the call.
+        """
+        heard = told in {Told.BOOKED, Told.DONE} and not overtaken
         values = {
+            "due": items.epoch(now + CONFIRMED_AFTER if heard else now),
+            "due_shard": keys.due_shard(appointment.op),
             "kind": kind,
             "appt": appointment.id,
             "told": told.value,
             "state": "NEW",
             "at": items.text(now),
             "ttl": items.epoch(now) + items.OUTBOX_KEPT_S,
-        }
+        } | ({"overtaken": True} if overtaken else {})
         return self.put(keys.outbox(tenant, appointment.op) | to_wire(values), IS_NEW)
 
     def forget_slots(self, tenant: str, staff: str) -> Action:

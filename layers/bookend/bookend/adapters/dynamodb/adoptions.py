@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bookend.adapters.dynamodb import customers, items, keys
+from bookend.adapters.dynamodb import cases, customers, items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, customer_guard_key, names
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.messages import VOID, knows_of_it, messages_of, one_says, unsent, void
 from bookend.adapters.dynamodb.transact import Table
+from bookend.adapters.dynamodb.unverified import no_longer_unverified
 from bookend.application.ports import (
     Adopted,
     AdoptLost,
@@ -133,7 +134,7 @@ class DynamoAdoptions:
         """Position 0: the appointment moved on. Then ledgers. Then guards, new and superseded."""
         changed = booking.uid if max(len(before.segments), len(after.segments)) > 1 else None
         ledgers = list(self._ledgers(tenant, after, days, conflict=conflict, now=now, changed=changed))
-        had = {segment.uid for segment in before.segments}
+        had = {segment.uid for segment in before.segments if segment.booking_id is not None}
         fresh = [segment for segment in after.segments if segment.uid not in had]
         actions = [
             self._update_appointment(tenant, before, after, booking, now),
@@ -144,6 +145,7 @@ class DynamoAdoptions:
             *self._guard_moves(tenant, before, after),
             *self._actions.put_alerts(tenant, replace(after, op=f"{after.op}-{booking.uid}"), alert, now),
             self._actions.put_audit(tenant, audit, now),
+            *(no_longer_unverified(self._table.name, tenant, before) if _is_read(after) else ()),
             *self._actions.forget_slots_of(tenant, replace(after, segments=(*before.segments, *after.segments))),
         ]
         failed = self._table.write(actions)
@@ -185,6 +187,7 @@ class DynamoAdoptions:
             *self._says_cancelled(tenant, appointment, booking),
             *self._guard_moves(tenant, appointment, None),
             self._actions.put_audit(tenant, audit, now),
+            *no_longer_unverified(self._table.name, tenant, appointment),
             *self._actions.forget_slots_of(tenant, appointment),
         ]
 
@@ -196,33 +199,40 @@ class DynamoAdoptions:
         return failed is None or 0 not in failed.items
 
     def flag(self, tenant: str, alert: Alert, *, about: str, now: datetime) -> bool:
-        """The guard and the alert's record in one transaction: once until the guard is gone."""
+        """The guard, the alert's record and its case in one transaction: once until the guard is gone."""
         guard = keys.flag(tenant, about) | to_wire({"at": items.text(now), "ttl": items.epoch(now) + items.FLAG_KEPT_S})
         fresh = f"{IS_NEW} OR #ttl < :now"  # the service removes what has expired days late
         actions = [
             self._actions.put(guard, fresh, {":now": items.epoch(now)}, "ttl"),
             self._actions.put(items.alert_to_item(tenant, alert, op=about, now=now), IS_NEW),
         ]
-        return self._table.write(actions) is None
+        failed = self._table.write([*actions, *cases.opened(self._table, tenant, alert, about=about, now=now)])
+        if failed is not None and not {0, 1} & failed.items.keys():
+            failed = self._table.write(actions)  # somebody opened its case in this moment
+        return failed is None
 
     def _update_appointment(
         self, tenant: str, before: Appointment, after: Appointment, booking: Booking, now: datetime
     ) -> Action:
         of_several = max(len(before.segments), len(after.segments)) > 1
         newest = [each.updated_at for each in after.segments if each.updated_at is not None] if of_several else []
+        read = before.verified_at is not None or _is_read(after)
         return self._actions.update(
             keys.appointment(tenant, before.id),
-            "SET #segments = :segments, #start = :start, #cal_updated = :cal, #verified_at = :now, #ver = #ver + :one",
+            "SET #segments = :segments, #start = :start, #cal_updated = :cal, #ver = #ver + :one"
+            + (", #verified_at = :now" if read else "")
+            + (", #amiss = :amiss" if after.amiss is not None else " REMOVE #amiss"),
             _PART_AS_READ if of_several else _AS_READ,
-            names("state", "segments", "start", "cal_updated", "verified_at", "ver"),
-            {
+            names("state", "segments", "start", "cal_updated", "ver", "amiss", *(["verified_at"] if read else [])),
+            ({} if after.amiss is None else {":amiss": after.amiss.value})
+            | {
                 ":CONFIRMED": "CONFIRMED",
                 ":start": items.text(after.slot.start),
                 ":cal": items.text(max(newest, default=booking.updated_at or now)),
-                ":now": items.text(now),
                 ":ver": before.version,
                 ":one": 1,
-            },
+            }
+            | ({":now": items.text(now)} if read else {}),
             raw={":segments": items.segments_to_wire(after.segments)},
         )
 
@@ -291,7 +301,8 @@ class DynamoAdoptions:
         if new and ended.last_change is not None and keys.name_of(new[0]) == ended.last_change.op:
             # The one that goes on knows of no change: nobody would find this message from there.
             yield from (void(self._actions, row, ended) for row in new)
-            yield self._actions.put_outbox(tenant, appointment, kind, Told(new[0]["told"]["S"]), now)
+            told = Told(new[0]["told"]["S"])
+            yield self._actions.put_outbox(tenant, appointment, kind, told, now, overtaken=True)
         elif new:
             yield from one_says(self._actions, rows, ended, kind, of=appointment.id)
         elif any(row["state"]["S"] != VOID and row["kind"]["S"] in {"cancelled", "not_booked"} for row in rows):
@@ -321,6 +332,12 @@ class DynamoAdoptions:
                 continue  # a part that has gone: its uid stays as a tombstone
             if segment.uid is not None and now_at[segment.index] != segment.uid:
                 yield self._actions.supersede(tenant, before, segment.uid, now_at[segment.index])
+
+
+def _is_read(after: Appointment) -> bool:
+    """Whether each of its bookings has been read, once this one is; of an imported composite one after the other."""
+    several = len(after.segments) > 1 and after.source == "import"
+    return not several or all(each.updated_at is not None for each in after.segments)
 
 
 def _entries(appointment: Appointment, read: StaffDay, *, conflict: bool, changed: str | None) -> list[Interval]:

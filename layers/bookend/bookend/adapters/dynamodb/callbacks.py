@@ -35,7 +35,7 @@ class DynamoCallbacks:
             [
                 self._put_request(tenant, callback),
                 self._count(tenant, counted_as, day, callback.asked_at),
-                self._actions.put(_item(tenant, callback), IS_NEW),
+                self._actions.put(callback_item(tenant, callback), IS_NEW),
             ]
         )
         if failed is None:
@@ -104,7 +104,7 @@ class DynamoCallbacks:
         )
         if failed is not None and failed.items[0] is None:
             # Somebody has deleted it since. The caller hears that it is noted, so it is noted anew.
-            self._table.write([self._actions.put(_item(tenant, callback, asked_at=asked_at), IS_NEW)])
+            self._table.write([self._actions.put(callback_item(tenant, callback, asked_at=asked_at), IS_NEW)])
 
 
 def _said(callback: Callback) -> dict[str, Any]:
@@ -119,7 +119,8 @@ def _said(callback: Callback) -> dict[str, Any]:
     }
 
 
-def _item(tenant: str, callback: Callback, *, asked_at: datetime | None = None) -> Item:
+def callback_item(tenant: str, callback: Callback, *, asked_at: datetime | None = None) -> Item:
+    """A wish to be rung, as it is kept."""
     first = callback.asked_at if asked_at is None else asked_at
     values = _said(callback) | {
         "call": callback.call,

@@ -34,4 +34,4 @@ class DynamoDueWork:
 
 def _job(row: Item) -> Job:
     tenant, kind, name = keys.whose(row)
-    return Job({"APPT": "settle", "WH": "event"}[kind], tenant, name)
+    return Job({"APPT": "settle", "WH": "event", "OUT": "text"}[kind], tenant, name)

@@ -14,6 +14,7 @@ from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.keys import Item
 from bookend.application.ports import Alert, Audit, CallRecord, FreeStarts
 from bookend.domain.appointment import (
+    Amiss,
     Appointment,
     AppointmentState,
     BookedSegment,
@@ -44,6 +45,7 @@ FLAG_KEPT_S = 30 * _DAY_S
 RUN_KEPT_S = 90 * _DAY_S
 CALLBACK_KEPT_S = 90 * _DAY_S
 ALERT_KEPT_S = 400 * _DAY_S
+HEALTH_KEPT_S = 40 * _DAY_S
 
 
 def to_wire(values: Mapping[str, Any]) -> Item:
@@ -153,7 +155,8 @@ def asked_to_wire(asked: Asked) -> Any:
         "ver": asked.version,
         "x": millis(asked.expires),
     }
-    return _SERIALIZER.serialize(values | slot)
+    parts = {"parts": [_slot_to_map(each) for each in asked.parts]} if asked.parts else {}
+    return _SERIALIZER.serialize(values | slot | parts)
 
 
 def _asked(entry: Mapping[str, Any]) -> Asked:
@@ -166,6 +169,7 @@ def _asked(entry: Mapping[str, Any]) -> Asked:
         version=int(entry["ver"]),
         expires=_from_millis(entry["x"]),
         slot=slot,
+        parts=tuple(_slot(each) for each in entry.get("parts", ())),
     )
 
 
@@ -254,6 +258,8 @@ def appointment_to_item(tenant: str, appointment: Appointment) -> Item:
         values["cal_updated"] = text(appointment.calendar_updated_at)
     if appointment.moves:
         values["moves"] = appointment.moves
+    if appointment.amiss is not None:
+        values["amiss"] = appointment.amiss.value
     if appointment.lease is not None:
         values |= {
             "lease": epoch(appointment.lease),
@@ -288,6 +294,7 @@ def appointment_from_item(appointment: str, item: Item) -> Appointment:
         change=_change(plain["change"]) if "change" in plain else None,
         last_change=_ended(plain["last_change"], plain["last_ver"]) if "last_change" in plain else None,
         moves=int(plain.get("moves", 0)),
+        amiss=Amiss(plain["amiss"]) if "amiss" in plain else None,
     )
 
 
@@ -302,7 +309,11 @@ def change_to_wire(change: Change) -> Any:
         "told": change.told.value,
     }
     instants = {"sent_at": change.sent_at, "keep_until": change.keep_until, "absent_since": change.absent_since}
-    return _SERIALIZER.serialize(values | {name: text(at) for name, at in instants.items() if at is not None})
+    back = {} if change.back is None else {"back": change.back.value}
+    follows = {} if change.follows is None else {"follows": change.follows}
+    return _SERIALIZER.serialize(
+        values | back | follows | {name: text(at) for name, at in instants.items() if at is not None}
+    )
 
 
 def _change(entry: Mapping[str, Any]) -> Change:
@@ -319,6 +330,8 @@ def _change(entry: Mapping[str, Any]) -> Change:
         told=Told(entry["told"]),
         keep_until=at("keep_until"),
         absent_since=at("absent_since"),
+        back=ChangeWhy(entry["back"]) if "back" in entry else None,
+        follows=int(entry["follows"]) if "follows" in entry else None,
     )
 
 

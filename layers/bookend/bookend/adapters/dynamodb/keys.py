@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
@@ -12,6 +13,8 @@ Item: TypeAlias = dict[str, Any]
 
 GUARD = "G"
 """Sort key of items that stand alone in their partition."""
+APPOINTMENT = "A"
+"""Sort key of an appointment."""
 DUE_INDEX = "due-index"
 CUSTOMER_INDEX = "customer-index"
 _DUE_SHARDS = 4
@@ -28,7 +31,7 @@ def staff_day(tenant: str, staff: str, day: date) -> Key:
 
 def appointment(tenant: str, appointment_id: str) -> Key:
     """One appointment."""
-    return _key(f"T#{tenant}#APPT#{appointment_id}", "A")
+    return _key(f"T#{tenant}#APPT#{appointment_id}", APPOINTMENT)
 
 
 def request(tenant: str, request_key: str) -> Key:
@@ -56,6 +59,12 @@ def outbox(tenant: str, op: str) -> Key:
     return _key(f"T#{tenant}#OUT#{op}", GUARD)
 
 
+def opted_out(tenant: str, address: str) -> Key:
+    """A number or an address to which nothing is sent any more; a digest, so that no key carries one."""
+    digest = hashlib.sha256(f"{tenant}|optout|{address}".encode()).hexdigest()[:24]
+    return _key(f"T#{tenant}#OPTOUT#{digest}", GUARD)
+
+
 def call(tenant: str, call_id: str) -> Key:
     """What one phone call was offered."""
     return _key(f"T#{tenant}#CALL#{call_id}", "OFFERS")
@@ -69,6 +78,21 @@ def callback(tenant: str, asked_at: datetime, callback_id: str) -> Key:
 def callbacks_partition(tenant: str) -> str:
     """Every wish to be rung, the oldest first."""
     return f"T#{tenant}#CALLBACK"
+
+
+def case(tenant: str, case_id: str, *, closed: bool = False) -> Key:
+    """What should be on both sides and is not; closed ones stand apart, so that the open ones are one short list."""
+    return _key(cases_partition(tenant) + ("#CLOSED" if closed else ""), case_id)
+
+
+def cases_partition(tenant: str) -> str:
+    """Every case that is not closed."""
+    return f"T#{tenant}#CASE"
+
+
+def case_part(tenant: str, case_id: str, mark: str, number: int) -> Key:
+    """A part of a case's answers that are too large for one item; `mark` names the whole that it is of."""
+    return _key(f"T#{tenant}#CASEPART#{case_id}", f"{mark}#{number:03d}")
 
 
 def tries(tenant: str, customer_id: str, day: date) -> Key:
@@ -88,7 +112,60 @@ def alert(tenant: str, raised_at: datetime, op: str, kind: str) -> Key:
 
 def audit(tenant: str, at: datetime, repair: str, uid: str) -> Key:
     """One repair."""
-    return _key(f"T#{tenant}#AUDIT", f"{instant_text(at)}#{repair}#{uid}")
+    return _key(audit_partition(tenant), f"{instant_text(at)}#{repair}#{uid}")
+
+
+def audit_partition(tenant: str) -> str:
+    """Every repair, the oldest first."""
+    return f"T#{tenant}#AUDIT"
+
+
+def audit_entry(tenant: str, name: str, place: str) -> Key:
+    """One entry of a chain, in the audit table."""
+    return _key(chain(tenant, name), place)
+
+
+def chain(tenant: str, name: str) -> str:
+    """The chain of an appointment, in the audit table: its partition has the appointment's own key."""
+    return f"{chains_of(tenant)}{name}"
+
+
+def chains_of(tenant: str) -> str:
+    """What the partitions of all appointments of a tenant begin with, and those of their chains."""
+    return f"T#{tenant}#APPT#"
+
+
+def chain_of(appointment: str, booking: str) -> str:
+    """Which chain a repair belongs to: its appointment's; where it has none, one of the booking itself."""
+    return appointment or f"booking-{booking}"
+
+
+def health(tenant: str, at: datetime) -> Key:
+    """What was counted in the hour of an instant."""
+    return _key(health_partition(tenant), health_hour(at))
+
+
+def health_partition(tenant: str) -> str:
+    """Every hour that something was counted in, the oldest first."""
+    return f"T#{tenant}#HEALTH"
+
+
+def health_hour(at: datetime) -> str:
+    """The sort key of the hour (UTC) of an instant."""
+    return f"HOUR#{instant_text(at)[:13]}"
+
+
+def is_appointment(key: Item) -> bool:
+    """Whether it is an appointment's key, or the item itself."""
+    return bool(partition_of(key)[1] == "APPT" and key["sk"]["S"] == APPOINTMENT)
+
+
+def partition_of(key: Item) -> tuple[str, str, str]:
+    """Tenant, kind and name of any item, each empty where its key has none: of the tenant itself, or of nobody."""
+    if not str(key.get("pk", {}).get("S", "")).startswith("T#"):
+        return "", "", ""
+    _, tenant, kind, name = [*key["pk"]["S"].split("#", 3), "", ""][:4]
+    return tenant, kind, name
 
 
 def flag(tenant: str, about: str) -> Key:
@@ -104,6 +181,26 @@ def run(tenant: str, kind: str) -> Key:
 def report(tenant: str, started: datetime, kind: str) -> Key:
     """What a finished reconciliation found."""
     return _key(f"T#{tenant}#REPORT", f"{instant_text(started)}#{kind}")
+
+
+def report_partition(tenant: str) -> str:
+    """What finished reconciliations found, in the order of their begins."""
+    return f"T#{tenant}#REPORT"
+
+
+def alert_partition(tenant: str) -> str:
+    """What an operator must see, in the order it happened."""
+    return f"T#{tenant}#ALERT"
+
+
+def import_progress(tenant: str, file: str) -> Key:
+    """How far the import of a file is, by the digest of its bytes."""
+    return _key(f"T#{tenant}#IMPORT#{file}", GUARD)
+
+
+def unverified(tenant: str) -> Key:
+    """How many imported appointments nobody has read at Cal.com yet."""
+    return _key(f"T#{tenant}#UNVERIFIED", GUARD)
 
 
 def every_tenant() -> Key:

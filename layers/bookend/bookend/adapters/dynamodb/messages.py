@@ -8,6 +8,7 @@ takes it out of NEW first, and then reads where the appointment stands.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.actions import Action, Actions, names
@@ -54,20 +55,32 @@ def one_says(
     for number, row in enumerate(unsent(messages)):
         if number:
             yield void(actions, row, appointment)
-        elif (row["kind"]["S"], row["appt"]["S"]) != (kind, of):
-            yield _while_new(actions, row, appointment, "SET #kind = :kind, #appt = :of", {":kind": kind, ":of": of})
+        elif (row["kind"]["S"], row["appt"]["S"]) != (kind, of) or "overtaken" not in row:
+            # What its caller heard on the phone is not so any more: from now on they wait for it.
+            yield _while_new(
+                actions,
+                row,
+                appointment,
+                "SET #kind = :kind, #appt = :of, #overtaken = :yes",
+                {":kind": kind, ":of": of, ":yes": True},
+                "kind",
+                "overtaken",
+            )
 
 
 def void(actions: Actions, row: Item, appointment: Appointment) -> Action:
     """Never to be sent."""
-    return _while_new(actions, row, appointment, "SET #state = :VOID", {":VOID": VOID})
+    gone = "SET #state = :VOID REMOVE #due, #due_shard"
+    return _while_new(actions, row, appointment, gone, {":VOID": VOID}, "due", "due_shard")
 
 
-def _while_new(actions: Actions, row: Item, appointment: Appointment, update: str, values: dict[str, str]) -> Action:
+def _while_new(
+    actions: Actions, row: Item, appointment: Appointment, update: str, values: dict[str, Any], *used: str
+) -> Action:
     return actions.update(
         {name: row[name] for name in ("pk", "sk")},
         update,
         "#state = :NEW AND #appt = :me",
-        names("appt", "state", *(["kind"] if ":kind" in values else [])),
+        names("appt", "state", *used),
         {**values, ":NEW": "NEW", ":me": appointment.id},
     )

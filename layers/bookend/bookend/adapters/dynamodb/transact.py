@@ -9,13 +9,14 @@ is raised as it came. Where somebody waits, a request is over at the deadline, w
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bookend.adapters.bounded import Bounds, Late, at_once
+from bookend.adapters.dynamodb.actions import signed
 from bookend.adapters.dynamodb.keys import Item
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Clock, StoreUnavailable
@@ -81,6 +82,7 @@ class Table:
         deadline: Deadline | None = None,
         bounds: Bounds = at_once,
         beside: Beside | None = None,
+        by: str = "",
     ) -> None:
         self._client = client
         self.name = name
@@ -90,6 +92,17 @@ class Table:
         self._deadline = deadline
         self._bounds = bounds
         self._beside = beside
+        self._by = by
+
+    def called(self, name: str) -> Table:
+        """Another table, asked in the same way."""
+        other = self._but(self._deadline, self._bounds, self._limit_s)
+        other.name, other._beside = name, None
+        return other
+
+    def acting(self, by: str) -> Table:
+        """The same table for one who changes appointments: they carry in `by` who wrote what is there."""
+        return self._but(self._deadline, self._bounds, self._limit_s, by=by)
 
     def bring_along(self, beside: Beside) -> None:
         """From now on, these items too whenever several are read."""
@@ -103,7 +116,7 @@ class Table:
         """The same table for work that no caller waits for: a request that was begun is heard out."""
         return self._but(self._deadline, at_once, self._limit_s)
 
-    def _but(self, deadline: Deadline | None, bounds: Bounds, limit_s: float) -> Table:
+    def _but(self, deadline: Deadline | None, bounds: Bounds, limit_s: float, *, by: str | None = None) -> Table:
         return Table(
             self._client,
             self.name,
@@ -113,11 +126,13 @@ class Table:
             deadline=deadline,
             bounds=bounds,
             beside=self._beside,
+            by=self._by if by is None else by,
         )
 
     def write(self, actions: Sequence[dict[str, Any]]) -> Failed | None:
         """All actions or none. Each names its table and asks for the old item if its condition fails."""
-        return self._with_tries(lambda: self._transact(actions))
+        signed_actions = [signed(each, self._by) for each in actions]
+        return self._with_tries(lambda: self._transact(signed_actions))
 
     def update(self, **request: Any) -> Failed | None:
         """One conditional update of one item."""
@@ -150,6 +165,16 @@ class Table:
             if "LastEvaluatedKey" not in answer:
                 return found
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def pages(self, **request: Any) -> Iterator[list[Item]]:
+        """The table as a whole, page by page: for people at a shell, who may wait."""
+        asked = {"TableName": self.name, **request}
+        while True:
+            answer = self._with_tries(lambda asked=asked: self._ask("scan", **asked))  # type: ignore[misc]
+            yield answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            asked |= {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def get_all(self, keys: Sequence[Item]) -> list[Item | None]:
         """The items in the order of their keys, each read consistently, in as few requests as the service allows."""

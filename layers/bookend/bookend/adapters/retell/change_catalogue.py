@@ -12,6 +12,9 @@ DE: Mapping[str, str] = {
     "found_none": "Unter Ihrer Telefonnummer finde ich keinen kommenden Termin.",
     "found_one": "Ihr nächster Termin ist {times}.",
     "found_many": "Ihre nächsten Termine sind {times}.",
+    "found_changed": (
+        "Einen Teil des Termins {times} hat der Salon geändert. Bitte fragen Sie dort nach, was davon bleibt."
+    ),
     "need_own_name": "Auf welchen Namen ist der Termin gebucht?",
     "need_own_date": "An welchem Tag ist Ihr Termin?",
     "need_new_time": "Auf welchen Tag und welche Uhrzeit möchten Sie den Termin verschieben?",
@@ -80,6 +83,9 @@ EN: Mapping[str, str] = {
     "found_none": "I cannot find an upcoming appointment under your telephone number.",
     "found_one": "Your next appointment is {times}.",
     "found_many": "Your next appointments are {times}.",
+    "found_changed": (
+        "The salon has changed a part of the appointment {times}. Please ask there what remains of it."
+    ),
     "need_own_name": "Under which name is the appointment booked?",
     "need_own_date": "On which day is your appointment?",
     "need_new_time": "To which day and what time would you like to move the appointment?",

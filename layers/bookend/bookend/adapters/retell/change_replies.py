@@ -44,10 +44,12 @@ class ChangeSpeaker(Speaker):
         match outcome:
             case AskAPerson():
                 return self._person("find_appointments")
-            case Found(slots, today):
+            case Found(slots, today, changed):
                 said = slots[:_MOST_SAID]
                 key = ("found_none", "found_one")[len(said)] if len(said) < 2 else "found_many"
                 sentence = self._say(key, times=self._one_after_another(said, today) if said else "")
+                if apart := [each for each in said if each in changed]:
+                    sentence += " " + self._say("found_changed", times=self._one_after_another(apart, today))
                 return self._reply("ok", sentence, appointments=[self._local(each.start) for each in said])
             case other:
                 assert_never(other)

@@ -1,7 +1,7 @@
 """Keys from AWS Secrets Manager, kept for five minutes: a rotated key is in force by then without a deployment.
 
 A secret is a JSON object: `{"keys": ["…", "…"]}` for Retell (two during a rotation) and `{"api_key": "cal_…"}` for
-Cal.com.
+Cal.com. That of the audit log is like Retell's: the first key seals, the others have sealed.
 """
 
 from __future__ import annotations
@@ -84,6 +84,15 @@ class SecretStore:
             self._on_stale()
             return ()
 
+    def audit_keys(self, arn: str) -> tuple[str, ...]:
+        """The keys of the audit log, the one that seals first; at least one.
+
+        Raises:
+            SecretUnusable: the secret is not `{"keys": [text of 32 characters or more, …]}`.
+        """
+        keys: _Keys = self._held(arn, _audit)
+        return keys
+
     def refresh(self, arn: str) -> bool:
         """Look for something newer than what is kept; False if there is none, or somebody did so within a minute."""
         kept = self._kept.get(arn)
@@ -128,11 +137,20 @@ class SecretStore:
 
 _RETELL_FORM = 'the Retell secret must look like {"keys": ["…"]}'
 _CALCOM_FORM = 'the Cal.com secret must look like {"api_key": "cal_…"}'
+_AUDIT_FORM = 'the secret of the audit log must look like {"keys": ["…"]}, each of 32 characters or more'
+_LEAST_OF_AUDIT_KEY = 32
 _WEBHOOK_FORM = 'the webhook secret must look like {"<tenant>": ["…"]}'
 
 
 def _retell(secret: Any) -> _Keys:
     return _texts(secret.get("keys") if isinstance(secret, dict) else None, _RETELL_FORM)
+
+
+def _audit(secret: Any) -> _Keys:
+    keys = _texts(secret.get("keys") if isinstance(secret, dict) else None, _AUDIT_FORM)
+    if not keys or any(len(key) < _LEAST_OF_AUDIT_KEY for key in keys):
+        raise SecretUnusable(_AUDIT_FORM)
+    return keys
 
 
 def _calcom(secret: Any) -> str:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from bookend.application.ports import Job, QueueUnavailable
 
 _LONGEST_DELAY_S = 900
-_KINDS = frozenset({"settle", "event"})
+_KINDS = frozenset({"settle", "event", "text"})
 
 
 class SqsQueue:

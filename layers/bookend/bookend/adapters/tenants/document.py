@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bookend.domain.contacts import normalise_phone
+from bookend.domain.contacts import is_placeholder, normalise_email, normalise_phone
 from bookend.domain.policy import PolicySettings, policy_of
 from bookend.domain.saying import Language
-from bookend.domain.tenant import Branch, Segment, SegmentKind, Service, Staff, Tenant, folded
+from bookend.domain.tenant import Branch, PartRule, Segment, SegmentKind, Service, Staff, Tenant, TextSettings, folded
 
 
 class TenantInvalid(Exception):
@@ -103,6 +103,46 @@ class _Policy(_Strict):
             for name, value in said.items()
         }
         return PolicySettings(**values)
+
+
+def _address(text: str) -> str:
+    if normalise_email(text) != text:
+        msg = f"'{text}' is no address; write it like termine@salon.example, in lower case"
+        raise ValueError(msg)
+    return text
+
+
+def _sender_id(text: str) -> str:
+    if not re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}", text):
+        msg = f"'{text}' is no sender; write 1 to 11 letters and digits, at least one of them a letter"
+        raise ValueError(msg)
+    return text
+
+
+class _Email(_Strict):
+    sender: Annotated[str, AfterValidator(_address)] = Field(alias="from")
+
+
+class _Texts(_Strict):
+    """What is sent to callers after the call; left out: nothing, a person rings."""
+
+    sms: bool = False
+    email: _Email | None = None
+    sender_id: Annotated[str, AfterValidator(_sender_id)] | None = None
+    confirmations: bool = False
+    phone: Phone | None = None
+
+    @model_validator(mode="after")
+    def _sent_somehow(self) -> _Texts:
+        if self.confirmations and not self.sms and self.email is None:
+            msg = "'confirmations' need 'sms' or 'email' to go by"
+            raise ValueError(msg)
+        return self
+
+    def settings(self) -> TextSettings:
+        """In our words."""
+        sender = self.email.sender if self.email is not None else None
+        return TextSettings(self.sms, sender, self.sender_id, self.confirmations, self.phone)
 
 
 class _Staff(_Strict):
@@ -210,6 +250,12 @@ class _Service(_Strict):
         return [(place, part) for place, part in self.parts() if part.kind == "busy"]
 
 
+class _Composites(_Strict):
+    """What holds for all composite services."""
+
+    part_changed: Literal["follow", "flag"] = "follow"
+
+
 class TenantDocument(_Strict):
     """The whole document."""
 
@@ -223,6 +269,8 @@ class TenantDocument(_Strict):
     agents: list[str] = []
     phone_numbers: list[Phone] = []
     policy: _Policy = _Policy()
+    composites: _Composites = _Composites()
+    texts: _Texts = _Texts()
     branches: list[_Branch] = Field(min_length=1)
     staff: list[_Staff] = Field(min_length=1)
     services: list[_Service] = Field(min_length=1)
@@ -235,6 +283,7 @@ class TenantDocument(_Strict):
             *self._shared_event_types(),
             *self._lengths_of_event_types(),
             *self._shared_names(),
+            *self._sends_from_nowhere(),
         ]
         problems = problems or self._never_bookable()
         if problems:
@@ -313,6 +362,12 @@ class TenantDocument(_Strict):
             if len(ids) > 1
         ]
 
+    def _sends_from_nowhere(self) -> list[str]:
+        sender = self.texts.email.sender if self.texts.email is not None else None
+        if sender is None or not is_placeholder(sender, domain=self.placeholder_domain):
+            return []
+        return [f"texts: '{sender}' is in the placeholder domain, which receives no answers"]
+
     def _never_bookable(self) -> list[str]:
         """Rules that leave no time at all are a slip of the pen: notice in minutes, horizon in days."""
         tenant = self.tenant()
@@ -363,6 +418,8 @@ class TenantDocument(_Strict):
             agents=tuple(self.agents),
             phone_numbers=tuple(self.phone_numbers),
             policy=self.policy.settings(),
+            texts=self.texts.settings(),
+            part_changed=PartRule(self.composites.part_changed),
         )
 
 

@@ -73,12 +73,12 @@ class Calendar(Protocol):
     """Cal.com, the calendar of record."""
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: str | None = None
+        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         """The free starts of each event type within `window`; all are asked at the same time, once each.
 
-        `event_types` are under names of the asker's own: stylists, or a stylist's parts of a service. `moving`: the uid
-        of a booking that is to be moved there, and so is not in the way.
+        `event_types` are under names of the asker's own: stylists, or a stylist's parts of a service. `moving`: under
+        the same names, the uid of a booking that is to be moved there, and so is not in the way.
         """
         ...
 
@@ -103,6 +103,12 @@ class Calendar(Protocol):
 
         To send the same start again is harmless, another one is not: two moves make two bookings (calcom-observed 2).
         """
+        ...
+
+    def reschedule_all(
+        self, moves: Sequence[tuple[str, datetime]], reason: str, *, deadline: Deadline
+    ) -> tuple[CreateAnswer, ...]:
+        """Move several bookings at the same time, each once, by uid and new start; the answers in the same order."""
         ...
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:

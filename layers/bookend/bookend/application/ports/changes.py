@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, auto
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bookend.application.ports.surroundings import Alert, Audit
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment, Change, ChangeWhy, Told
+from bookend.domain.appointment import Amiss, Appointment, Change, ChangeWhy, Told
 from bookend.domain.authority import Asked
 from bookend.domain.staff_day import StaffDays
 
@@ -82,8 +82,19 @@ class Changes(Protocol):
         """
         ...
 
-    def sent(self, tenant: str, appointment: Appointment, *, lease: datetime, now: datetime) -> Appointment | None:
-        """Write down, before it is so, that Cal.com is asked (once more); None if the change has ended meanwhile."""
+    def sent(
+        self,
+        tenant: str,
+        appointment: Appointment,
+        *,
+        lease: datetime,
+        now: datetime,
+        back: ChangeWhy | None = None,
+    ) -> Appointment | None:
+        """Write down, before it is so, that Cal.com is asked (once more); None if the change has ended meanwhile.
+
+        `back`: from here on what has gone is taken back, and why.
+        """
         ...
 
     def leave_open(
@@ -124,7 +135,7 @@ class Changes(Protocol):
         self,
         tenant: str,
         appointment: Appointment,
-        booking: Booking,
+        bookings: Mapping[int, Booking],
         *,
         told: Told,
         audit: Audit | None,
@@ -132,7 +143,7 @@ class Changes(Protocol):
     ) -> bool:
         """It stands at its new time, and the old one is free; the message of it is on record. False if it has ended.
 
-        `told`: what the caller has in the ear.
+        `bookings` are those that were moved, by part. `told`: what the caller has in the ear.
         """
         ...
 
@@ -163,6 +174,11 @@ class Changes(Protocol):
         alert: Alert | None,
         audit: Audit | None,
         now: datetime,
+        seen: Mapping[int, Booking] | None = None,
+        amiss: Amiss | None = None,
     ) -> bool:
-        """It stands where it stood. False if the change has ended, or owes a message that this would not send."""
+        """It stands where it stood. False if the change has ended, or owes a message that this would not send.
+
+        `seen`: parts whose bookings are others by now, or gone; it stands as they say. `amiss`: so it is no whole.
+        """
         ...

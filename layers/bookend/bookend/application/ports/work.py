@@ -20,7 +20,7 @@ class Job:
     """Work that no caller waits for, named by what is in the store. It may be done twice, and late."""
 
     kind: str
-    """"settle": an appointment; "event": a delivery in the inbox."""
+    """"settle": an appointment; "event": a delivery in the inbox; "text": a message in the outbox."""
     tenant: str
     name: str
     attempt: int = 0

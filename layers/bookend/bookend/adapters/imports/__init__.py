@@ -1,0 +1,1 @@
+"""Files of other systems: CSV and JSON lines."""

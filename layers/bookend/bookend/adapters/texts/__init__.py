@@ -1,0 +1,1 @@
+"""Texts to callers: SMS by Amazon SNS, e-mail by Amazon SES."""

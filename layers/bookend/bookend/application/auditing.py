@@ -1,0 +1,200 @@
+"""The audit log: what the table's stream tells becomes entries of chains, once each; and whether the chains hold.
+
+The stream tells everything at least once, and of one item in order. A second telling is known by the appointment's
+version, or by the event it is about. What is counted for health is counted with the entry, so once as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bookend.application.ports import Clock, StoreUnavailable
+from bookend.application.ports.audit_trail import AuditedState, AuditTrail, Happened, Standing
+from bookend.domain.audit_chain import (
+    AuditKey,
+    AuditKind,
+    End,
+    Entry,
+    Finding,
+    Flaw,
+    Stored,
+    end_of,
+    linked,
+    sound_entries,
+    verify,
+)
+from bookend.domain.health import tallied
+from bookend.domain.timeslot import instant_text
+
+_TRIES = 8
+_LOOKS = 4
+_BETWEEN_LOOKS_S = 2.0
+_MAY_BE_LATE = frozenset({Flaw.CUT_OFF, Flaw.TURNED_BACK})
+"""What a chain looks like while an appointment is being changed: an entry comes a second after its change."""
+_VERSIONED = frozenset({AuditKind.CREATED, AuditKind.CHANGED})
+
+
+class Recorded(Enum):
+    """What became of an event."""
+
+    NEW = auto()
+    KNOWN = auto()
+    """It was told before."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditKeys:
+    """The key that seals, and all that may have sealed, by their ids."""
+
+    newest: AuditKey
+    known: Mapping[str, AuditKey]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> AuditKeys:
+        """The newest comes first.
+
+        Raises:
+            IndexError: there is none.
+        """
+        keys = [AuditKey.of(text) for text in texts]
+        return cls(keys[0], {key.id: key for key in keys})
+
+
+def record(happened: Happened, *, trail: AuditTrail, keys: AuditKeys) -> Recorded:
+    """Make an entry of an event, unless it has one.
+
+    Raises:
+        StoreUnavailable: the store did not answer, or others were faster again and again; to be done once more.
+    """
+    for _ in range(_TRIES):
+        last = trail.last(happened.tenant, happened.appointment)
+        rows: Sequence[Stored] = () if last is None else (last,)
+        end = end_of(happened.tenant, happened.appointment, rows, keys.known)
+        if last is not None and not end.kind:  # what stands last is none of ours
+            rows = trail.chain(happened.tenant, happened.appointment)
+            end = end_of(happened.tenant, happened.appointment, rows, keys.known)
+        if _is_known(happened, end, trail, keys):
+            return Recorded.KNOWN
+        counts = tallied(*happened.of) if happened.kind in _VERSIONED else {}
+        if trail.append(linked(_entry(happened, end), end, keys.newest), counts, hour=happened.at):
+            return Recorded.NEW
+    raise StoreUnavailable("contention")
+
+
+def _is_known(happened: Happened, end: End, trail: AuditTrail, keys: AuditKeys) -> bool:
+    """By the version, which grows with every change. All that has none of its own is looked for."""
+    if happened.kind in _VERSIONED and (end.version > 0 or not end.kind):
+        return happened.version <= end.version
+    if not end.kind:
+        return False
+    rows = trail.chain(happened.tenant, happened.appointment)
+    sound = sound_entries(happened.tenant, happened.appointment, rows, keys.known)
+    return any(entry.about == happened.about for entry in sound)
+
+
+def _entry(happened: Happened, end: End) -> Entry:
+    about_itself = happened.kind in _VERSIONED or happened.kind is AuditKind.REMOVED
+    return Entry(
+        tenant=happened.tenant,
+        appointment=happened.appointment,
+        seq=end.seq,
+        kind=happened.kind.value,
+        about=happened.about,
+        version=happened.version if about_itself else end.version,
+        at=instant_text(happened.at),
+        by=happened.by,
+        call=happened.call,
+        before=happened.before,
+        after=happened.after,
+        key="",
+        prev="",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification has looked at, and what is wrong."""
+
+    chains: int
+    entries: int
+    findings: Sequence[Finding]
+
+
+def verify_one(
+    tenant: str, appointment: str, *, trail: AuditTrail, state: AuditedState, keys: AuditKeys, clock: Clock
+) -> Verified:
+    """One chain, against the appointment and its repairs as they are now."""
+    rows = trail.chain(tenant, appointment)
+    findings = _settled(tenant, [appointment], trail=trail, state=state, keys=keys, clock=clock, begun="")
+    return Verified(1, len(rows), findings)
+
+
+def verify_all(
+    tenant: str,
+    *,
+    trail: AuditTrail,
+    state: AuditedState,
+    keys: AuditKeys,
+    clock: Clock,
+    begun: str = "",
+    progress: Callable[[int, int], None] = lambda _chains, _entries: None,
+) -> Verified:
+    """Every chain of a tenant, and every appointment and repair that should have one.
+
+    `begun`: since when there is a log (UTC text); what is older and has not changed since then needs no entry.
+    `progress` is told how many chains and entries were read.
+    """
+    standings, repairs = state.standings(tenant), state.repairs(tenant)
+    chains = entries = 0
+    suspects: list[str] = []
+    missing = {*standings, *repairs}
+    for name, rows in trail.chains(tenant):
+        chains, entries = chains + 1, entries + len(rows)
+        missing.discard(name)
+        if _compared(tenant, name, rows, standings.get(name), repairs.get(name, ()), keys, begun):
+            suspects.append(name)
+        progress(chains, entries)
+    suspects += sorted(missing)
+    findings = _settled(tenant, suspects, trail=trail, state=state, keys=keys, clock=clock, begun=begun)
+    return Verified(chains, entries, findings)
+
+
+def _settled(
+    tenant: str,
+    names: Sequence[str],
+    *,
+    trail: AuditTrail,
+    state: AuditedState,
+    keys: AuditKeys,
+    clock: Clock,
+    begun: str,
+) -> list[Finding]:
+    """What is wrong with these chains. What may only be late is looked at again, a few times."""
+    found: dict[str, list[Finding]] = {name: [] for name in names}
+    pending = list(names)
+    for look in range(_LOOKS):
+        repairs = state.repairs(tenant) if pending else {}
+        for name in pending:
+            now_is, rows = state.standing(tenant, name), trail.chain(tenant, name)
+            found[name] = _compared(tenant, name, rows, now_is, repairs.get(name, ()), keys, begun)
+        pending = [name for name in pending if found[name] and {each.flaw for each in found[name]} <= _MAY_BE_LATE]
+        if pending and look + 1 < _LOOKS:
+            clock.sleep(_BETWEEN_LOOKS_S)
+    return [finding for name in names for finding in found[name]]
+
+
+def _compared(
+    tenant: str,
+    name: str,
+    rows: Sequence[Stored],
+    standing: Standing | None,
+    repairs: Sequence[str],
+    keys: AuditKeys,
+    begun: str,
+) -> list[Finding]:
+    is_older = not rows and standing is not None and standing.created_at < begun
+    version = None if standing is None or is_older else standing.version
+    since = [about for about in repairs if about >= begun]
+    return verify(tenant, name, rows, keys.known, version=version, repairs=since)

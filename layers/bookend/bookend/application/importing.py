@@ -1,0 +1,294 @@
+"""Import: an existing system's file, taken in page by page, so that a kill at any point doubles nothing.
+
+The file is gone through twice: once to learn who claims what, then to decide and write. A page's rows and how far the
+import is are one transaction; what becomes a case is written before it, under a name of its own. Each appointment is
+called after its external id, so what was written once is found, whoever imports it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from typing import assert_never
+
+from bookend.application.import_plan import (
+    AsAppointment,
+    AsCase,
+    AsCustomer,
+    Decision,
+    Known,
+    Linked,
+    Planned,
+    case_of,
+    days_of,
+    draft_of,
+    plan,
+)
+from bookend.application.ports import Clock, StoreUnavailable
+from bookend.application.ports.cases import Cases
+from bookend.application.ports.imports import (
+    ImportFile,
+    ImportProgress,
+    Imports,
+    ImportTwin,
+    IntakeLost,
+    TakenIn,
+)
+from bookend.domain.appointment import Appointment
+from bookend.domain.import_claims import Claims, SharedAddress
+from bookend.domain.imports import Becomes, CustomerRow, Row, RowError, becomes, identity, read_row
+from bookend.domain.staff_day import StaffDay
+from bookend.domain.tenant import Tenant
+from bookend.domain.timeslot import Slot
+
+PAGE_ACTIONS = 96
+"""What one transaction may write, of the 100 that the service allows; the rest is progress and counters."""
+_TOGETHER = 3
+"""Losses in a row after which a page is written row by row."""
+_TRIES = 8
+
+Resolve = Callable[[int, Slot], str | None]
+"""The uid of the booking with this numeric id at this time, as Cal.com lists it; None: it lists none."""
+
+
+class Refusal(StrEnum):
+    """Why nothing was begun, or why it ended on its way."""
+
+    DONE_BEFORE = "done_before"
+    BEGUN_BEFORE = "begun_before"
+    """It was cut off; it goes on where it was if that is asked for."""
+    TWIN = "twin"
+    """Somebody else is importing the same file."""
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRow:
+    """A row that claims what another one has. `of` is that one's external id, or an appointment here."""
+
+    line: int
+    external_id: str
+    of: str
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What became of every row. `counts` are of the whole import, whenever it was begun."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    errors: list[RowError] = field(default_factory=list)
+    notes: list[RowError] = field(default_factory=list)
+    duplicates: list[DuplicateRow] = field(default_factory=list)
+    shared: tuple[SharedAddress, ...] = ()
+    requests: int = 0
+    """Reads and writes of pages and cases."""
+    refused: Refusal | None = None
+    begun: ImportProgress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importing:
+    """The ports of an import. `applies` False: everything is read and decided, and nothing written."""
+
+    tenant: Tenant
+    imports: Imports
+    cases: Cases
+    clock: Clock
+    applies: bool = False
+    resumes: bool = False
+    resolve: Resolve | None = None
+    on_progress: Callable[[int, float], None] = lambda _line, _seconds: None
+    """Told the line that is done and the seconds since the beginning, after each page."""
+
+
+def import_file(work: Importing, file: ImportFile) -> ImportReport:
+    """Take the file in, or say what that would do."""
+    report = ImportReport()
+    progress = work.imports.progress(work.tenant.id, file.digest, now=work.clock.now())
+    if progress.version:
+        report.begun = progress
+        if progress.done or (work.applies and not work.resumes):
+            report.refused = Refusal.DONE_BEFORE if progress.done else Refusal.BEGUN_BEFORE
+            report.counts = Counter(progress.counts)
+            return report
+    claims = Claims(work.tenant)
+    for read in _rows(work, file):
+        if isinstance(read, Row | CustomerRow):
+            claims.see(read)
+            report.notes += read.notes
+    report.shared = claims.shared()
+    run = _Run(work, claims, report, progress if work.applies else replace(progress, line=0, counts={}))
+    run.all_of(file)
+    return report
+
+
+def _rows(work: Importing, file: ImportFile) -> Iterator[Row | CustomerRow | tuple[RowError, ...]]:
+    for read in file.rows():
+        if isinstance(read, RowError):
+            yield (read,)
+            continue
+        line, raw = read
+        row = read_row(raw, line, work.tenant)
+        yield _resolved(row, work.resolve) if isinstance(row, Row) and work.resolve is not None else row
+
+
+def _resolved(row: Row, resolve: Resolve) -> Row:
+    """With the uid of the booking that it knows by number alone, if Cal.com lists that booking."""
+    if row.uids or row.booking_id is None or row.slot is None or row.cancelled:
+        return row
+    uid = resolve(row.booking_id, row.slot)
+    return row if uid is None else replace(row, uids=(uid,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A row of a page. `counts` are those of its own line and of the lines before it that came to nothing else."""
+
+    row: Row | CustomerRow
+    draft: Appointment | None
+    counts: Counter[str]
+
+
+class _Run:
+    """One run through the file, from behind what is done."""
+
+    def __init__(self, work: Importing, claims: Claims, report: ImportReport, progress: ImportProgress) -> None:
+        self._work, self._claims, self._report = work, claims, report
+        self._progress = progress
+        self._began = work.clock.monotonic()
+        self._page: list[_Entry] = []
+        self._cost = 0
+        self._counts: Counter[str] = Counter()
+        """Of the lines behind the last one of the page."""
+        self._line = progress.line
+        self._dry_days: dict[tuple[str, date], StaffDay] = {}
+        """In a dry run, what the rows before would have written."""
+
+    def all_of(self, file: ImportFile) -> None:
+        try:
+            for read in _rows(self._work, file):
+                self._take(read)
+            self._flush(done=True)
+        except _Twin:
+            self._report.refused = Refusal.TWIN
+        self._report.counts = Counter(self._progress.counts)
+
+    def _take(self, read: Row | CustomerRow | tuple[RowError, ...]) -> None:
+        """Into the page, or counted at once. What an earlier run has done is listed again and not counted."""
+        line = read[0].line if isinstance(read, tuple) else read.line
+        before = line <= self._progress.line
+        if isinstance(read, tuple):
+            self._report.errors += read
+            self._counted(before, line, "rows", "errors")
+            return
+        if isinstance(read, Row) and self._claims.first_line(read) != read.line:
+            first = self._claims.first_line(read)
+            self._report.errors.append(RowError(line, "external_id", f"line {first} has the same"))
+            self._counted(before, line, "rows", "errors")
+            return
+        if isinstance(read, Row) and becomes(read) is Becomes.CANCELLED:
+            self._counted(before, line, "rows", "cancelled")
+            return
+        if before:
+            return
+        draft = draft_of(self._work.tenant, read, self._claims, now=self._work.clock.now())
+        cost = 3 + sum(3 + len(each.slot.utc_days()) for each in draft.segments) if draft is not None else 1
+        if self._cost + cost > PAGE_ACTIONS:
+            self._flush(done=False)
+        self._counted(before, line, "rows")
+        self._page.append(_Entry(read, draft, self._counts))
+        self._cost += cost
+        self._counts = Counter()
+
+    def _counted(self, before: bool, line: int, *names: str) -> None:
+        if not before:
+            self._counts.update(names)
+            self._line = line
+
+    def _flush(self, *, done: bool) -> None:
+        page, self._page, self._cost = self._page, [], 0
+        self._write(page, self._counts, self._line, done=done)
+        self._counts = Counter()
+        self._work.on_progress(self._line, self._work.clock.monotonic() - self._began)
+
+    def _write(self, page: Sequence[_Entry], behind: Counter[str], line: int, *, done: bool) -> None:
+        """One page, decided anew while somebody else writes where it does; row by row if that goes on.
+
+        `behind` are the counts of the lines after its last row, up to `line`.
+        """
+        for tries in range(_TRIES):
+            if tries == _TOGETHER and len(page) > 1:
+                for each in page[:-1]:
+                    self._write([each], Counter(), each.row.line, done=False)
+                self._write(page[-1:], behind, line, done=done)
+                return
+            planned = self._planned(page)
+            counts = Counter(self._progress.counts) + planned.counts + behind
+            for each in page:
+                counts += each.counts
+            after = replace(self._progress, line=line, counts=dict(counts), done=done)
+            if not self._work.applies:
+                self._dry_days |= planned.intake.days.days
+                self._keep(planned, after)
+                return
+            self._open_cases(planned)
+            now = self._work.clock.now()
+            self._report.requests += 1
+            outcome = self._work.imports.take_in(self._work.tenant.id, planned.intake, progress=after, now=now)
+            match outcome:
+                case TakenIn():
+                    self._keep(planned, replace(after, version=after.version + 1))
+                    return
+                case IntakeLost():
+                    continue
+                case ImportTwin():
+                    raise _Twin
+                case other:
+                    assert_never(other)
+        raise StoreUnavailable("contention")
+
+    def _planned(self, page: Sequence[_Entry]) -> Planned:
+        work = self._work
+        now = work.clock.now()
+        drafts = [each.draft for each in page if each.draft is not None]
+        found = work.imports.look(work.tenant.id, drafts, days=days_of(drafts, now=now))
+        self._report.requests += bool(drafts)
+        if self._dry_days:
+            seen = [self._dry_days.get(key, day) for key, day in found.days.days.items()]
+            found = replace(found, days=found.days.updated(seen))
+        people = [identity(work.tenant, each.row.person) for each in page if isinstance(each.row, CustomerRow)]
+        if people:
+            self._report.requests += 1
+            found = replace(found, customers={**found.customers, **work.imports.customers(work.tenant.id, people)})
+        return plan(work.tenant, [(each.row, each.draft) for each in page], self._claims, found, now=now)
+
+    def _open_cases(self, planned: Planned) -> None:
+        """Before the progress that says they are done; one that is there already is left as it is."""
+        work = self._work
+        for decided in planned.decisions:
+            if isinstance(decided, AsCase):
+                now = work.clock.now()
+                self._report.requests += 1
+                work.cases.open(work.tenant.id, case_of(work.tenant, decided, self._claims, now=now), now=now)
+
+    def _keep(self, planned: Planned, after: ImportProgress) -> None:
+        self._progress = after
+        self._report.duplicates += [
+            DuplicateRow(each.row.line, each.row.external_id, each.of) for each in planned.decisions if _is_twice(each)
+        ]
+
+
+class _Twin(Exception):
+    """Another import of the same file has written meanwhile."""
+
+
+def _is_twice(decided: Decision) -> bool:
+    match decided:
+        case AsCase():
+            return bool(decided.of)
+        case AsAppointment() | AsCustomer() | Known() | Linked():
+            return False
+        case other:
+            assert_never(other)

@@ -1,0 +1,364 @@
+"""Remedies: every case that waits for one gets it, within limits, and a run may die anywhere.
+
+A case remembers its operation before anything is asked of Cal.com, and its answers before anything follows from them. It
+is closed as booked only after the bookings of a confirmed appointment were read at Cal.com by their uids.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+from bookend.application import alerts as alert
+from bookend.application.adopting import adopt
+from bookend.application.alerts import job_failed
+from bookend.application.arranging import LEASE, Begun, BegunBefore, HasOne, InTheWay, ask, commit, start
+from bookend.application.background import Background, BackgroundOf
+from bookend.application.booking_numbers import BookingNumbers, CalendarSilent
+from bookend.application.budget import callers_need_the_rest
+from bookend.application.case_looking import Looking
+from bookend.application.deadline import Deadline
+from bookend.application.ports import Alerts, StoreUnavailable, Tenants
+from bookend.application.ports.cases import Cases
+from bookend.application.reviewing import carry_on
+from bookend.application.settling import Settled, settle
+from bookend.domain.answers import Answered, CreateAnswer, detail
+from bookend.domain.appointment import AppointmentState
+from bookend.domain.case_wishes import Wanted, appointment_of, is_the_same, operation_of
+from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
+from bookend.domain.drift import Adopt
+from bookend.domain.remedies import (
+    RETRY,
+    SOON,
+    Book,
+    Close,
+    Remedy,
+    SettleIt,
+    TakeIn,
+    ToReview,
+    Wait,
+    class_of,
+    is_destructive,
+    is_over,
+    pause_after,
+    plan,
+)
+from bookend.domain.remedy_report import NOT_DONE, RemedyReport, Treated, standing
+
+BY = "remedy"
+CASE_S = 20.0
+"""Seconds that one case may take."""
+_STEPS = 6
+_LOOKS = 10
+"""How many of those that a person has before them are looked at again in one run."""
+_EVERY_S = 900
+
+
+@dataclass(frozen=True, slots=True)
+class RemedyLimits:
+    """How far a run may go. `apply` False: it only says what it would do. `only`: the cases of one class."""
+
+    apply: bool = True
+    most: int = 40
+    most_of_class: int = 20
+    most_destructive: int = 5
+    """Closing more than this as duplicates or invalid would be no ordinary day: that is left to a person."""
+    only: SyncFailure | None = None
+
+
+def remedy(work: Background, cases: Cases, limits: RemedyLimits | None = None) -> RemedyReport:
+    """Give each open case whose time has come its remedy, and see which of the others are over.
+
+    May run at any time, any number of times, by several at once: each write names the case or appointment as it was.
+    """
+    at_work = _Run(work, cases, limits or RemedyLimits())
+    at_work.all()
+    return at_work.report
+
+
+def remedy_every_tenant(
+    *,
+    tenants: Tenants,
+    cases: Cases,
+    background: BackgroundOf,
+    alerts: Alerts,
+    deadline: Deadline,
+) -> Sequence[tuple[str, RemedyReport]]:
+    """One round over all tenants, each with its share of the time that is left."""
+    found: list[tuple[str, RemedyReport]] = []
+    waiting = list(tenants.every())
+    for number, tenant in enumerate(waiting):
+        if deadline.remaining() < CASE_S:
+            break
+        try:
+            share = deadline.share(max(CASE_S, deadline.remaining() / (len(waiting) - number)))
+            work = background(tenant, share)
+            if work is not None:
+                found.append((tenant, remedy(work, cases.within(share))))
+        except StoreUnavailable:
+            continue  # the next round is a quarter of an hour away, and the others need not wait for this one
+        except Exception as error:  # noqa: BLE001 - nor for one that breaks in a way nobody thought of
+            alerts.raise_(job_failed("remedy", tenant, error))
+    return found
+
+
+class _Run:
+    """One run over the cases of a tenant."""
+
+    def __init__(self, work: Background, cases: Cases, limits: RemedyLimits) -> None:
+        self._work, self._cases, self._limits = work, cases, limits
+        self._known: dict[str, Case] = {}
+        self._treated: dict[str, Treated] = {}
+        self._numbers = BookingNumbers(work.calendar, work.clock)
+        self._closings: list[Case] = []
+        """Cases whose remedy takes an appointment away from somebody who believes in it; done last, or not at all."""
+        self._waiting: list[Case] = []
+        self._may_close = False
+        self.report = RemedyReport()
+
+    def all(self) -> None:
+        now = self._work.clock.now()
+        self._known = {each.id: each for each in self._cases.unclosed(self._work.tenant.id)}
+        self.report.before = standing(self._known.values(), now=now)
+        self._each(self._due())
+        closings, self._closings = self._closings, []
+        if len(closings) > self._limits.most_destructive:
+            self.report.limited = len(closings)
+            if self._limits.apply:
+                self._work.alerts.raise_(alert.blast_limit(len(closings), self._limits.most_destructive, BY))
+        else:
+            self._may_close = True
+            self._each(closings)
+        waiting, self._waiting = self._waiting, []
+        self._each(waiting)
+        self._look_again()
+        self.report.treated = list(self._treated.values())
+        self.report.after = standing(self._known.values(), now=self._work.clock.now())
+
+    def _due(self) -> list[Case]:
+        now, found = self._work.clock.now(), []
+        of_class: Counter[SyncFailure] = Counter()
+        for each in self._known.values():
+            asked_for = self._limits.only in {None, each.failure}
+            if each.state is not CaseState.OPEN or not asked_for or (each.due is not None and each.due > now):
+                continue
+            if of_class[each.failure] < self._limits.most_of_class and len(found) < self._limits.most:
+                of_class[each.failure] += 1
+                found.append(each)
+        return found
+
+    def _each(self, cases: Sequence[Case]) -> None:
+        for case in cases:
+            if self._is_enough():
+                return
+            try:
+                self._treat(self._known[case.id])
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - one that breaks must not keep the others waiting
+                self._work.alerts.raise_(job_failed(BY, case.id, error))
+
+    def _is_enough(self) -> bool:
+        if self._work.deadline.remaining() < CASE_S:
+            self.report.stopped = "its time is used up"
+        elif callers_need_the_rest(self._work.calendar):
+            self.report.stopped = "callers need the rest of the minute's requests"
+        return bool(self.report.stopped)
+
+    def _treat(self, case: Case) -> None:
+        """Step by step, until there is nothing more to be done now."""
+        work = replace(self._work, deadline=self._work.deadline.share(CASE_S), by=BY)
+        looking = Looking(work, self._numbers)
+        first = self._treated[case.id].before if case.id in self._treated else case
+        for number in range(_STEPS):
+            if case.state is not CaseState.OPEN or (number and case.due is not None and case.due > work.clock.now()):
+                break
+            if case.decision not in {"", RETRY}:
+                case, go_on = self._carry_on(work, case), False
+                self._say(first, case, "decision", case.why or case.decision)
+                break
+            decided = plan(case, work.tenant, looking.at(case, self._rivals(case)), now=work.clock.now())
+            self._say(first, case, _name(decided), _why(decided))
+            if isinstance(decided, Wait) and decided.for_others:
+                self._waiting.append(case)
+            if self._is_held_back(first, case, decided) or not self._limits.apply:
+                return
+            case, go_on = self._do(work, case, decided)
+            self._say(first, case, _name(decided), _why(decided))
+            if not go_on:
+                break
+
+    def _carry_on(self, work: Background, case: Case) -> Case:
+        if not self._limits.apply:
+            return case
+        after = carry_on(work, self._cases, case)
+        self._known[case.id] = after
+        return after
+
+    def _is_held_back(self, first: Case, case: Case, decided: Remedy) -> bool:
+        if not is_destructive(decided) or self._may_close:
+            return False
+        self._closings.append(case)
+        self._treated[case.id] = Treated(first, case, NOT_DONE, _why(decided), done=False)
+        return True
+
+    def _say(self, first: Case, now_is: Case, name: str, why: str) -> None:
+        self._treated[first.id] = Treated(first, now_is, name, why, done=self._limits.apply)
+
+    def _rivals(self, case: Case) -> tuple[Case, ...]:
+        """Other cases that name the same booking."""
+        mine = {case.facts.get("booking_id"), case.booking} - {None, ""}
+        return tuple(
+            each
+            for each in self._known.values()
+            if each.id != case.id
+            and each.state is not CaseState.CLOSED
+            and mine & ({each.facts.get("booking_id"), each.booking} - {None, ""})
+        )
+
+    def _do(self, work: Background, case: Case, decided: Remedy) -> tuple[Case, bool]:
+        """The case as it now is, and whether it may go on at once."""
+        match decided:
+            case Wait():
+                return case, False
+            case SettleIt(appointment):
+                return case, settle(work, appointment.id) is not Settled.WAITING
+            case ToReview(failure, why):
+                return self._write(
+                    case, state=CaseState.REVIEW, failure=failure, why=why, due=None, op="", decision=""
+                )
+            case Close(ending, why, appointment, booking):
+                return self._write(
+                    case,
+                    state=CaseState.CLOSED,
+                    ending=ending,
+                    why=why,
+                    due=None,
+                    appointment=appointment or case.appointment,
+                    booking=booking or case.booking,
+                    decision="",
+                )
+            case TakeIn():
+                return self._take_in(work, case, decided)
+            case Book(wanted, again):
+                return self._book(work, case, wanted, again=again)
+            case other:
+                assert_never(other)
+
+    def _take_in(self, work: Background, case: Case, decided: TakeIn) -> tuple[Case, bool]:
+        wanted, booking = decided.wanted, decided.booking
+        owner = work.adoptions.owner(work.tenant.id, booking.uid)
+        if owner is None:
+            comes = replace(wanted.customer, email=(*booking.attendees, wanted.customer.email)[0])
+            staff = work.tenant.staff_of_host(booking.host) or wanted.staff
+            adopt(work, Adopt(booking, staff, wanted.service.id, customer=comes))
+            owner = work.adoptions.owner(work.tenant.id, booking.uid)
+        if owner is None:
+            return case, False
+        return self._write(case, appointment=owner, booking=booking.uid, op="")
+
+    def _book(self, work: Background, case: Case, wanted: Wanted, *, again: bool) -> tuple[Case, bool]:
+        """The operation is written down in the case before it is begun, and Cal.com's answers before what they mean."""
+        if again:
+            op, appointment = operation_of(work.tenant.id, case, case.tries + 1)
+            due = work.clock.now()
+            case, stored = self._write(case, op=op, appointment=appointment, tries=case.tries + 1, due=due)
+            if not stored:
+                return case, False
+        now = work.clock.now()
+        begun = start(work, appointment_of(case, wanted, work.tenant, now=now, lease=now + LEASE))
+        match begun:
+            case Begun(appointment):
+                sent_at = work.clock.now()
+                answers = ask(work, appointment)
+                case, stored = self._remember(case, answers)
+                if stored:
+                    commit(work, appointment, answers, sent_at=sent_at)
+                return case, stored
+            case BegunBefore():
+                return case, True
+            case HasOne(other):
+                return self._has_one(work, case, other)
+            case InTheWay(others):
+                return self._not_free(work, case, wanted, others)
+            case unforeseen:
+                assert_never(unforeseen)
+
+    def _remember(self, case: Case, answers: Sequence[CreateAnswer]) -> tuple[Case, bool]:
+        """What Cal.com said, whole, and the class that follows; a success is found at Cal.com itself."""
+        troubles = tuple(detail(each) for each in answers if not isinstance(each, Answered))
+        if not troubles:
+            return case, True
+        failure = class_of(case, answers)
+        now = self._work.clock.now()
+        temporary = failure is SyncFailure.TEMPORARY
+        due = now + (pause_after(case.tries - case.forgiven) if temporary else SOON * 0)
+        return self._write(case, failure=failure, answers=(*case.answers, *troubles), due=due, decision="")
+
+    def _has_one(self, work: Background, case: Case, other: str) -> tuple[Case, bool]:
+        """The customer has the same appointment already: this one is none, if that one stands."""
+        known = work.appointments.appointment(work.tenant.id, other)
+        if known is None or known.state is not AppointmentState.CONFIRMED:
+            return case, False
+        ends = Close(Ending.DUPLICATE, "the customer has this appointment already", other, known.segments[0].uid or "")
+        if self._is_held_back(case, case, ends):
+            return case, False
+        return self._do(work, case, ends)
+
+    def _not_free(self, work: Background, case: Case, wanted: Wanted, others: Sequence[str]) -> tuple[Case, bool]:
+        if not others:
+            return case, False  # it is offered to a caller just now
+        found = work.appointments.several(work.tenant.id, others)
+        same = next((each for each in found.values() if is_the_same(each, wanted)), None)
+        if same is not None:
+            return self._write(case, appointment=same.id, op="")
+        why = f"here the time is {', '.join(others)}'s"
+        return self._do(work, case, ToReview(SyncFailure.HOST_UNAVAILABLE, why))
+
+    def _look_again(self) -> None:
+        """Those that a person has before them, in turn: what is over closes itself."""
+        waiting = [each for each in self._known.values() if each.state is CaseState.REVIEW]
+        if self._limits.only is not None or not waiting:
+            return
+        now = self._work.clock.now()
+        begin = int(now.timestamp()) // _EVERY_S * _LOOKS % len(waiting)
+        for case in (waiting[begin:] + waiting[:begin])[:_LOOKS]:
+            if self._is_enough():
+                return
+            seen = Looking(self._work, self._numbers).at_difference(case)
+            if seen is not None and is_over(case, self._work.tenant, seen):
+                over = Close(Ending.EQUAL, "both sides agree again")
+                self._say(case, case, _name(over), over.why)
+                if self._limits.apply:
+                    after, _ = self._do(self._work, case, over)
+                    self._say(case, after, _name(over), over.why)
+
+    def _write(self, before: Case, **changes: Any) -> tuple[Case, bool]:
+        """The case as it is stored then; False: somebody else has changed it, and goes on with it."""
+        now = self._work.clock.now()
+        after = replace(before, changed_at=now, by=BY, **changes)
+        if not self._cases.change(self._work.tenant.id, before, after, now=now):
+            return before, False
+        after = replace(after, version=before.version + 1)
+        self._known[after.id] = after
+        return after, True
+
+
+def _name(remedy: Remedy) -> str:
+    return type(remedy).__name__ if not isinstance(remedy, Close) else remedy.ending.value
+
+
+def _why(remedy: Remedy) -> str:
+    match remedy:
+        case Book(wanted, _):
+            return f"{wanted.service.id} with {wanted.staff}, {len(wanted.slots)} booking(s)"
+        case TakeIn(_, booking):
+            return f"{booking.uid} is there"
+        case SettleIt(appointment):
+            return f"{appointment.id} is open"
+        case Close() | ToReview() | Wait():
+            return remedy.why
+        case other:
+            assert_never(other)

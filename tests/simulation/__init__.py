@@ -1,0 +1,1 @@
+"""One salon, many actors, one seed: whatever may happen at once happens, in every order, and the same again."""

@@ -1,0 +1,363 @@
+"""Who rings, who books at Cal.com past us, and what the salon does there by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from bookend.adapters.retell.change_replies import ChangeSpeaker
+from bookend.application.book_appointment import book_appointment
+from bookend.application.booking_goal import BookAppointment
+from bookend.application.change_appointment import ChangeAppointment, change_appointment
+from bookend.application.change_outcomes import (
+    AskedTooLongAgo,
+    CancelledNow,
+    Confirm,
+    Found,
+    KeptForLater,
+    Moved,
+    NotChanged,
+)
+from bookend.application.check_availability import CheckAvailability, check_availability
+from bookend.application.deadline import READ_TURN_S, WRITE_TURN_S
+from bookend.application.end_call import end_call
+from bookend.application.find_appointments import find_appointments
+from bookend.application.outcomes import Booked, HasOne, Offers, Reason, SlotTaken, StillOpen, TemporaryTrouble
+from bookend.application.ports import BookingRequest, StoreUnavailable
+from bookend.application.turn import Call, Turn
+from bookend.domain.answers import Booking
+from bookend.domain.appointment import ChangeKind
+from tests.simulation.plan import Plan
+from tests.simulation.salon import SimulatedSalon
+from tests.simulation.watch import Breach
+from tests.support.tables.faults import Crash
+
+NAMES = ("Hans Schuster", "Erika Muster", "Max Beispiel", "Lena Probe", "Otto Normal", "Ida Vorlage")
+LEFT_ALONE = timedelta(seconds=30)
+"""Nobody's hand is faster than this after a booking was made (docs/limits.md: an edit within ten seconds)."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One reply that was spoken: of which call, what it was about, and when."""
+
+    at: float
+    call: str
+    outcome: Any
+    start: datetime | None = None
+    appointment: str = ""
+    heard: bool = True
+
+
+@dataclass
+class Caller:
+    """One call to the salon, with its wishes and its patience."""
+
+    salon: SimulatedSalon
+    plan: Plan
+    name: str
+    group: str
+    said: list[Said] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        baton = self.salon.baton
+        self.dice = baton.dice(f"{self.name} thinks")
+        wish = baton.dice(f"{self.group} wants")  # a group wants the same, at the same moment
+        self.begins = wish.uniform(5.0, self.plan.hours * 3600)
+        self.day = wish.randrange(self.plan.days)
+        self.hour, self.minute = wish.randrange(9, 16), wish.choice((0, 0, 15, 30, 45))
+        self.service = wish.choices(
+            ("Herrenhaarschnitt", "Damenhaarschnitt", "Beratung", "Dauerwelle"), (50, 20, 15, 15)
+        )[0]
+        self.staff = wish.choice(("Fabian", "Fabian", "Emma", None))
+        self.begins += self.dice.choice((0.0, 0.0, 0.05, 0.4, 2.0)) * self.dice.random()
+        number = self.dice.randrange(max(2, self.plan.calls // 2))
+        self.caller = None if self.dice.random() < 0.08 else f"+4917012{number:05d}"
+        self.person = NAMES[number % len(NAMES)]
+        self.call = Call(self.salon.tenant.at_branch("mitte"), self.name, self.caller)
+        self.speaker = ChangeSpeaker(self.call.tenant)
+        self.zone = self.salon.tenant.zone
+
+    # A turn
+
+    def tool(self, what: str, do: Callable[[Turn], Any], seconds: float, *, about: datetime | None = None) -> Any:
+        """One function call, as the door has it; None: it died, and the agent gets to read an error.
+
+        Retell may send it twice: the second one runs beside the first, and one of the two is heard.
+        """
+        dice = self.dice
+        twice, wait = dice.random(), dice.choice((0.0, 0.01, 0.3, 2.0))
+        if twice < (0.05 if self.plan.name == "realistic" else 0.2):
+            self.salon.baton.child(
+                "again", lambda: self._turn(f"{what} (sent twice)", do, seconds, about, heard=False), after=wait
+            )
+        box: list[Any] = []
+
+        def run() -> None:
+            box.append(self._turn(what, do, seconds, about))
+
+        # A function's death is not the caller's: it runs beside them.
+        self._beside(run)
+        return box[0] if box else None
+
+    def _beside(self, run: Callable[[], None]) -> None:
+        baton = self.salon.baton
+
+        def one() -> None:
+            try:
+                run()
+            except Crash as crash:
+                baton.deaths.append(baton.who.name)
+                baton.note("!", f"DIES {crash}")
+                baton.on_death(baton.who)
+
+        baton.together([one], "turn")
+
+    def _turn(
+        self, what: str, do: Callable[[Turn], Any], seconds: float, about: datetime | None, *, heard: bool = True
+    ) -> Any:
+        baton, salon = self.salon.baton, self.salon
+        began = baton.at
+        with salon.instance() as instance:
+            turn = instance.turn(self.call, seconds)
+            try:
+                outcome = do(turn)
+            except StoreUnavailable:
+                outcome = TemporaryTrouble()
+        took = baton.at - began
+        if took > seconds + 1e-6:
+            baton.fail(Breach(f"P7 {what} took {took:.2f} s, promised are {seconds} s"))
+        baton.note(".", f"{what}: {type(outcome).__name__}{_of(outcome)}")
+        appointment = outcome.appointment.id if isinstance(outcome, Booked) else ""
+        self.said.append(Said(baton.at, self.call.id, outcome, about, appointment, heard))
+        self._count(outcome)
+        if isinstance(outcome, Booked) and not salon.watch.was_confirmed(outcome.appointment.id, began):
+            baton.fail(Breach(f"I5 told booked, and {outcome.appointment.id} was not confirmed since the turn began"))
+        return outcome
+
+    def _count(self, outcome: Any) -> None:
+        saw = self.salon.watch.saw
+        saw[f"told {type(outcome).__name__}"] += 1
+        if isinstance(outcome, SlotTaken) and outcome.reason is Reason.RACE:
+            saw["two raced for one slot"] += 1
+        if isinstance(outcome, NotChanged):
+            saw[f"told NotChanged {outcome.failure}"] += 1
+
+    def _times(self, outcome: Any) -> None:
+        """T2: what is read aloud is the calendar's local time."""
+        for offer in getattr(outcome, "offers", ()):
+            wall = offer.slot.start.astimezone(self.zone)
+            local = self.speaker._local(offer.slot.start)
+            if datetime.fromisoformat(local).replace(tzinfo=None) != wall.replace(tzinfo=None):
+                self.salon.baton.fail(Breach(f"T2 {offer.slot.start} is told as {local}"))
+
+    def think(self) -> None:
+        self.salon.baton.pause(self.dice.uniform(1.0, 9.0))
+
+    # The call
+
+    def ring(self) -> None:
+        """From the first word to hanging up, which Retell may tell us late, twice, or never."""
+        kind = self.dice.choices(("book", "move", "cancel", "ask"), (62, 18, 12, 8))[0]
+        if kind == "ask":
+            self.check()
+            self.tool("find", find_appointments, READ_TURN_S)
+        elif kind == "book" or not self.has_one():
+            self.book()
+            if self.dice.random() < 0.25:  # and changes their mind at once
+                self.think()
+                self.change(self.dice.choice((ChangeKind.MOVE, ChangeKind.CANCEL)))
+        else:
+            self.change(ChangeKind.MOVE if kind == "move" else ChangeKind.CANCEL)
+        events = self.dice.choices((1, 0, 2), (8, 1, 1))[0]
+        for _ in range(events):
+            self.salon.baton.child("ended", self._ended, after=self.dice.uniform(0.0, 5.0))
+
+    def _ended(self) -> None:
+        with self.salon.instance() as instance:
+            turn = instance.turn(self.call, DOOR_S)
+            try:
+                end_call(self.call.tenant.id, self.call.id, appointments=turn.appointments, clock=turn.clock)
+            except StoreUnavailable:
+                return
+
+    def date(self) -> str:
+        first = self.salon.baton.now().astimezone(self.zone).date()
+        return (first + timedelta(days=self.day + 1)).isoformat()
+
+    def wall(self) -> str:
+        return f"{self.hour:02d}:{self.minute:02d}"
+
+    def start(self) -> datetime:
+        """The instant of the wish; none of the hours on sale is one that happens twice."""
+        return datetime.fromisoformat(f"{self.date()}T{self.wall()}").replace(tzinfo=self.zone)
+
+    def check(self) -> Any:
+        wish = CheckAvailability(self.service, self.staff, self.date(), self.wall() if self.dice.random() < 0.7 else None)
+        found = self.tool("check", lambda turn: check_availability(wish, turn), READ_TURN_S)
+        self._times(found)
+        return found
+
+    def book(self) -> None:
+        """With an offer or straight away; a refusal is answered with the next one, trouble with another try."""
+        offer = None
+        if self.dice.random() < 0.75:
+            found = self.check()
+            self.think()
+            if isinstance(found, Offers) and found.offers:
+                exact = [each for each in found.offers if each.slot.start == self.start()]
+                offer = exact[0] if exact else found.offers[self.dice.randrange(len(found.offers))]
+            if self.dice.random() < 0.1:
+                return  # hangs up
+        for _ in range(4):
+            outcome = self._book(offer)
+            self._times(outcome)
+            if isinstance(outcome, Booked | HasOne):
+                if self.dice.random() < 0.1:
+                    self._book(offer)  # says it once more
+                return
+            if isinstance(outcome, StillOpen) and self.dice.random() < 0.6:
+                return
+            offers = getattr(outcome, "offers", ())
+            if offers and self.dice.random() < 0.8:
+                offer = offers[self.dice.randrange(len(offers))]
+            elif offers or self.dice.random() < 0.3:
+                return
+            self.think()
+
+    def _book(self, offer: Any) -> Any:
+        said = {"service": self.service, "staff": self.staff, "date": None, "time": None, "offer": None}
+        if offer is not None and self.dice.random() < 0.7:
+            said["offer"] = offer.id
+        elif offer is not None:
+            local = offer.slot.start.astimezone(self.zone)
+            said |= {"date": local.date().isoformat(), "time": local.strftime("%H:%M")}
+        else:
+            said |= {"date": self.date(), "time": self.wall()}
+        about = offer.slot.start if offer is not None else self.start()
+        wish = BookAppointment(name=self.person, phone=None, email=None, **said)
+        return self.tool("book", lambda turn: book_appointment(wish, turn), WRITE_TURN_S, about=about)
+
+    # What the caller has already
+
+    def has_one(self) -> bool:
+        found = self.tool("find", find_appointments, READ_TURN_S)
+        if not isinstance(found, Found) or not found.slots:
+            return False
+        self.mine = found.slots
+        return True
+
+    def change(self, kind: ChangeKind) -> None:
+        """In two steps; where it cannot be done now, with the caller's leave, later."""
+        found = self.tool("find", find_appointments, READ_TURN_S)
+        if not isinstance(found, Found) or not found.slots:
+            return
+        slot = found.slots[self.dice.randrange(len(found.slots))]
+        local = slot.start.astimezone(self.zone)
+        to = local + timedelta(minutes=self.dice.choice((-60, -30, -15, 15, 30, 60, 90)))
+        words: dict[str, Any] = {"date": local.date().isoformat(), "time": local.strftime("%H:%M")}
+        if kind is ChangeKind.MOVE:
+            words |= {"new_date": to.date().isoformat(), "new_time": to.strftime("%H:%M")}
+        first = ChangeAppointment(kind=kind, name=self.person, **words)
+        for _ in range(3):
+            asked = self.tool(f"{kind}?", lambda turn: change_appointment(first, turn), WRITE_TURN_S)
+            self.think()
+            token = asked.token if isinstance(asked, Confirm | NotChanged) else None
+            if token is not None and self._yes(kind, token, keep=isinstance(asked, NotChanged)):
+                return
+            if not isinstance(asked, TemporaryTrouble | AskedTooLongAgo | None | Confirm):
+                return
+
+    def _yes(self, kind: ChangeKind, token: str, *, keep: bool = False) -> bool:
+        """Whether there is nothing more to say."""
+        yes = ChangeAppointment(kind=kind, token=token, keep=keep)
+        done = self.tool(f"{kind}!", lambda turn: change_appointment(yes, turn), WRITE_TURN_S)
+        if self.dice.random() < 0.15:  # a model repeats itself
+            self.tool(f"{kind}! again", lambda turn: change_appointment(yes, turn), WRITE_TURN_S)
+        if isinstance(done, NotChanged) and done.token is not None and not keep and self.dice.random() < 0.7:
+            self.think()
+            return self._yes(kind, done.token, keep=True)
+        return isinstance(done, Moved | CancelledNow | NotChanged | KeptForLater)
+
+
+DOOR_S = 5.0
+
+
+def _of(outcome: Any) -> str:
+    if isinstance(outcome, Booked):
+        slot = outcome.appointment.slot
+        return f" {outcome.appointment.id[:6]} {slot.start:%d. %H:%M} {outcome.appointment.staff}"
+    if isinstance(outcome, Moved):
+        return f" {outcome.new.start:%d. %H:%M} {outcome.staff}"
+    slot = getattr(outcome, "slot", None)
+    return f" {slot.start:%d. %H:%M}" if slot is not None else ""
+
+
+@dataclass
+class Hands:
+    """Guests and the salon at Cal.com itself, past us. `touched` are the bookings that were changed there."""
+
+    salon: SimulatedSalon
+    plan: Plan
+    touched: set[str] = field(default_factory=set)
+
+    def guest(self, number: int) -> None:
+        """Books on the public page, mostly where callers book; moves or cancels it later, maybe."""
+        salon = self.salon
+        dice = salon.baton.dice(f"guest-{number} thinks")
+        email = f"gast{number}@example.org"
+        service = salon.tenant.services[dice.choice((0, 0, 1, 2))]
+        event_type = dice.choice(list(service.segments[0].event_types.values()))
+        request = BookingRequest(
+            event_type, self._somewhere(dice), "Gast", email, None, "Europe/Berlin", "de", {}
+        )
+        salon.calendar.book_as_guest(request)
+        if dice.random() < 0.4:
+            salon.baton.pause(dice.uniform(31.0, 900.0))
+            own = [each for each in salon.calendar.accepted() if email in each.attendees]
+            if own:
+                self._touch(own[0], dice)
+
+    def edit(self, number: int) -> None:
+        """The salon, or the guest by the link in the mail, does something with a booking that is there, ours or not."""
+        salon = self.salon
+        dice = salon.baton.dice(f"salon-{number} thinks")
+        now = salon.baton.now()
+        old = [each for each in salon.calendar.accepted() if each.created_at and now - each.created_at > LEFT_ALONE]
+        if not old:
+            return
+        booking = old[dice.randrange(len(old))]
+        if dice.random() < 0.5 and booking.metadata.get("appointment"):
+            # while its customer is changing it by voice, if one is
+            busy = [each for each in old if self._is_changed(each)]
+            booking = busy[0] if busy else booking
+        self._touch(booking, dice)
+
+    def _is_changed(self, booking: Booking) -> bool:
+        history = self.salon.watch.history.get(booking.metadata.get("appointment", ""), [])
+        return bool(history) and history[-1][1].change is not None
+
+    def _touch(self, booking: Booking, dice: Random) -> None:
+        calendar = self.salon.calendar
+        self.touched.add(booking.uid)
+        what = dice.choices(("move", "cancel", "longer", "other stylist"), (40, 30, 15, 15))[0]
+        if what == "move":
+            moved = calendar.move_by_hand(booking.uid, booking.start + timedelta(minutes=dice.choice((-45, -15, 15, 30))))
+            self.touched.add(getattr(getattr(moved, "booking", None), "uid", booking.uid))
+        elif what == "cancel":
+            calendar.cancel_by_hand(booking.uid)
+        elif what == "longer":
+            calendar.edit_by_hand(booking.uid, "15 minutes longer", end=booking.end + timedelta(minutes=15))
+        else:
+            hosts = [each.calcom_user for each in self.salon.tenant.staff if each.calcom_user != booking.host]
+            calendar.edit_by_hand(booking.uid, "another stylist", host=dice.choice(hosts))
+
+    def _somewhere(self, dice: Random) -> datetime:
+        zone = self.salon.tenant.zone
+        day = self.salon.baton.now().astimezone(zone).date() + timedelta(days=1 + dice.randrange(self.plan.days))
+        wall = f"{dice.randrange(9, 16):02d}:{dice.choice((0, 0, 15, 30, 45)):02d}"
+        return datetime.fromisoformat(f"{day}T{wall}").replace(tzinfo=zone)
+

@@ -1,0 +1,163 @@
+"""How often what goes wrong: the rates of a run, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+
+WAYS_OF_CALCOM = (
+    "unsent",
+    "limited",
+    "error_before",
+    "error_after",
+    "lost_before",
+    "lost_after",
+    "late",
+)
+"""No connection; 429; 500 without and with effect; no answer without and with effect; no answer, and done minutes later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Shares between 0 and 1, and seconds.
+
+    `table_…`: of the requests to the table. `calcom`: of those that write at Cal.com, by what becomes of them;
+    `reads` of those that read. `anothers`: of the bookings that were made, those whose answer names somebody else's;
+    `odd`: those that come out longer than asked. `hook_…`: of the deliveries. `slow`: pauses that take ten times as long.
+    """
+
+    table_conflict: float = 0.0
+    table_throttle: float = 0.0
+    table_lost: float = 0.0
+    table_unsent: float = 0.0
+    table_late: float = 0.0
+    crash: float = 0.0
+    """Of the boundaries: before and after each request, and in the middle of several."""
+    calcom: Mapping[str, float] = field(default_factory=dict)
+    reads: Mapping[str, float] = field(default_factory=dict)
+    anothers: float = 0.0
+    odd: float = 0.0
+    lag: float = 0.0
+    """Of the writes at Cal.com: those whose reads show them late."""
+    lag_s: float = 3.0
+    late_s: float = 60.0
+    slow: float = 0.0
+    hook_lost: float = 0.0
+    hook_doubled: float = 0.0
+    hook_late: float = 0.0
+    job_lost: float = 0.0
+    job_doubled: float = 0.0
+    queue_away: float = 0.0
+    texts: Mapping[str, float] = field(default_factory=dict)
+    """Of the messages: those the provider refuses, those that surely were not sent, and those nobody knows of."""
+    outage: float = 0.0
+    """How likely Cal.com is away for a minute or two of the run."""
+
+
+QUIET = Rates()
+REALISTIC = Rates(
+    table_conflict=0.005,
+    table_throttle=0.001,
+    table_lost=0.001,
+    table_unsent=0.001,
+    table_late=0.0005,
+    crash=0.0005,
+    calcom={
+        "unsent": 0.005,
+        "limited": 0.004,
+        "error_before": 0.01,
+        "error_after": 0.01,
+        "lost_before": 0.005,
+        "lost_after": 0.01,
+        "late": 0.004,
+    },
+    reads={"unsent": 0.004, "limited": 0.002, "error_before": 0.01, "lost_before": 0.006},
+    anothers=0.004,
+    odd=0.002,
+    lag=0.05,
+    hook_lost=0.03,
+    hook_doubled=0.03,
+    hook_late=0.05,
+    job_lost=0.002,
+    job_doubled=0.01,
+    queue_away=0.002,
+    slow=0.01,
+    texts={"refused": 0.01, "unsent": 0.02, "lost_before": 0.005, "lost_after": 0.005},
+    outage=0.15,
+)
+"""What a bad week may look like, every day."""
+BRUTAL = Rates(
+    table_conflict=0.10,
+    table_throttle=0.02,
+    table_lost=0.02,
+    table_unsent=0.02,
+    table_late=0.01,
+    crash=0.02,
+    calcom={
+        "unsent": 0.05,
+        "limited": 0.03,
+        "error_before": 0.07,
+        "error_after": 0.09,
+        "lost_before": 0.05,
+        "lost_after": 0.08,
+        "late": 0.05,
+    },
+    reads={"unsent": 0.04, "limited": 0.02, "error_before": 0.08, "lost_before": 0.06},
+    anothers=0.03,
+    odd=0.02,
+    lag=0.30,
+    lag_s=20.0,
+    late_s=240.0,
+    hook_lost=0.25,
+    hook_doubled=0.2,
+    hook_late=0.3,
+    job_lost=0.1,
+    job_doubled=0.1,
+    queue_away=0.1,
+    slow=0.05,
+    texts={"refused": 0.05, "unsent": 0.15, "lost_before": 0.05, "lost_after": 0.1},
+    outage=0.5,
+)
+"""42 of 100 requests to Cal.com go wrong, as in the laboratory (one in fifty boundaries is somebody's death)."""
+RATES = {"quiet": QUIET, "realistic": REALISTIC, "brutal": BRUTAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run. `calls` are spread over `hours`, in groups that want the same; `guests` book at Cal.com past us, and the
+    salon makes `edits` there.
+    """
+
+    name: str = "realistic"
+    rates: Rates = REALISTIC
+    calls: int = 100
+    guests: int = 25
+    edits: int = 15
+    hours: float = 1.0
+    group: int = 3
+    """How many calls at most begin at the same moment with the same wish."""
+    days: int = 3
+    """On how many days there is something to be had: fewer days, more rivals."""
+    every: int = 15
+    """Minutes from one start on sale to the next."""
+    composites_changed: bool = False
+    """Whether composite services are moved and cancelled by voice."""
+    calm_hours: float = 6.0
+    """How long the salon has, without new troubles, until everything must have come to its end."""
+
+
+def plan_of(name: str, calls: int) -> Plan:
+    """The plan of that name for so many calls."""
+    base = Plan(name=name, rates=RATES[name], calls=calls, guests=max(1, calls // 4), edits=max(1, calls // 6))
+    return replace(base, hours=max(0.25, calls / 100))
+
+
+def one_of(shares: Mapping[str, float], dice: Random) -> str | None:
+    """Which of them it is; None: none, and all is well."""
+    point = dice.random()
+    for name, share in shares.items():
+        if point < share:
+            return name
+        point -= share
+    return None

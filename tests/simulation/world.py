@@ -1,0 +1,205 @@
+"""One run: a seed, a plan, and maybe a part of its story. The same three always give the same run, line by line."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from time import perf_counter
+from unittest import mock
+
+from bookend.adapters.dynamodb import transact
+from bookend.adapters.dynamodb.runs import DynamoRuns
+from bookend.application.ports import Run, RunKind
+from bookend.domain.tenant import Tenant
+from tests.simulation.at_rest import unsound_at_rest
+from tests.simulation.baton import BEGINS, Baton, Line, jitter
+from tests.simulation.calendar import SimulatedCalendar
+from tests.simulation.people import Caller, Hands, Said
+from tests.simulation.plan import QUIET, Plan, Rates
+from tests.simulation.salon import TABLE, SimulatedSalon
+from tests.simulation.watch import Breach, Watch
+from tests.support.calendar import EventType
+from tests.support.salon import example_tenant, table_request
+
+CALM = "calm"
+TENANT = example_tenant()
+
+
+@dataclass(frozen=True)
+class Story:
+    """Which run, and which part of it is told: `only` these actors, `without` these actors and faults."""
+
+    seed: int
+    plan: Plan
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+
+
+@dataclass
+class Played:
+    """How a run came out. `breaches` is empty for a sound one; `step` is where the first one was seen."""
+
+    story: Story
+    breaches: list[str]
+    step: int
+    digest: str
+    saw: Counter[str]
+    trace: list[Line]
+    actors: list[str]
+    faults: list[str]
+    seconds: float
+    calls: int
+    writes: int
+    checks: int
+    bookings: int
+    deaths: int
+    said: list[Said] = field(default_factory=list, repr=False)
+    world: World | None = field(default=None, repr=False)
+
+    @property
+    def kind(self) -> str:
+        """Which promise was broken: the first word of the first breach."""
+        return self.breaches[0].partition(" ")[0] if self.breaches else ""
+
+    def to_json(self) -> str:
+        """Its numbers."""
+        story = {"seed": self.story.seed, "plan": self.story.plan.name}
+        numbers = {name: getattr(self, name) for name in ("step", "digest", "seconds", "calls", "writes", "checks")}
+        return json.dumps(story | numbers | {"breaches": self.breaches, "saw": dict(sorted(self.saw.items()))})
+
+
+class World:
+    """Everything of one run, put together and played to its end."""
+
+    def __init__(self, story: Story, tenant: Tenant = TENANT) -> None:
+        self.story, self.plan, self.tenant = story, story.plan, tenant
+        self.baton = Baton(f"{story.seed}|{story.plan.name}", only=story.only, without=story.without)
+        self.calm_at = story.plan.hours * 3600 + 300.0
+        self.ends_at = self.calm_at + story.plan.calm_hours * 3600
+        self.watch = Watch(self.baton, tenant)
+        self.baton.on_death = self.watch.died
+        self.salon = SimulatedSalon(self.baton, self.rates, tenant, self.watch)
+        kinds = {
+            event_type: EventType(tenant.member(staff).calcom_user, segment.minutes)
+            for service in tenant.services
+            for segment in service.segments
+            for staff, event_type in segment.event_types.items()
+        }
+        self.salon.calendar = SimulatedCalendar(
+            self.baton,
+            kinds,
+            self.rates,
+            tell=self.salon.happened,
+            saw=self.watch.saw,
+            outages=self._outages(),
+        )
+        self.watch.table, self.watch.calendar = self.salon.table, self.salon.calendar
+        self.salon.table.create_table(**table_request(TABLE))
+        self._on_sale(kinds)
+        # Last night's run has been; the next one is this story's own.
+        runs = DynamoRuns(transact.Table(self.salon.table, TABLE, clock=self.baton))
+        for kind in (RunKind.FULL, RunKind.POLL):
+            runs.keep(tenant.id, Run(kind=kind, started=BEGINS), done=True, now=BEGINS)
+        self.callers: list[Caller] = []
+        self.hands = Hands(self.salon, self.plan)
+
+    def rates(self) -> Rates:
+        """What may go wrong now; towards the end nothing does, so that all can come to its end."""
+        return self.plan.rates if self.baton.at < self.calm_at else QUIET
+
+    def _outages(self) -> list[tuple[float, float]]:
+        dice = self.baton.dice("outage")
+        if dice.random() >= self.plan.rates.outage or "outage" in self.story.without:
+            return []
+        begins = dice.uniform(0.1, 0.8) * self.plan.hours * 3600
+        return [(begins, begins + dice.uniform(30.0, 240.0))]
+
+    def _on_sale(self, kinds: dict[int, EventType]) -> None:
+        """Each day from 9:00 to 17:00, for as many days as the plan has, and two more to look on to."""
+        zone = self.tenant.zone
+        first = BEGINS.astimezone(zone).date()
+        for number in range(1, self.plan.days + 3):
+            day = first + timedelta(days=number)
+            moment = datetime(day.year, day.month, day.day, 9, 0, tzinfo=zone)
+            while moment.hour < 17:
+                for event_type in kinds:
+                    self.salon.calendar.starts.setdefault(event_type, []).append(moment.astimezone(BEGINS.tzinfo))
+                moment += timedelta(minutes=self.plan.every)
+
+    def _people(self) -> None:
+        baton, plan = self.baton, self.plan
+        dice = baton.dice("groups")
+        group, left = 0, 0
+        for number in range(1, plan.calls + 1):
+            if not left:
+                group, left = group + 1, dice.randint(1, plan.group)
+            left -= 1
+            caller = Caller(self.salon, plan, f"call-{number}", f"group-{group}")
+            self.callers.append(caller)
+            baton.spawn(caller.name, caller.ring, after=caller.begins)
+        for number in range(1, plan.guests + 1):
+            after = baton.dice(f"guest-{number} comes").uniform(5.0, plan.hours * 3600)
+            baton.spawn(f"guest-{number}", lambda number=number: self.hands.guest(number), after=after)
+        for number in range(1, plan.edits + 1):
+            after = baton.dice(f"salon-{number} comes").uniform(60.0, plan.hours * 3600 + 200)
+            baton.spawn(f"salon-{number}", lambda number=number: self.hands.edit(number), after=after)
+        # The last night of all begins in the calm: it is the one that finds whatever nobody told of.
+        self.salon.schedule(self.ends_at - 600, self.calm_at + 1800.0)
+
+    def play(self) -> Played:
+        """Until everything has had the time to come to its end."""
+        began = perf_counter()
+        with _seeded(self.baton):
+            try:
+                self._people()
+                self.baton.run(self.ends_at)
+            finally:
+                self.baton.end()
+        breaches = [_said_of(error, who) for who, error in self.baton.errors]
+        if not breaches:
+            breaches = list(unsound_at_rest(self))
+        return Played(
+            story=self.story,
+            breaches=breaches,
+            step=self.baton.steps,
+            digest=self.baton.digest(),
+            saw=self.watch.saw,
+            trace=self.baton.trace,
+            actors=self.baton.begun,
+            faults=self.baton.faults,
+            seconds=round(perf_counter() - began, 3),
+            calls=sum(caller.name in self.baton.begun for caller in self.callers),
+            writes=sum(line.kind == "w" for line in self.baton.trace),
+            checks=self.watch.checks,
+            bookings=len(self.salon.calendar.bookings),
+            deaths=len(self.baton.deaths),
+            world=self,
+        )
+
+
+@contextmanager
+def _seeded(baton: Baton) -> Iterator[None]:
+    with mock.patch.object(transact, "random", jitter(baton)):
+        yield
+
+
+def _said_of(error: BaseException, who: str) -> str:
+    if isinstance(error, Breach):
+        return str(error)
+    return f"EX {who}: " + "".join(traceback.format_exception(error)[-4:])
+
+
+def play(
+    seed: int, plan: Plan, *, only: Collection[str] | None = None, without: Collection[str] = ()
+) -> Played:
+    """One run."""
+    story = Story(seed, plan, None if only is None else frozenset(only), frozenset(without))
+    return World(story).play()
+
+
+__all__ = ["Played", "Story", "World", "play"]
