@@ -2,7 +2,7 @@
 
 `sweep` tries a breaker that is due and settles what is overdue, every minute; `reconcile` looks at what changed at
 Cal.com, every five minutes, and goes on with a full run that was cut off, or begins one that the night has missed;
-`nightly` begins a full run.
+`nightly` begins a full run; `remedy` gives every case that waits for one its remedy, every quarter of an hour.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from bookend.application.circuit import probe_due, state_of
 from bookend.application.deadline import Deadline
 from bookend.application.health import every_status, pulse
 from bookend.application.ports import StoreUnavailable
+from bookend.application.remedying import remedy_every_tenant
 from bookend.application.rounds import reconcile_every_tenant
 from bookend.application.sweeping import sweep
 from bookend.bootstrap import Dependencies
-from bookend.observability import HEALTH_STATUS, SWEPT, circuit_probed, count, felt, logger, metrics, reconciled
+from bookend.observability import HEALTH_STATUS, SWEPT, circuit_probed, count, felt, logger, metrics, reconciled, remedied
 
 SWEEP_S = 50.0
 """Seconds one round of the sweeper may take: the next one comes after a minute."""
@@ -45,6 +46,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, i
             return _sweep(deps, Deadline.within(min(left, SWEEP_S), deps.clock))
         case "reconcile" | "nightly" as task:
             return _reconcile(deps, Deadline.within(left, deps.clock), nightly=task == "nightly")
+        case "remedy":
+            return _remedy(deps, Deadline.within(left, deps.clock))
         case other:
             raise UnknownTask(str(other)[:40])
 
@@ -118,6 +121,17 @@ def _reconcile(deps: Dependencies, deadline: Deadline, *, nightly: bool) -> list
         nightly=nightly,
     )
     return [reconciled(tenant, report) for tenant, report in reports]
+
+
+def _remedy(deps: Dependencies, deadline: Deadline) -> list[dict[str, Any]]:
+    reports = remedy_every_tenant(
+        tenants=deps.tenants,
+        cases=deps.cases,
+        background=lambda tenant, share: deps.background(tenant, share, by="remedy"),
+        alerts=deps.alerts,
+        deadline=deadline,
+    )
+    return [remedied(tenant, report) for tenant, report in reports]
 
 
 bootstrap.prepare("appointments", "queue", "secrets", "calendar")

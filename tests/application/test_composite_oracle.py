@@ -11,13 +11,13 @@ import random
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from bookend.adapters.dynamodb import items
-from bookend.application.booking_goal import BookAppointment
 from bookend.application.deadline import WRITE_TURN_S
-from bookend.application.offering import Free, find_free
+from bookend.application.offering import Free, find_free, keep
 from bookend.application.outcomes import Booked
 from bookend.application.ports import BookingRequest, CalendarTrouble, FreeStarts
 from bookend.domain.answers import CreateAnswer
@@ -29,8 +29,10 @@ from bookend.domain.timeslot import Slot
 from tests.domain.test_composites import CELL, CELLS, STAFF, Schedule, cells_of, possible, random_schedule
 from tests.support.calendar import BUSY, EventType, FakeCalendar
 from tests.support.invariants import look_at
-from tests.support.salon import Salon, StoppedClock, example_tenant
+from tests.support.salon import Phone, Salon, StoppedClock, example_tenant
 
+ZONE = ZoneInfo("Asia/Tokyo")
+"""There each schedule lies within one day of the salon's, and many over midnight UTC, where the ledger's days end."""
 Found = dict[datetime, tuple[str, list[datetime]]]
 
 
@@ -101,7 +103,7 @@ def tenant_of(schedule: Schedule) -> Tenant:
         Staff(each, each, "mitte", rank) for rank, each in enumerate(STAFF, 1) if each in schedule.hours
     )
     return replace(
-        example_tenant(), branches=(Branch("mitte", "Mitte"),), staff=staff, services=(schedule.service,)
+        example_tenant(), zone=ZONE, branches=(Branch("mitte", "Mitte"),), staff=staff, services=(schedule.service,)
     )
 
 
@@ -131,9 +133,14 @@ def offered(salon: Salon) -> Found:
 
 
 def counted_out(schedule: Schedule) -> Found:
-    """Everything that there is."""
+    """Everything that there is. Cal.com lists nothing that has begun, whatever time it would show to be free."""
     told = {
-        (staff, part): {cell for start in starts for cell in cells_of(schedule, start, schedule.service.busy[part])}
+        (staff, part): {
+            cell
+            for start in starts
+            if start >= schedule.now
+            for cell in cells_of(schedule, start, schedule.service.busy[part])
+        }
         for staff in schedule.hours
         for part, starts in enumerate(schedule.listed(staff))
     }
@@ -141,21 +148,22 @@ def counted_out(schedule: Schedule) -> Found:
 
 
 def booked(salon: Salon, start: datetime) -> None:
-    """By voice, at that time, with whomever."""
-    wall = start.astimezone(salon.tenant.zone)
-    wish = BookAppointment(
-        offer=None,
-        service="Service",
-        staff=None,
-        date=wall.date().isoformat(),
-        time=f"{wall:%H:%M}",
-        name="Hans Schuster",
-        phone=None,
-        email=None,
-    )
-    phone = salon.call(branch=None)
-    outcome = phone.book(**{name: getattr(wish, name) for name in ("date", "time", "service", "staff", "name")})
+    """By voice, at that time, with whomever; by its offer where the time is this very instant, and so none to name."""
+    phone, wall = salon.call(branch=None), start.astimezone(salon.tenant.zone)
+    offer = held(phone, start) if start == salon.clock.now() else None
+    said = {"offer": offer} if offer is not None else {"date": wall.date().isoformat(), "time": f"{wall:%H:%M}"}
+    outcome = phone.book(service="Service", **said)
     assert isinstance(outcome, Booked), f"{start}: {outcome}"
+
+
+def held(phone: Phone, start: datetime) -> str:
+    """The offer of that start alone."""
+    salon, turn = phone.salon, phone.turn(WRITE_TURN_S)
+    service, wanted = salon.tenant.services[0], Wanted(start.astimezone(salon.tenant.zone).date())
+    free = find_free(turn, service, service.stylists, wanted, fresh=True)
+    assert isinstance(free, Free)
+    there = replace(free, starts={staff: (start,) for staff in free.starts})
+    return keep(turn, service, there, wanted)[0].id
 
 
 def stands_as_offered(salon: Salon, staff: str, starts: list[datetime]) -> Schedule:

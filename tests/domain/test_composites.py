@@ -161,7 +161,7 @@ class TestOneStylist:
 
     def test_the_past_is_not_free(self) -> None:
         listed = (every(15, NOW - timedelta(hours=1), NOW + timedelta(hours=5)),) * 2
-        assert perms(StaffDays(ledger()), listed)[0].slot.start == NOW
+        assert perms(StaffDays(ledger()), listed)[0].slot.start == NOW + timedelta(minutes=15), "what begins now has begun"
 
 
 class TestSeveralStylists:
@@ -325,7 +325,7 @@ def possible(schedule: Schedule, known: Callable[[str, int, int], bool]) -> dict
         blocked = schedule.blocked(staff)
         on_sale = {start for starts in schedule.listed(staff) for start in starts}
         for cell in range(CELLS):
-            if schedule.at(cell) < schedule.now or schedule.at(cell) not in on_sale:
+            if schedule.at(cell) <= schedule.now or schedule.at(cell) not in on_sale:
                 continue
             parts = counted_out(
                 schedule,

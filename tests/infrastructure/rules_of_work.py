@@ -29,11 +29,13 @@ SCHEDULES: dict[str, tuple[str, str | None]] = {
     "sweep": ("rate(1 minute)", "Swept"),
     # What Cal.com's events did not tell us is found in five minutes; the alarm counts three such periods.
     "reconcile": ("rate(5 minutes)", "Reconciled"),
+    # Remedies count their pauses from five minutes on; what one round leaves the next one does, and health shows what waits.
+    "remedy": ("rate(15 minutes)", None),
     # In the salons' night, not at an hour that a change of clocks skips or doubles. If it fails, a reconciliation
     # goes on with its run, and its event is in the queue of failed runs.
     "nightly": ("cron(30 3 * * ? *) Europe/Berlin", None),
 }
-SECONDS = {"rate(1 minute)": 60, "rate(5 minutes)": 300}
+SECONDS = {"rate(1 minute)": 60, "rate(5 minutes)": 300, "rate(15 minutes)": 900}
 
 # Kinds of alerts that wake nobody, each with why. A kind that is not here needs its alarm.
 WAKES_NOBODY: dict[str, str] = {}

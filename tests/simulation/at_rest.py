@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bookend.application.outcomes import (
+    Booked,
+    Forbidden,
+    HasOne,
+    NotBooked,
+    SlotTaken,
+    StillOpen,
+    TemporaryTrouble,
+)
+from bookend.application.patience import SETTLE
+from bookend.domain.appointment import AppointmentState, Told
 from tests.application.convergence.world import as_the_revived_are, tombstones, transient, unequal
 from tests.support.invariants import World as Look
 from tests.support.invariants import breaches, look_at
 
 if TYPE_CHECKING:
+    from tests.simulation.people import Said
     from tests.simulation.world import World
+
+_NO = SlotTaken | Forbidden | NotBooked
+_STANDING = frozenset({AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING})
 
 
 def unsound_at_rest(world: World) -> Iterator[str]:
-    """Every breach, as a sentence that begins with its number."""
+    """Every breach, as a sentence that begins with its number. What was put before a person is not silent."""
     look = look_at(world.salon)
+    known = {about.partition("-")[2] for about in look.flagged}
+    known |= {each.id for each in look.appointments.values() if {str(s.uid) for s in each.segments} & known}
+    saw = world.watch.saw
+    beside = {key.partition("/")[0] for day in look.ledger.values() for key, each in day.items() if each.conflict}
+    for breach in _all(world, look):
+        if breach.endswith("are confirmed at once") and any(name in breach for name in beside):
+            saw["overlaps that a person knows of"] += 1
+            continue
+        if any(name and name in breach for name in known):
+            saw["before a person at rest"] += 1
+            continue
+        yield breach
+
+
+def _all(world: World, look: Look) -> Iterator[str]:
     yield from breaches(as_the_revived_are(look))
     yield from transient(look)
     yield from tombstones(look)
     yield from unequal(look)
     yield from _inbox_is_done(world)
+    yield from _told_the_truth(world, look)
+    yield from _texts_once(world)
+    yield from _kept(world, look)
 
 
 def _inbox_is_done(world: World) -> Iterator[str]:
@@ -32,4 +66,58 @@ def _inbox_is_done(world: World) -> Iterator[str]:
             yield f"I7 delivery {name[:8]} is not done"
 
 
-__all__ = ["Look", "unsound_at_rest"]
+def _told_the_truth(world: World, look: Look) -> Iterator[str]:
+    """I5: who heard no has none there, unless a later word says otherwise; who heard "noch offen" is told how it ended."""
+    last: dict[tuple[str, object], Said] = {}
+    for caller in world.callers:
+        for each in caller.said:
+            if each.start is not None and not isinstance(each.outcome, TemporaryTrouble):
+                last[each.call, each.start] = each
+    for (call, start), said in last.items():
+        mine = [each for each in look.appointments.values() if each.call == call and each.slot.start == start]
+        standing = [each.id for each in mine if each.state in _STANDING]
+        texts = sum(len(look.outbox.get(each.id, [])) for each in mine)
+        if isinstance(said.outcome, _NO) and standing and not texts:
+            yield f"I5 {call} was told {type(said.outcome).__name__}, and {standing} stands"
+        if isinstance(said.outcome, StillOpen):
+            of_call = [each for each in look.appointments.values() if each.call == call]
+            if not any(look.outbox.get(each.id) for each in of_call):
+                yield f"I5 {call} was told that it is open, and nothing tells how it ended: {[e.id for e in of_call]}"
+        if isinstance(said.outcome, Booked | HasOne):
+            world.watch.saw["told booked, and so it is"] += bool(standing)
+
+
+def _texts_once(world: World) -> Iterator[str]:
+    """I8: each message has one effect at most, and what the table says of it is so."""
+    sent = Counter(op for _, op, _ in world.salon.texts)
+    yield from (f"I8 the message of {op} was sent {times} times" for op, times in sent.items() if times > 1)
+    for row in world.salon.table.rows("#OUT#"):
+        op, state = row["pk"]["S"].rpartition("#")[2], row["state"]["S"]
+        if state == "SENT" and not sent[op]:
+            yield f"I8 the message of {op} is SENT, and nobody has sent it"
+        if state not in {"SENT", "UNSURE"} and sent[op]:
+            yield f"I8 the message of {op} is {state}, and it was sent"
+        if state in {"NEW", "SENDING"} and _is_due(world, row):
+            yield f"I8 the message of {op} is still {state}"
+
+
+def _is_due(world: World, row: dict[str, dict[str, str]]) -> bool:
+    due = row.get("due", {}).get("N")
+    return due is None or float(due) < world.baton.now().timestamp() - 7200
+
+
+def _kept(world: World, look: Look) -> Iterator[str]:
+    """I9: what Cal.com accepted in time and as asked lives on, unless its caller was told no or nobody can keep it."""
+    owners = {each.op: each for each in look.appointments.values()}
+    said_no = {(e.call, e.start) for c in world.callers for e in c.said if isinstance(e.outcome, _NO)}
+    for uid, made in world.salon.calendar.made.items():
+        booking = world.salon.calendar.bookings[uid]
+        owner = owners.get(made.metadata.get("op_id", ""))
+        if owner is None or booking.status == "accepted" or booking.rescheduled_to is not None:
+            continue
+        if owner.state is not AppointmentState.FAILED or uid in world.hands.touched or len(owner.segments) > 1:
+            continue
+        as_asked = (made.start, made.end) == (owner.slot.start, owner.slot.end) and booking.end == made.end
+        in_time = made.created_at is not None and made.created_at - owner.created_at < SETTLE
+        if as_asked and in_time and (owner.call, owner.slot.start) not in said_no and owner.told is not Told.NOT_BOOKED:
+            yield f"I9 {uid} was accepted in time and is {booking.status}; {owner.id} is {owner.state} ({owner.why})"

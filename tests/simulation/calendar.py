@@ -210,6 +210,8 @@ class SimulatedCalendar(FakeCalendar):
                 return Answered(others[dice.randrange(len(others))])
         if self.in_the_way(kind.host, slot):
             return BUSY
+        if dice.random() < rates.rivals and self.baton.strikes(f"{name}:rival"):
+            self._rival(kind.host, slot, dice)
         self.baton.pause(gap)
         if self._same(kind.host, slot):
             return RACED
@@ -221,6 +223,14 @@ class SimulatedCalendar(FakeCalendar):
             booking = replace(booking, end=booking.end + timedelta(minutes=15))
             self.bookings[booking.uid] = booking
         return Answered(booking)
+
+    def _rival(self, host: int, slot: Slot, dice: Random) -> None:
+        """A guest wants the same stylist at about the same time, in this moment."""
+        types = sorted(number for number, kind in self.event_types.items() if kind.host == host)
+        start = slot.start + timedelta(minutes=dice.choice((-15, 0, 0, 15)))
+        kind, after = dice.choice(types), dice.uniform(0.0, 0.05)
+        request = BookingRequest(kind, start, "Gast", "rivale@example.org", None, "Europe/Berlin", "de", {})
+        self.baton.child("rival", lambda: self.book_as_guest(request), after=after)
 
     def insert(self, request: BookingRequest) -> Booking:
         kind, now = self.event_types[request.event_type], self.baton.now()
@@ -268,7 +278,7 @@ class SimulatedCalendar(FakeCalendar):
 
     def _move(self, uid: str, start: datetime) -> CreateAnswer:
         """To the event type's own length, whatever the booking's was."""
-        _, dice = self.baton.request_dice()
+        name, dice = self.baton.request_dice()
         old = self.bookings.get(uid)
         if old is None or uid not in self.shown():
             return NotThere("HTTP 404")
@@ -278,6 +288,9 @@ class SimulatedCalendar(FakeCalendar):
         slot = Slot.of(start, kind.minutes)
         if self.in_the_way(old.host or 0, slot, but=uid):
             return BUSY
+        if dice.random() < self.rates().rivals and self.baton.strikes(f"{name}:rival"):
+            other, after = start + timedelta(minutes=dice.choice((-30, 15, 45))), dice.uniform(0.0, 0.05)
+            self.baton.child("rival", lambda: self.move_by_hand(uid, other), after=after)
         self.baton.pause(_gap(dice))
         old = self.bookings[uid]
         if self._same(old.host or 0, slot, but=uid):

@@ -72,7 +72,10 @@ class Caller:
         self.service = wish.choices(
             ("Herrenhaarschnitt", "Damenhaarschnitt", "Beratung", "Dauerwelle"), (50, 20, 15, 15)
         )[0]
-        self.staff = wish.choice(("Fabian", "Fabian", "Emma", None))
+        doing = self.salon.tenant.at_branch("mitte").service(self.service.lower())
+        assert doing is not None
+        there = [each for each in ("fabian", "emma") if each in doing.segments[0].event_types]
+        self.staff = wish.choice((None, "fabian", *there))
         self.begins += self.dice.choice((0.0, 0.0, 0.05, 0.4, 2.0)) * self.dice.random()
         number = self.dice.randrange(max(2, self.plan.calls // 2))
         self.caller = None if self.dice.random() < 0.08 else f"+4917012{number:05d}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from random import Random
+from typing import Any
 
 WAYS_OF_CALCOM = (
     "unsent",
@@ -38,6 +39,8 @@ class Rates:
     reads: Mapping[str, float] = field(default_factory=dict)
     anothers: float = 0.0
     odd: float = 0.0
+    rivals: float = 0.0
+    """Of the bookings and moves that Cal.com is at: those beside which somebody else does the same there, right then."""
     lag: float = 0.0
     """Of the writes at Cal.com: those whose reads show them late."""
     lag_s: float = 3.0
@@ -75,6 +78,7 @@ REALISTIC = Rates(
     reads={"unsent": 0.004, "limited": 0.002, "error_before": 0.01, "lost_before": 0.006},
     anothers=0.004,
     odd=0.002,
+    rivals=0.02,
     lag=0.05,
     hook_lost=0.03,
     hook_doubled=0.03,
@@ -90,8 +94,8 @@ REALISTIC = Rates(
 BRUTAL = Rates(
     table_conflict=0.10,
     table_throttle=0.02,
-    table_lost=0.02,
-    table_unsent=0.02,
+    table_lost=0.015,
+    table_unsent=0.01,
     table_late=0.01,
     crash=0.02,
     calcom={
@@ -104,8 +108,9 @@ BRUTAL = Rates(
         "late": 0.05,
     },
     reads={"unsent": 0.04, "limited": 0.02, "error_before": 0.08, "lost_before": 0.06},
-    anothers=0.03,
-    odd=0.02,
+    anothers=0.05,
+    odd=0.03,
+    rivals=0.15,
     lag=0.30,
     lag_s=20.0,
     late_s=240.0,
@@ -145,6 +150,22 @@ class Plan:
     """Whether composite services are moved and cancelled by voice."""
     calm_hours: float = 6.0
     """How long the salon has, without new troubles, until everything must have come to its end."""
+
+
+def swarmed(rates: Rates, dice: Random) -> Rates:
+    """Each kind of trouble as it is, doubled, or left out: together they hide each other (one that dies early meets
+    nothing else), so every run has troubles of its own.
+    """
+    chosen: dict[str, Any] = {}
+    for each in fields(rates):
+        value, weight = getattr(rates, each.name), dice.choice((0.0, 0.5, 1.0, 1.0, 1.5))
+        if each.name.endswith("_s"):
+            continue
+        if isinstance(value, float):
+            chosen[each.name] = min(1.0, value * weight)
+        else:
+            chosen[each.name] = {name: share * dice.choice((0.0, 0.5, 1.0, 1.5)) for name, share in value.items()}
+    return replace(rates, **chosen)
 
 
 def plan_of(name: str, calls: int) -> Plan:

@@ -7,7 +7,7 @@ import traceback
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import perf_counter
 from unittest import mock
@@ -15,19 +15,21 @@ from unittest import mock
 from bookend.adapters.dynamodb import transact
 from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.application.ports import Run, RunKind
-from bookend.domain.tenant import Tenant
+from bookend.domain.tenant import Tenant, TextSettings
 from tests.simulation.at_rest import unsound_at_rest
 from tests.simulation.baton import BEGINS, Baton, Line, jitter
 from tests.simulation.calendar import SimulatedCalendar
 from tests.simulation.people import Caller, Hands, Said
-from tests.simulation.plan import QUIET, Plan, Rates
+from tests.simulation.plan import QUIET, Plan, Rates, swarmed
 from tests.simulation.salon import TABLE, SimulatedSalon
 from tests.simulation.watch import Breach, Watch
 from tests.support.calendar import EventType
 from tests.support.salon import example_tenant, table_request
 
 CALM = "calm"
-TENANT = example_tenant()
+TENANT = replace(
+    example_tenant(), texts=TextSettings(sms=True, confirmations=True, sender_id="Salon", phone="+493033081738")
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class World:
     def __init__(self, story: Story, tenant: Tenant = TENANT) -> None:
         self.story, self.plan, self.tenant = story, story.plan, tenant
         self.baton = Baton(f"{story.seed}|{story.plan.name}", only=story.only, without=story.without)
+        swarm = story.plan.name == "brutal"
+        self.troubles = swarmed(story.plan.rates, self.baton.dice("swarm")) if swarm else story.plan.rates
         self.calm_at = story.plan.hours * 3600 + 300.0
         self.ends_at = self.calm_at + story.plan.calm_hours * 3600
         self.watch = Watch(self.baton, tenant)
@@ -110,11 +114,11 @@ class World:
 
     def rates(self) -> Rates:
         """What may go wrong now; towards the end nothing does, so that all can come to its end."""
-        return self.plan.rates if self.baton.at < self.calm_at else QUIET
+        return self.troubles if self.baton.at < self.calm_at else QUIET
 
     def _outages(self) -> list[tuple[float, float]]:
         dice = self.baton.dice("outage")
-        if dice.random() >= self.plan.rates.outage or "outage" in self.story.without:
+        if dice.random() >= self.troubles.outage or "outage" in self.story.without:
             return []
         begins = dice.uniform(0.1, 0.8) * self.plan.hours * 3600
         return [(begins, begins + dice.uniform(30.0, 240.0))]

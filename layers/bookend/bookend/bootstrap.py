@@ -304,7 +304,7 @@ class Dependencies:
     @cached_property
     def calcom(self) -> Calendar:
         """Cal.com itself, breaker or not: for probes."""
-        from bookend.adapters.calcom.client import CalcomCalendar
+        from bookend.adapters.calcom.client import CalcomCalendar  # noqa: PLC0415 - httpx only where Cal.com is asked
 
         arn = _named(self.settings.calcom_secret_arn, "Cal.com's key")
         base_url = _named(self.settings.calcom_base_url, "Cal.com's address")
@@ -370,8 +370,8 @@ def _stored_tenant(document: str) -> Tenant:
 
 def aws_client(service: str, limits: Limits = _LIMITS) -> Any:
     """A low-level client whose time-outs fit into a turn."""
-    import boto3
-    from botocore.config import Config
+    import boto3  # noqa: PLC0415 - 160 ms, and not needed to import a door
+    from botocore.config import Config  # noqa: PLC0415
 
     config = Config(
         connect_timeout=limits.connect_s,

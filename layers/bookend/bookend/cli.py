@@ -12,7 +12,16 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bookend import bootstrap, cli_breaker, cli_callbacks, cli_health, cli_import, observability
+from bookend import (
+    bootstrap,
+    cli_breaker,
+    cli_callbacks,
+    cli_duplicates,
+    cli_health,
+    cli_import,
+    cli_rebuild,
+    observability,
+)
 from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.secrets.store import SecretUnusable
@@ -84,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     cli_callbacks.add_to(groups)
     cli_health.add_to(groups)
     cli_import.add_to(groups)
+    cli_duplicates.add_to(groups)
+    cli_rebuild.add_to(groups)
     return parser
 
 

@@ -191,6 +191,24 @@ def _fact(name: str, value: Any) -> Any:
     return WITHHELD if named or _PHONE.search(value) or not _ID.fullmatch(value) else value
 
 
+def remedied(tenant: str, report: RemedyReport) -> dict[str, Any]:
+    """The report of a run of remedies: one log line, of ids and words of ours; what it came to."""
+    came_to = {
+        "tenant": tenant,
+        "before": {"open": report.before.open, "review": report.before.review},
+        "after": {"open": report.after.open, "review": report.after.review},
+        "changed": report.changed,
+        "limited": report.limited,
+        "stopped": report.stopped,
+    }
+    treated = [
+        {"case": each.before.id, "class": each.after.failure.value, "remedy": each.remedy, "came_to": each.came_to}
+        for each in report.treated[:_MOST_FINDINGS]
+    ]
+    logger.info("remedied", extra={**came_to, "treated": treated})
+    return came_to
+
+
 def reconciled(tenant: str, report: Report) -> dict[str, Any]:
     """The report of a run: one log line, and metrics of what was found; what it came to in this invocation."""
     came_to = {

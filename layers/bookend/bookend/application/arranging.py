@@ -1,7 +1,7 @@
 """Book in the background, with no caller on the line: START, ask Cal.com once, commit. In that order.
 
-What is not clear at once is left as it stands on record, PENDING or COMPENSATING with its time blocked, and settled like
-any other open operation (`settling`). Nobody is told anything here.
+What is not clear at once is left as it stands on record, PENDING or COMPENSATING with its time blocked, and settled
+like any other open operation (`settling`). Nobody is told anything here.
 """
 
 from __future__ import annotations
@@ -162,11 +162,11 @@ def _confirm(work: Background, appointment: Appointment, made: dict[int, Booking
         state=AppointmentState.CONFIRMED,
         segments=tuple(replace(each, uid=made[each.index].uid) for each in appointment.segments),
     )
-    audit = audit_of(work, Drift.UNSETTLED, "book", made[appointment.segments[0].index], before=appointment, after=after)
-    now = work.clock.now()
-    outcome = work.appointments.confirm(
-        work.tenant.id, appointment, made, told=appointment.told, now=now, audit=audit
+    audit = audit_of(
+        work, Drift.UNSETTLED, "book", made[appointment.segments[0].index], before=appointment, after=after
     )
+    now = work.clock.now()
+    outcome = work.appointments.confirm(work.tenant.id, appointment, made, told=appointment.told, now=now, audit=audit)
     if isinstance(outcome, BookingHasOwner):
         # It is labelled as ours, and its uid or id belongs to another: what is ours of it goes, theirs is left alone.
         _undo(work, appointment, {index: each for index, each in made.items() if index != outcome.segment})

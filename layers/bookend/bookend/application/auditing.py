@@ -153,7 +153,9 @@ def verify_all(
     for name, rows in trail.chains(tenant):
         chains, entries = chains + 1, entries + len(rows)
         missing.discard(name)
-        if _compared(tenant, name, rows, standings.get(name), repairs.get(name, ()), keys, begun):
+        if _compared(
+            tenant, name, rows, standing=standings.get(name), repairs=repairs.get(name, ()), keys=keys, begun=begun
+        ):
             suspects.append(name)
         progress(chains, entries)
     suspects += sorted(missing)
@@ -178,7 +180,9 @@ def _settled(
         repairs = state.repairs(tenant) if pending else {}
         for name in pending:
             now_is, rows = state.standing(tenant, name), trail.chain(tenant, name)
-            found[name] = _compared(tenant, name, rows, now_is, repairs.get(name, ()), keys, begun)
+            found[name] = _compared(
+                tenant, name, rows, standing=now_is, repairs=repairs.get(name, ()), keys=keys, begun=begun
+            )
         pending = [name for name in pending if found[name] and {each.flaw for each in found[name]} <= _MAY_BE_LATE]
         if pending and look + 1 < _LOOKS:
             clock.sleep(_BETWEEN_LOOKS_S)
@@ -189,6 +193,7 @@ def _compared(
     tenant: str,
     name: str,
     rows: Sequence[Stored],
+    *,
     standing: Standing | None,
     repairs: Sequence[str],
     keys: AuditKeys,

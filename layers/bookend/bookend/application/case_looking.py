@@ -67,7 +67,9 @@ class Looking:
 
     def _bookings(self, appointment: Appointment) -> tuple[Booking | None, ...]:
         """Those it stands on, each read by its uid; None for one that is not shown, whatever the reason."""
-        read = [self._work.calendar.booking(each.uid or "", deadline=self._work.deadline) for each in appointment.segments]
+        read = [
+            self._work.calendar.booking(each.uid or "", deadline=self._work.deadline) for each in appointment.segments
+        ]
         return tuple(each if isinstance(each, Booking) else None for each in read)
 
     def _named(self, case: Case, wanted: Wanted, *, tried: bool) -> Booking | None:

@@ -13,7 +13,6 @@ from typing import assert_never
 
 from bookend.application.change_commit import carry_out_change, other_times
 from bookend.application.change_keeping import keep_for_later, may_keep_until
-from bookend.application.change_parts import carry_out_parts
 from bookend.application.change_outcomes import (
     AlreadyThere,
     AskAPerson,
@@ -26,6 +25,7 @@ from bookend.application.change_outcomes import (
     NotIdentified,
     WhichOne,
 )
+from bookend.application.change_parts import carry_out_parts
 from bookend.application.change_replay import in_flight, may_be_kept_after_all, replay_change
 from bookend.application.deadline import LEAST_FOR_WRITE_S
 from bookend.application.find_appointments import own_appointments, who_calls
@@ -295,12 +295,7 @@ def _begin(
     """Write it down, on a picture of the ledger that has not changed; then do it, or (`later`) leave it to others."""
     kind = asked.kind
     service = _by_phone(turn, appointment)
-    if appointment.state is not AppointmentState.CONFIRMED or service is None:
-        return AskedTooLongAgo(kind)
-    if asked.slot is not None and len(asked.busy) != len(appointment.segments):
-        return AskedTooLongAgo(kind)
-    begins = min(each.start for each in (appointment.slot, asked.slot) if each is not None)
-    if begins <= turn.clock.now():
+    if service is None or not _may_begin(appointment, asked, now=turn.clock.now()):
         return AskedTooLongAgo(kind)
     # As of when they were asked: whoever was offered a time a minute ago can take it (decision 0022).
     if (refusal := _refusal(turn, appointment, asked.slot, now=asked.expires - CONFIRM_WITHIN)) is not None:
@@ -335,6 +330,13 @@ def _begin(
         if begun is not NotBegun.LEDGER_CHANGED:
             return _not_begun(command, turn, appointment, asked, begun)
     return _temporary(kind, turn, appointment, None, None)
+
+
+def _may_begin(appointment: Appointment, asked: Asked, *, now: datetime) -> bool:
+    """Whether it stands, has not begun, and goes to where it has not begun either, with all its parts."""
+    begins = min(each.start for each in (appointment.slot, asked.slot) if each is not None)
+    goes_whole = asked.slot is None or len(asked.busy) == len(appointment.segments)
+    return appointment.state is AppointmentState.CONFIRMED and goes_whole and begins > now
 
 
 def _look(turn: Turn, appointment: Appointment, asked: Asked) -> Known:

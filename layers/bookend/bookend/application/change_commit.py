@@ -42,7 +42,7 @@ from bookend.domain.authority import Asked
 from bookend.domain.availability import Offer, Wanted
 from bookend.domain.drift import DEAD
 from bookend.domain.failures import TREATMENT, FailureClass, Trouble, failure_of, why_of
-from bookend.domain.move_answers import judge_move, judge_moved
+from bookend.domain.move_answers import as_it_stands, judge_move, judge_moved
 from bookend.domain.tenant import Service
 from bookend.domain.timeslot import Slot
 
@@ -238,7 +238,8 @@ def refused(
         return as_recorded(turn, appointment)
     service = turn.tenant.service(appointment.service) if change.segments else None
     if failure is FailureClass.SLOT_TAKEN and service is not None:
-        return replace(outcome, offers=other_times(turn, appointment, service, change.slot))
+        stands = replace(appointment, segments=as_it_stands(appointment, seen or {}))
+        return replace(outcome, offers=other_times(turn, stands, service, change.slot))
     return outcome
 
 

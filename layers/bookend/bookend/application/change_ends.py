@@ -1,5 +1,6 @@
-"""What bringing a change to its end in the background needs, whatever kind it is: where a booking stands by now, whether
-a request can still take effect, giving up, waiting, and the audit entry.
+"""What bringing a change to its end in the background needs, of whatever kind it is.
+
+Where a booking stands by now, whether a request can still take effect, giving up, waiting, and the audit entry.
 """
 
 from __future__ import annotations

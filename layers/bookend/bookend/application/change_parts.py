@@ -1,4 +1,4 @@
-"""Move or cancel a composite in the turn: each busy part is a booking of its own at Cal.com, and all of them go or none.
+"""Move or cancel a composite in the turn: each busy part is a booking of its own at Cal.com, and all go or none.
 
 Parts are moved at the same time, except where one goes to the time of another: Cal.com refuses a busy host, whoever
 keeps them busy (`waves`). Where a part is not to be had, those that have gone are taken back. A cancellation is never

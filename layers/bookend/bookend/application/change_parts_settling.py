@@ -256,7 +256,7 @@ def _not_moved_yet(work: Background, appointment: Appointment, parts: Sequence[_
 
 
 def _half_moved(work: Background, appointment: Appointment, parts: Sequence[_Part]) -> bool:
-    """Some of it has gone. The rest goes after it as long as that is wanted and possible; else what has gone comes back.
+    """Some of it has gone. The rest goes after it as long as that is wanted and possible; else it comes back.
 
     The first time it is sent again at once, since the same move twice is one; a refusal proves nothing then.
     """
@@ -366,7 +366,7 @@ def _bring_back(work: Background, appointment: Appointment, parts: Sequence[_Par
         if not against:
             continue
         if all(isinstance(answer, NotSent | KeyRejected) for answer, _ in against):
-            return wait(work, going, restore=replace(change, back=why))
+            return wait(work, going, restore=change)
         if not all(judgement.verdict in _WRITTEN_OFF for _, judgement in against):
             return wait(work, going)
         return _stand_as_seen(work, going, why, seen, answer=detail(against[0][0]))

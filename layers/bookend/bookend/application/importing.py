@@ -14,19 +14,7 @@ from datetime import date
 from enum import StrEnum
 from typing import assert_never
 
-from bookend.application.import_plan import (
-    AsAppointment,
-    AsCase,
-    AsCustomer,
-    Decision,
-    Known,
-    Linked,
-    Planned,
-    case_of,
-    days_of,
-    draft_of,
-    plan,
-)
+from bookend.application.import_plan import AsCase, Planned, case_of, days_of, draft_of, plan
 from bookend.application.ports import Clock, StoreUnavailable
 from bookend.application.ports.cases import Cases
 from bookend.application.ports.imports import (
@@ -276,19 +264,11 @@ class _Run:
     def _keep(self, planned: Planned, after: ImportProgress) -> None:
         self._progress = after
         self._report.duplicates += [
-            DuplicateRow(each.row.line, each.row.external_id, each.of) for each in planned.decisions if _is_twice(each)
+            DuplicateRow(each.row.line, each.row.external_id, each.of)
+            for each in planned.decisions
+            if isinstance(each, AsCase) and each.of
         ]
 
 
 class _Twin(Exception):
     """Another import of the same file has written meanwhile."""
-
-
-def _is_twice(decided: Decision) -> bool:
-    match decided:
-        case AsCase():
-            return bool(decided.of)
-        case AsAppointment() | AsCustomer() | Known() | Linked():
-            return False
-        case other:
-            assert_never(other)

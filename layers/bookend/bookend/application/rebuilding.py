@@ -171,7 +171,7 @@ def _bring_back(at: Rebuilding, result: Rebuilt, budget: Budget, rows: Sequence[
 
 
 def _appointment(work: Background, read: Sequence[Booking]) -> Appointment:
-    """As it stands at Cal.com. Of two bookings for one part the older one is meant; the other is the reconciliation's."""
+    """As it stands at Cal.com. Of two for one part the older one is meant; the other one gets flagged."""
     tenant, now = work.tenant, work.clock.now()
     parts: dict[int, Booking] = {}
     for each in sorted(read, key=lambda each: (each.created_at or now, each.uid)):

@@ -1,7 +1,7 @@
 """Remedies: every case that waits for one gets it, within limits, and a run may die anywhere.
 
-A case remembers its operation before anything is asked of Cal.com, and its answers before anything follows from them. It
-is closed as booked only after the bookings of a confirmed appointment were read at Cal.com by their uids.
+A case remembers its operation before anything is asked of Cal.com, and its answers before anything follows from them.
+It is closed as booked only after the bookings of a confirmed appointment were read at Cal.com by their uids.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bookend.application.adopting import adopt
 from bookend.application.alerts import job_failed
 from bookend.application.arranging import LEASE, Begun, BegunBefore, HasOne, InTheWay, ask, commit, start
 from bookend.application.background import Background, BackgroundOf
-from bookend.application.booking_numbers import BookingNumbers, CalendarSilent
+from bookend.application.booking_numbers import BookingNumbers
 from bookend.application.budget import callers_need_the_rest
 from bookend.application.case_looking import Looking
 from bookend.application.deadline import Deadline
@@ -138,7 +138,8 @@ class _Run:
         self.report.after = standing(self._known.values(), now=self._work.clock.now())
 
     def _due(self) -> list[Case]:
-        now, found = self._work.clock.now(), []
+        now = self._work.clock.now()
+        found: list[Case] = []
         of_class: Counter[SyncFailure] = Counter()
         for each in self._known.values():
             asked_for = self._limits.only in {None, each.failure}
@@ -176,9 +177,11 @@ class _Run:
             if case.state is not CaseState.OPEN or (number and case.due is not None and case.due > work.clock.now()):
                 break
             if case.decision not in {"", RETRY}:
-                case, go_on = self._carry_on(work, case), False
-                self._say(first, case, "decision", case.why or case.decision)
-                break
+                decision, case = case.decision, self._carry_on(work, case)
+                self._say(first, case, decision, case.why)
+                if case.decision != RETRY:
+                    break
+                continue
             decided = plan(case, work.tenant, looking.at(case, self._rivals(case)), now=work.clock.now())
             self._say(first, case, _name(decided), _why(decided))
             if isinstance(decided, Wait) and decided.for_others:
@@ -226,9 +229,7 @@ class _Run:
             case SettleIt(appointment):
                 return case, settle(work, appointment.id) is not Settled.WAITING
             case ToReview(failure, why):
-                return self._write(
-                    case, state=CaseState.REVIEW, failure=failure, why=why, due=None, op="", decision=""
-                )
+                return self._write(case, state=CaseState.REVIEW, failure=failure, why=why, due=None, op="", decision="")
             case Close(ending, why, appointment, booking):
                 return self._write(
                     case,
@@ -270,12 +271,12 @@ class _Run:
         now = work.clock.now()
         begun = start(work, appointment_of(case, wanted, work.tenant, now=now, lease=now + LEASE))
         match begun:
-            case Begun(appointment):
+            case Begun(on_record):
                 sent_at = work.clock.now()
-                answers = ask(work, appointment)
+                answers = ask(work, on_record)
                 case, stored = self._remember(case, answers)
                 if stored:
-                    commit(work, appointment, answers, sent_at=sent_at)
+                    commit(work, on_record, answers, sent_at=sent_at)
                 return case, stored
             case BegunBefore():
                 return case, True

@@ -61,8 +61,8 @@ class AuditKey:
 class Entry:
     """One entry, linked. `seq` counts from 1; `version` is the appointment's after it (0: there is none any more).
 
-    `about` names the event: no two entries of a chain are about the same one. `before` and `after` are JSON in canonical
-    form, of what changed; what belongs to people is in them as a mark. `at` is UTC text, `key` the id of the key.
+    `about` names the event: no two entries of a chain are about the same one. `before` and `after` are what changed, as
+    JSON in canonical form, and hold marks for what belongs to people. `at` is UTC text, `key` the id of the key.
     """
 
     tenant: str

@@ -116,7 +116,7 @@ def openings(
     for staff, instants in starts.items():
         for instant in instants:
             slot = Slot.of(instant, minutes)
-            if slot.start < now or not days.covers(staff, slot):
+            if slot.start <= now or not days.covers(staff, slot):
                 continue
             if days.is_free(staff, slot, now=now, ignoring=ignoring, moving=moving):
                 free[staff].append(Opening(staff, slot))

@@ -99,7 +99,7 @@ def arrangements(
     fits = _with_what_follows(lengths, gaps, fits)
     found = []
     for start in sorted(set(starts)):
-        if start < now or _first_in(fits[0], start, start) is None:
+        if start <= now or _first_in(fits[0], start, start) is None:
             continue
         begins = _earliest(lengths, gaps, fits, start)
         lasting = [

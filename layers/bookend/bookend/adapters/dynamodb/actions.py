@@ -71,7 +71,7 @@ class Actions:
             put["ExpressionAttributeValues"] = to_wire(values)
         return {"Put": put | self._common}
 
-    def update(
+    def update(  # noqa: PLR0917 - the parts of one request, in the order the service names them
         self,
         key: Key,
         update: str,

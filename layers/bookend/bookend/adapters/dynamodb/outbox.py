@@ -178,9 +178,9 @@ class DynamoOutbox:
         update = self._as_read(
             tenant,
             message,
-            "SET #state = :to, #by = :by, #resolved_at = :now, "
-            + ("#overtaken = :yes, #at = :now, #due = :due, #due_shard = :shard " if again else "")
-            + "REMOVE #not_before, #tries"
+            "SET #state = :to, #by = :by, #resolved_at = :now"
+            + (", #overtaken = :yes, #at = :now, #due = :due, #due_shard = :shard" if again else "")
+            + " REMOVE #not_before, #tries"
             + (", #claim" if again else ", #due, #due_shard, #lease"),
             {":to": state.value, ":by": by, ":now": items.text(now)}
             | ({":yes": True, ":due": items.epoch(now), ":shard": keys.due_shard(message.op)} if again else {}),

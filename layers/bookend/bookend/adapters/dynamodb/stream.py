@@ -48,16 +48,15 @@ def read_record(record: Mapping[str, Any], mark: Mark) -> Happened | None:
     tenant, kind, name = keys.partition_of(change["Keys"])
     at = datetime.fromtimestamp(float(change["ApproximateCreationDateTime"]), UTC)
     if kind == "APPT" and change["Keys"]["sk"]["S"] == keys.APPOINTMENT:
-        return _appointment(tenant, name, record["eventID"], at, (old, new), mark)
+        return _appointment(tenant, name, event=str(record["eventID"]), at=at, old=old, new=new, mark=mark)
     if kind == "AUDIT":
-        return _repair(tenant, record, at, (old, new), mark)
+        return _repair(tenant, record, at=at, old=old, new=new, mark=mark)
     return None
 
 
 def _appointment(
-    tenant: str, name: str, event: str, at: datetime, images: tuple[Item | None, Item | None], mark: Mark
+    tenant: str, name: str, *, event: str, at: datetime, old: Item | None, new: Item | None, mark: Mark
 ) -> Happened:
-    old, new = images
     was, version = _version(old), _version(new)
     if new is None:
         kind = AuditKind.REMOVED
@@ -87,9 +86,8 @@ def _appointment(
 
 
 def _repair(
-    tenant: str, record: Mapping[str, Any], at: datetime, images: tuple[Item | None, Item | None], mark: Mark
+    tenant: str, record: Mapping[str, Any], *, at: datetime, old: Item | None, new: Item | None, mark: Mark
 ) -> Happened | None:
-    old, new = images
     if new is None and _expired(record):
         return None  # its time was over; the chain has what it said
     row = new or old or {}

@@ -1,0 +1,138 @@
+"""`python -m bookend duplicates`: what is there twice, and its repair (docs/runbook.md). It names no people."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from bookend import bootstrap
+from bookend.application.budget import MOST_DESTRUCTIVE, Limits, Stop
+from bookend.application.deadline import Deadline
+from bookend.application.duplicates import Done, Duplicate, DuplicateReport, Searching, repair_duplicates
+from bookend.application.ports import KeyUnavailable
+from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK
+from bookend.config import Settings
+
+OK, FAILED = 0, 1
+_SHELL_S = 3_600.0
+_REQUESTS = 20_000
+_HEADS = ("twice", "booking", "kept", "goes", "why", "done")
+
+
+def add_to(groups: Any) -> None:
+    """The command, as one of the groups of the parser."""
+    parser = groups.add_parser(
+        "duplicates",
+        help="find several appointments on one booking, several bookings of one appointment, and a customer's twins",
+        description="Keeps the appointment that the booking names (its appointment, its call, or its attendee alone) "
+        "and cancels the others here, with an audit entry; the booking stays. Where nothing is named, a person gets a "
+        "case. Only says so until --apply is given.",
+    )
+    parser.add_argument("tenant", help="the tenant's id")
+    parser.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
+    parser.add_argument("--calcom-secret", required=True, help="ARN of the secret with the Cal.com key")
+    parser.add_argument("--calcom-url", default="https://api.cal.com")
+    parser.add_argument("--back", type=int, default=DAYS_BACK, help="days before today (default %(default)s)")
+    parser.add_argument("--ahead", type=int, default=DAYS_AHEAD, help="days after today (default %(default)s)")
+    parser.add_argument("--apply", action="store_true", help="really repair; without it nothing is written anywhere")
+    parser.add_argument("--by", default="command", help="who does it, for the audit entries (default %(default)s)")
+    parser.add_argument(
+        "--most-destructive",
+        type=int,
+        default=MOST_DESTRUCTIVE,
+        help="leave undone what is more than so many cancellations (default %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="the report as JSON instead of a table")
+    parser.set_defaults(run=_duplicates)
+
+
+def _duplicates(options: argparse.Namespace) -> int:
+    settings = Settings(
+        table_name=options.table,
+        stage="shell",
+        release_id="shell",
+        calcom_secret_arn=options.calcom_secret,
+        calcom_base_url=options.calcom_url,
+    )
+    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    work = deps.background(options.tenant, Deadline.within(_SHELL_S, deps.clock), by=options.by)
+    if work is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    today = deps.clock.now().astimezone(work.tenant.zone).date()
+    limits = Limits(apply=options.apply, requests=_REQUESTS, most_destructive=options.most_destructive, patient=True)
+    searching = Searching(
+        work=work,
+        duplicates=deps.duplicates,
+        cases=deps.cases,
+        first=today - timedelta(days=options.back),
+        last=today + timedelta(days=options.ahead),
+        limits=limits,
+    )
+    try:
+        report = repair_duplicates(searching)
+    except Stop:
+        return _refuse("an hour was not enough; run it again, or over fewer days")
+    except KeyUnavailable:
+        return _refuse(f"the secret {options.calcom_secret} cannot be read")
+    if options.json:
+        _say(json.dumps(_as_json(options, report), ensure_ascii=False, indent=2))
+    else:
+        _say(*lines_of(report, applies=options.apply))
+    undone = {Done.LATER, Done.LEFT}
+    return FAILED if report.silent or any(each.done in undone for each in report.found) else OK
+
+
+def lines_of(report: DuplicateReport, *, applies: bool) -> list[str]:
+    """A line for each that is there twice, and what was looked at."""
+    lines = (
+        ["Cal.com did not list its bookings: nothing is said of several of one appointment."] if report.silent else []
+    )
+    lines += _table([(f.kind.value, f.booking, f.kept or "-", f.goes, f.why, f.done.value) for f in report.found])
+    done = Counter(each.done for each in report.found)
+    if done[Done.LEFT]:
+        lines.append(f"{done[Done.LEFT]} not done: more than --most-destructive allows.")
+    seen = f"{report.appointments} appointments and {report.bookings} bookings looked at, {report.requests} requests"
+    lines.append(f"{len(report.found)} duplicates. {seen}.")
+    if report.found and not applies:
+        lines.append("Nothing was written. Add --apply to repair.")
+    return lines
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in (_HEADS, *rows)) for column in range(len(_HEADS))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (_HEADS, *rows)
+    ]
+
+
+def _as_json(options: argparse.Namespace, report: DuplicateReport) -> dict[str, Any]:
+    def plain(each: Duplicate) -> dict[str, str]:
+        return {name: str(value) for name, value in asdict(each).items()}
+
+    return {
+        "tenant": options.tenant,
+        "applied": options.apply,
+        "appointments": report.appointments,
+        "bookings": report.bookings,
+        "requests": report.requests,
+        "calendar_silent": report.silent,
+        "duplicates": [plain(each) for each in report.found],
+    }
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.writelines(line + "\n" for line in lines)
+
+
+def _refuse(why: str) -> int:
+    sys.stderr.write(why + "\n")
+    return FAILED

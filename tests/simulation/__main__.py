@@ -1,0 +1,59 @@
+"""`python -m tests.simulation --seed 7 --calls 100 [--brutal] [--trace] [--shrink]`: one run, or a part of its story."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "bookend")]
+
+from tests.simulation.plan import RATES, plan_of  # noqa: E402 - the layer must be found first
+from tests.simulation.shrink import shrink  # noqa: E402
+from tests.simulation.world import play  # noqa: E402
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: every promise held; 1: one was broken, and its story was told."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=1, help="so many seeds from that one on")
+    parser.add_argument("--calls", type=int, default=100)
+    parser.add_argument("--plan", choices=sorted(RATES), default="realistic")
+    parser.add_argument("--brutal", action="store_const", const="brutal", dest="plan")
+    parser.add_argument("--only", help="these actors alone, by name: call-3,guest-1,sweeper")
+    parser.add_argument("--without", default="", help="without these actors and faults")
+    parser.add_argument("--trace", action="store_true", help="everything that happened, line by line")
+    parser.add_argument("--shrink", action="store_true", help="of a broken run, the shortest story that can be found")
+    parser.add_argument("--seconds", type=float, default=120.0, help="how long to look for it")
+    chosen = parser.parse_args(arguments)
+    plan = plan_of(chosen.plan, chosen.calls)
+    only = chosen.only.split(",") if chosen.only else None
+    broken = 0
+    for seed in range(chosen.seed, chosen.seed + chosen.runs):
+        played = play(seed, plan, only=only, without=[each for each in chosen.without.split(",") if each])
+        rate = played.calls / played.seconds if played.seconds else 0.0
+        print(
+            f"seed {seed}, {plan.name}: {played.calls} calls, {played.bookings} bookings, {played.writes} writes, "
+            f"{played.deaths} deaths, {len(played.faults)} faults, {played.checks} looks; "
+            f"{rate:.0f} calls a second; {played.digest[:12]}"
+        )
+        if chosen.trace:
+            print("\n".join(line.text() for line in played.trace))
+        if not played.breaches:
+            if chosen.runs == 1:
+                print("\n".join(f"{number:8d}  {name}" for name, number in sorted(played.saw.items()) if number))
+            continue
+        broken += 1
+        print(f"BROKEN at step {played.step}:", *played.breaches[:5], sep="\n  ")
+        if chosen.shrink:
+            shrunk = shrink(played, seconds=chosen.seconds)
+            print(f"The shortest story, after {shrunk.runs} runs:\n{shrunk.text()}")
+        else:
+            print(f"Its story: python -m tests.simulation --seed {seed} --plan {plan.name} --calls {plan.calls} --shrink")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
