@@ -6,7 +6,7 @@ CONFIG_ENV := $(if $(filter dev,$(STAGE)),default,$(STAGE))
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= eu-central-1
 
-.PHONY: run test battery coverage check static config-check setup build deploy lint bench grammars lock clean help
+.PHONY: run test battery simulate coverage check static config-check setup build deploy lint bench grammars lock clean help
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ test: setup ## every test but the battery; K=words picks some
 
 battery: setup ## the tests that take minutes: every order, every loss, every death
 	@$(VENV)/python -m pytest -m slow -n auto $(PYTEST)
+
+simulate: .venv/.ready ## SEED=7 CALLS=100 PLAN=realistic|brutal|duel RUNS=1: a seeded run, and the story of one that breaks
+	@$(VENV)/python -m tests.simulation --seed $(or $(SEED),1) --calls $(or $(CALLS),100) \
+	  --plan $(or $(PLAN),realistic) --runs $(or $(RUNS),1) --shrink
 
 check: setup ## what CI does: lint, types, boundaries, template, tests, coverage, replays
 	@bash .ci/run

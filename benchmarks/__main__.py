@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from benchmarks import reconciliation
+from benchmarks import health, reconciliation
 from benchmarks.turns import KINDS, ONE_BOOKING, SLOTS, THREE_BOOKINGS, TURNS, Turn
 from bookend.application.deadline import Deadline
 from bookend.domain.timeslot import local_day_bounds
@@ -57,7 +57,8 @@ def main() -> int:
     for problem in problems:
         print(f"OVER BUDGET  {problem}")
     print()
-    return 1 if reconciliation.main([]) or problems else 0
+    dear = [reconciliation.main([]), health.main(["--large"])]
+    return 1 if any(dear) or problems else 0
 
 
 def _measure(live: LiveSalon, turn: Turn) -> Measured:

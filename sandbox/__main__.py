@@ -100,7 +100,7 @@ def _run(options: argparse.Namespace, key: str | None) -> int:
 class _Progress:
     """What the parts say while they start; the long tail of it only with --verbose."""
 
-    _SHORT = frozenset({"cal.com", "engine", "tenant", "ready", "request"})
+    _SHORT = frozenset({"cal.com", "engine", "tenant", "ready", "request", "text"})
 
     def __init__(self, screen: Screen, *, verbose: bool) -> None:
         self._screen = screen

@@ -8,6 +8,10 @@
     python -m sandbox.desk reconcile          (or nightly, or sweep)
     python -m sandbox.desk show               both sides: Cal.com's bookings, and what we have of each; of the last
                                               day, or --all. And who is to be rung
+    python -m sandbox.desk health             the page for the morning, as the operator's command prints it
+    python -m sandbox.desk texts              what callers got, the newest last
+    python -m sandbox.desk audit APPOINTMENT  who did what to an appointment, as the audit log has it (the last columns
+                                              of show name them)
 
 A UID may be cut short, as long as it names one booking.
 """
@@ -16,11 +20,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -33,10 +40,13 @@ from sandbox.salon.standin import StandIn
 from sandbox.stack.clock import SandboxClock
 from sandbox.stack.front import SCHEDULES
 from sandbox.stack.provision import function_credentials
+from sandbox.texts import LIST
 
 Json = dict[str, Any]
 _TASKS = {"sweep": "Sweep", "reconcile": "Reconcile", "nightly": "Nightly"}
 _RUN_S = 240
+_LAYER = Path(__file__).resolve().parents[1] / "layers" / "bookend"
+_REAL_CALCOM = "https://api.cal.com"
 
 
 class Unclear(Exception):
@@ -49,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stack = handle.read()
     if stack is None:
         return _refuse("No stack is running here: start it with make run, in another terminal.")
-    if not stack.calcom and options.what not in {"show", *_TASKS}:
+    if not stack.calcom and options.what not in {"show", "texts", "audit", "health", *_TASKS}:
         return _refuse("This stack speaks to the real Cal.com: book, move and cancel there.")
     try:
         _do(options, stack)
@@ -82,6 +92,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     for task in _TASKS:
         doing.add_parser(task, help="run this schedule now")
+    audit = doing.add_parser("audit", help="what the audit log has of an appointment")
+    audit.add_argument("appointment", help="its id, or the beginning of it")
+    doing.add_parser("health", help="how both sides are, as the operator's command prints it")
+    doing.add_parser("texts", help="what callers got on their telephones")
     show = doing.add_parser("show", help="both sides")
     show.add_argument("--all", action="store_true", help="not only what was booked within a day")
     return parser.parse_args(arguments)
@@ -102,6 +116,12 @@ def _do(options: argparse.Namespace, stack: handle.Handle) -> None:
             calcom.cancels(_uid(calcom, options.uid), "am Schalter")
         case "webhooks":
             calcom.mail(**(REGULAR_MAIL if options.mail == "late" else {"lost": 1.0}))
+        case "audit":
+            _audit(options.appointment, stack)
+        case "health":
+            _health(stack)
+        case "texts":
+            _texts(stack)
         case "show":
             _show(stack, calcom, everything=options.all)
         case task:
@@ -143,12 +163,50 @@ def _tell(booking: Json, stack: handle.Handle) -> None:
     print(f"{booking['uid']}  {_local(booking['start'], stack)}  {booking['status']:<9}  {stylist:<16}  {who}")
 
 
-def _show(stack: handle.Handle, calcom: StandIn, *, everything: bool) -> None:
-    client = boto3.session.Session(
+def _tables(stack: handle.Handle) -> Any:
+    return boto3.session.Session(
         aws_access_key_id=function_credentials()["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=function_credentials()["AWS_SECRET_ACCESS_KEY"],
         region_name=function_credentials()["AWS_REGION"],
     ).client("dynamodb", endpoint_url=stack.dynamodb)
+
+
+def _health(stack: handle.Handle) -> None:
+    """The command itself, beside this process: the sandbox holds none of the project's code."""
+    command = ["health", "--all", "--table", stack.table, "--calcom-url", stack.calcom or _REAL_CALCOM]
+    there = {"PYTHONPATH": str(_LAYER), "AWS_ENDPOINT_URL_DYNAMODB": stack.dynamodb}
+    said = subprocess.run(
+        [sys.executable, "-m", "bookend", *command],
+        env={**os.environ, **function_credentials(), **there},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(said.stdout or said.stderr, end="")
+
+
+def _audit(wanted: str, stack: handle.Handle) -> None:
+    client = _tables(stack)
+    found = [each for each in Records.read(client, stack.table).appointments if each["id"].startswith(wanted)]
+    if len(found) != 1:
+        raise Unclear(
+            f"{len(found)} appointments have an id that begins with {wanted}; see: python -m sandbox.desk show"
+        )
+    chain = Records.chain(client, stack.audit_table, found[0]["pk"])
+    for entry in chain:
+        print(
+            f"{entry['sk'].lstrip('0'):>3}  {_local(entry['at'], stack)}  {entry['kind']:<9} {entry['by'] or '-':<14}",
+            end="",
+        )
+        after = json.loads(entry["after"])
+        print(
+            "  " + ", ".join(f"{name} {after[name]}" for name in ("state", "told", "why", "repair") if after.get(name))
+        )
+    print(f"{len(chain)} entries")
+
+
+def _show(stack: handle.Handle, calcom: StandIn, *, everything: bool) -> None:
+    client = _tables(stack)
     records = Records.read(client, stack.table)
     owners = records.owners()
     ours = {each["id"]: each for each in records.appointments}
@@ -160,7 +218,7 @@ def _show(stack: handle.Handle, calcom: StandIn, *, everything: bool) -> None:
         known = ours.get(owners.get(booking["uid"], ""))
         here = "not known here"
         if known is not None:
-            here = f"{known['state']} {_local(known['start'], stack)} {known['segments'][0]['staff']}"
+            here = f"{known['state']} {_local(known['start'], stack)} {known['segments'][0]['staff']} {known['id']}"
         status = "moved" if booking.get("rescheduledToUid") else booking["status"]
         who, stylist = booking["attendees"][0]["name"], booking["hosts"][0]["name"].split()[0]
         there = f"{_local(booking['start'], stack)}  {status:<9}  {stylist:<7}  {who:<16}"
@@ -169,6 +227,14 @@ def _show(stack: handle.Handle, calcom: StandIn, *, everything: bool) -> None:
         wanted = f"{callback['service'] or '-'}, {callback['wished'] or '-'}"
         print(f"to be rung: {callback['phone']:<16}  {callback['name']:<16}  {wanted}")
     print(f"{len(bookings)} bookings at Cal.com, {len(ours)} appointments here, {len(records.alerts)} alerts")
+
+
+def _texts(stack: handle.Handle) -> None:
+    with urllib.request.urlopen(f"{stack.texts}{LIST}", timeout=5) as answer:
+        arrived = json.load(answer)
+    for text in arrived:
+        print(f"{text['channel']:<5}  {text['to']:<16}  {text['body'].strip()}")
+    print(f"{len(arrived)} texts")
 
 
 def _local(text: str, stack: handle.Handle) -> str:

@@ -21,7 +21,17 @@ from bookend.application.remedying import remedy_every_tenant
 from bookend.application.rounds import reconcile_every_tenant
 from bookend.application.sweeping import sweep
 from bookend.bootstrap import Dependencies
-from bookend.observability import HEALTH_STATUS, SWEPT, circuit_probed, count, felt, logger, metrics, reconciled, remedied
+from bookend.observability import (
+    HEALTH_STATUS,
+    SWEPT,
+    circuit_probed,
+    count,
+    felt,
+    logger,
+    metrics,
+    reconciled,
+    remedied,
+)
 
 SWEEP_S = 50.0
 """Seconds one round of the sweeper may take: the next one comes after a minute."""

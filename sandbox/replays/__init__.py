@@ -1,16 +1,16 @@
 """The incidents of 2025, called again: on the same days, with the same words, against the project as it is now.
 
-Each of `i1` to `i4` tells its incident as a `Story`: people call, Cal.com misbehaves as it did, and at the
+Each of `i1` to `i5` tells its incident as a `Story`: people call, Cal.com misbehaves as it did, and at the
 end every line of "Must hold" is held against what the table and Cal.com really contain.
 """
 
 from __future__ import annotations
 
-from sandbox.replays import i1, i2, i3, i4
+from sandbox.replays import i1, i2, i3, i4, i5
 from sandbox.replays.story import Screen, Story
 from sandbox.salon.running import Salon
 
-INCIDENTS = {"I1": i1, "I2": i2, "I3": i3, "I4": i4}
+INCIDENTS = {"I1": i1, "I2": i2, "I3": i3, "I4": i4, "I5": i5}
 
 
 def replay(incident: str, salon: Salon, screen: Screen) -> Story:

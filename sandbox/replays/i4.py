@@ -10,7 +10,7 @@ from sandbox.replays.story import Story, berlin, claims_booked, instant, overlap
 from sandbox.salon.records import Records
 
 TITLE = "2025-11-23 · the ghost: “gerade vergeben”, yet stored as confirmed"
-LATER = ("sending the message that “noch offen” promises; so far it is only on record as owed",)
+LATER: tuple[str, ...] = ()
 
 CALL = "call_272edd18b16a74df18b9e7a9b9d"
 CALL_3 = "call_3b90d1f27c6e4a58a1f0e9d8c7b"
@@ -290,6 +290,23 @@ def unknown(story: Story) -> None:
         [(each["state"], each["uid"]) for each in settled.appointments] == [("CONFIRMED", *uids)]
         and settled.owed_texts == [(settled.appointments[0]["id"], "booked")],
         [settled.appointments, settled.owed_texts],
+    )
+    told(story, REU, "am Freitag, 28. November, um 10:00 Uhr bei Fabian Spitzer ist gebucht.")
+
+
+def told(story: Story, number: str, words: str) -> None:
+    """The promise of "noch offen": the sweeper comes twice, and every caller has one text."""
+    for _ in range(2):
+        story.wait(60)
+        story.sweep()
+        story.salon.texts_went()
+    arrived = story.salon.texts()
+    for text in arrived:
+        story.happens(f"a text to {text.to}: {text.body}")
+    story.holds(
+        "Who was told “noch offen” gets one text, and what it says is so",
+        [text.to for text in arrived] == [number] and words in arrived[0].body,
+        arrived,
     )
 
 

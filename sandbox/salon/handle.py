@@ -28,6 +28,9 @@ class Handle:
     calcom: str
     """The stand-in's address; empty beside a real account."""
     table: str
+    audit_table: str
+    audit_keys: str
+    """The secret with the keys of the audit log, by its ARN."""
     dynamodb: str
     """The engine's address."""
     staff: dict[str, int]
@@ -35,6 +38,8 @@ class Handle:
     event_types: dict[str, int]
     """By "service/stylist"."""
     zone: str
+    texts: str = ""
+    """Where texts to callers arrive."""
 
     def write(self, file: Path = FILE) -> None:
         """Leave the note, readable for nobody else: it holds the key."""

@@ -42,6 +42,19 @@ class Records:
             rows += [{name: _PLAIN.deserialize(value) for name, value in item.items()} for item in page["Items"]]
         return cls(rows)
 
+    @staticmethod
+    def chain(client: Any, table: str, partition: str) -> list[Json]:
+        """The audit log of one appointment, whose key is its partition there too."""
+        rows: list[Json] = []
+        for page in client.get_paginator("query").paginate(
+            TableName=table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": partition}},
+            ConsistentRead=True,
+        ):
+            rows += [{name: _PLAIN.deserialize(value) for name, value in item.items()} for item in page["Items"]]
+        return rows
+
     @cached_property
     def appointments(self) -> list[Json]:
         """Every appointment, each with its id and the uid of its first segment, the oldest first."""
@@ -109,10 +122,25 @@ class Records:
         """The messages that callers were promised: the appointment, and whether it is booked."""
         return [(row["appt"], row["kind"]) for row in self._of("OUT") if row["told"] == "pending"]
 
+    def texts_under_way(self, now: datetime) -> list[str]:
+        """The messages that the sweeper has queued and nobody has ended: it puts off those that it queues."""
+        rows = [row for row in self._of("OUT") if row["state"] in {"NEW", "SENDING"} and "requeued" in row]
+        return [str(row["pk"]) for row in rows if int(row["due"]) > now.timestamp()]
+
     @property
     def callbacks(self) -> list[Json]:
         """Who would like to be rung and has not been yet, the longest waiting first."""
         return sorted((row for row in self._of("CALLBACK") if row["state"] == "OPEN"), key=lambda row: str(row["sk"]))
+
+    @property
+    def cases(self) -> list[Json]:
+        """What should have been on both sides and was not, each with its id; the closed ones too."""
+        return sorted((row | {"id": row["sk"]} for row in self._of("CASE")), key=lambda row: str(row["id"]))
+
+    @property
+    def customers(self) -> list[Json]:
+        """How to reach everybody who is known."""
+        return self._of("CUSTOMER")
 
     def customer_guards(self) -> list[str]:
         """The keys by which one customer has one appointment of one service at one time."""

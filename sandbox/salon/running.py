@@ -29,6 +29,7 @@ from sandbox.stack.engine import REPOSITORY, Progress
 from sandbox.stack.local import LocalStack, RuntimeName
 from sandbox.stack.processes import minimal_environment
 from sandbox.stack.provision import function_credentials
+from sandbox.texts import Arrived, TextsStandIn
 
 Json = dict[str, Any]
 EXAMPLE = REPOSITORY / "examples" / "salon.json"
@@ -48,6 +49,17 @@ HIGHLIGHTS: Json = {
     ],
 }
 """A service of four bookings, which the example does without; the replays sell it as well."""
+ROOTS: Json = {
+    "id": "ansatz-laengenausgleich",
+    "name": "Ansatz + Längenausgleich",
+    "segments": [
+        {"kind": "busy", "minutes": 30, "event_types": {"fabian": 3757771}},
+        {"kind": "gap", "minutes": 30},
+        {"kind": "busy", "minutes": 45, "event_types": {"fabian": 3757772}},
+        {"kind": "gap", "minutes": 0},
+    ],
+}
+"""The other composite service of incident I5."""
 _BOOKED_BEFORE = timedelta(days=3)
 """Longer ago than the first poll reaches back: the runs of five minutes are about what happens today, the night's
 takes in the rest."""
@@ -80,6 +92,7 @@ class Salon:
         calcom_url: str | None,
         logs: Path,
         logged: Callable[[], str],
+        texts: TextsStandIn,
     ) -> None:
         self.stack = stack
         self.tenant = tenant
@@ -88,7 +101,9 @@ class Salon:
         self._webhook = {"url": f"{stack.url}/calcom/webhook/{tenant['id']}", "secret": webhook_secret}
         self._standin = StandIn(calcom_url, api_key) if calcom_url else None
         self._dynamodb = stack.dynamodb()
+        self._calcom_secret: str | None = None
         self._sqs = stack.client("sqs")
+        self._texts = texts
         self.logs = logs
         """Where engine and functions print."""
         self.logged = logged
@@ -149,6 +164,7 @@ class Salon:
         _until(lambda: not self.stack.queue_depth(_QUEUE).in_flight, "the worker does not end")
         self._sqs.purge_queue(QueueUrl=self.stack.physical(_QUEUE))
         records.empty(self._dynamodb, self.stack.table_name)
+        self._texts.arrived.clear()
         # The log would tell that all appointments were deleted, which is true and of no interest to a new story.
         _until(self.stack.streams_caught_up, "the audit log does not end")
         records.empty(self._dynamodb, self.stack.physical("AuditTable"))
@@ -178,6 +194,37 @@ class Salon:
         """What the night's schedule does; each run that went on, and what it came to."""
         return cast("list[Json]", self._fire("Nightly"))
 
+    def remedy(self) -> list[Json]:
+        """What the schedule of every quarter of an hour does; what each tenant's cases came to."""
+        return cast("list[Json]", self._fire("Remedy"))
+
+    def operate(self, *command: str) -> str:
+        """A command of the operator's, at this time, on this table and this Cal.com; what it prints.
+
+        Raises:
+            RuntimeError: it refused.
+        """
+        environment = minimal_environment() | function_credentials()
+        environment |= {
+            "AWS_ENDPOINT_URL": str(self._dynamodb.meta.endpoint_url),
+            "PYTHONPATH": f"{REPOSITORY / 'layers' / 'bookend'}:{REPOSITORY}",
+        }
+        line = [sys.executable, "-m", "sandbox.operate", str(self._clock_file), *command]
+        line += ["--table", self.stack.table_name]
+        done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            msg = f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}"
+            raise RuntimeError(msg)
+        return done.stdout
+
+    def operate_on_both(self, *command: str) -> str:
+        """The same for a command that asks Cal.com as well."""
+        if self._calcom_secret is None:
+            secret = json.dumps({"api_key": self._api_key})
+            made = self.stack.client("secretsmanager").create_secret(Name="operator", SecretString=secret)
+            self._calcom_secret = str(made["ARN"])
+        return self.operate(*command, "--calcom-secret", self._calcom_secret, "--calcom-url", self.standin.url)
+
     def _fire(self, schedule: str) -> Any:
         result = self.stack.fire_schedule(schedule)
         if not result.ok:
@@ -190,9 +237,17 @@ class Salon:
         _until(lambda: not self.standin.on_their_way, "webhooks are still on their way")
         _until(lambda: all("done_at" in each for each in self.records().events), "the worker is not done with an event")
 
+    def texts_went(self) -> None:
+        """Wait until the worker is done with every text that is due."""
+        _until(lambda: not self.records().texts_under_way(self.now()), "a text is not sent")
+
     def records(self) -> records.Records:
         """What the table holds now."""
         return records.Records.read(self._dynamodb, self.stack.table_name)
+
+    def texts(self) -> list[Arrived]:
+        """What callers got since the story began."""
+        return list(self._texts.arrived)
 
     def handle(self) -> Handle:
         """The note for others."""
@@ -205,6 +260,8 @@ class Salon:
             call=f"call_{secrets.token_hex(13)}",
             calcom=self._standin.url if self._standin else "",
             table=self.stack.table_name,
+            audit_table=self.stack.physical("AuditTable"),
+            audit_keys=self.stack.physical("AuditKeysSecretArn"),
             dynamodb=str(self._dynamodb.meta.endpoint_url),
             staff={each["name"]: each["calcom_user"] for each in self.tenant["staff"]},
             event_types={
@@ -214,6 +271,7 @@ class Salon:
                 if each["id"] in service.get("event_types", {})
             },
             zone=self.tenant["zone"],
+            texts=self._texts.url,
         )
 
 
@@ -243,7 +301,7 @@ def running(
     """
     document = _tenant_document(tenant)
     if tenant == EXAMPLE:
-        document["services"].append(HIGHLIGHTS)
+        document["services"] += [HIGHLIGHTS, ROOTS]
     retell_key, api_key = f"key_{secrets.token_hex(16)}", account.api_key if account else f"cal_{secrets.token_hex(16)}"
     webhook_secret = f"whsec_{secrets.token_hex(16)}"
     clock_file = scratch / "clock"
@@ -257,6 +315,8 @@ def running(
         else:
             calcom_url = account.base_url
             progress(f"cal.com   {calcom_url}, your account")
+        # Beside the real Cal.com too: nobody gets a text from a stack on somebody's machine.
+        texts = parts.enter_context(TextsStandIn(lambda text: progress(f"text      {text.to}: {text.body.strip()}")))
         in_process = parts.enter_context(_captured(scratch / "logs")) if runtime == "in-process" else None
         stack = LocalStack(
             REPOSITORY / "template.yaml",
@@ -267,7 +327,7 @@ def running(
                 "AuditKeysSecretArn": {"keys": [secrets.token_hex(32)]},
                 "CalcomWebhookSecretsArn": {str(document.get("id")): [webhook_secret]},
             },
-            env_overrides={"CALCOM_BASE_URL": calcom_url},
+            env_overrides={"CALCOM_BASE_URL": calcom_url, **texts.environment()},
             runtime=runtime,
             clock_file=clock_file,
             port=port,
@@ -297,6 +357,7 @@ def running(
             calcom_url=calcom_url if account is None else None,
             logs=scratch / "logs",
             logged=in_process or (lambda: "\n".join(stack.logs().values())),
+            texts=texts,
         )
 
 

@@ -232,9 +232,7 @@ class LocalStack:
             self._cleanup.callback(poller.close)
             poller.start()
         self._followers = [
-            StreamPoller(
-                each, self.client("dynamodbstreams"), self.invoke, clock=self._clock, progress=self._progress
-            )
+            StreamPoller(each, self.client("dynamodbstreams"), self.invoke, clock=self._clock, progress=self._progress)
             for each in self.stack.stream_sources
         ]
         for follower in self._followers:

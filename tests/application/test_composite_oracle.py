@@ -17,7 +17,7 @@ import pytest
 
 from bookend.adapters.dynamodb import items
 from bookend.application.deadline import WRITE_TURN_S
-from bookend.application.offering import Free, find_free, keep
+from bookend.application.offering import Free, find_free
 from bookend.application.outcomes import Booked
 from bookend.application.ports import BookingRequest, CalendarTrouble, FreeStarts
 from bookend.domain.answers import CreateAnswer
@@ -29,7 +29,8 @@ from bookend.domain.timeslot import Slot
 from tests.domain.test_composites import CELL, CELLS, STAFF, Schedule, cells_of, possible, random_schedule
 from tests.support.calendar import BUSY, EventType, FakeCalendar
 from tests.support.invariants import look_at
-from tests.support.salon import Phone, Salon, StoppedClock, example_tenant
+from tests.support.salon import Salon, StoppedClock, example_tenant, table_request
+from tests.support.tables.memory import MemoryDynamoDB
 
 ZONE = ZoneInfo("Asia/Tokyo")
 """There each schedule lies within one day of the salon's, and many over midnight UTC, where the ledger's days end."""
@@ -99,9 +100,7 @@ def event_types(schedule: Schedule, part: int) -> dict[str, int]:
 
 
 def tenant_of(schedule: Schedule) -> Tenant:
-    staff = tuple(
-        Staff(each, each, "mitte", rank) for rank, each in enumerate(STAFF, 1) if each in schedule.hours
-    )
+    staff = tuple(Staff(each, each, "mitte", rank) for rank, each in enumerate(STAFF, 1) if each in schedule.hours)
     return replace(
         example_tenant(), zone=ZONE, branches=(Branch("mitte", "Mitte"),), staff=staff, services=(schedule.service,)
     )
@@ -116,7 +115,9 @@ def salon_of(schedule: Schedule) -> Salon:
         for staff, event_type in segment.event_types.items()
     }
     calendar = SteppingCalendar(clock, kinds, schedule=schedule)
-    salon = Salon(now=schedule.now, tenant=tenant, clock=clock, calendar=calendar)
+    client = MemoryDynamoDB(check_parameters=False)
+    client.create_table(**table_request("appointments"))
+    salon = Salon(now=schedule.now, tenant=tenant, clock=clock, calendar=calendar, client=client)
     for day in schedule.days().days.values():
         salon.client.put_item(TableName=salon.table_name, Item=items.staff_day_to_item(tenant.id, day))
     return salon
@@ -148,22 +149,10 @@ def counted_out(schedule: Schedule) -> Found:
 
 
 def booked(salon: Salon, start: datetime) -> None:
-    """By voice, at that time, with whomever; by its offer where the time is this very instant, and so none to name."""
-    phone, wall = salon.call(branch=None), start.astimezone(salon.tenant.zone)
-    offer = held(phone, start) if start == salon.clock.now() else None
-    said = {"offer": offer} if offer is not None else {"date": wall.date().isoformat(), "time": f"{wall:%H:%M}"}
-    outcome = phone.book(service="Service", **said)
+    """By voice, at that time, with whomever."""
+    wall = start.astimezone(salon.tenant.zone)
+    outcome = salon.call(branch=None).book(wall.date().isoformat(), f"{wall:%H:%M}", service="Service")
     assert isinstance(outcome, Booked), f"{start}: {outcome}"
-
-
-def held(phone: Phone, start: datetime) -> str:
-    """The offer of that start alone."""
-    salon, turn = phone.salon, phone.turn(WRITE_TURN_S)
-    service, wanted = salon.tenant.services[0], Wanted(start.astimezone(salon.tenant.zone).date())
-    free = find_free(turn, service, service.stylists, wanted, fresh=True)
-    assert isinstance(free, Free)
-    there = replace(free, starts={staff: (start,) for staff in free.starts})
-    return keep(turn, service, there, wanted)[0].id
 
 
 def stands_as_offered(salon: Salon, staff: str, starts: list[datetime]) -> Schedule:
@@ -188,23 +177,26 @@ def stands_as_offered(salon: Salon, staff: str, starts: list[datetime]) -> Sched
     return replace(now_is, intervals={who: list(each.values()) for who, each in stands.items()})
 
 
-def prove(seed: int) -> int:
-    """One schedule; how many starts were booked."""
+def prove(seed: int, *, most: int | None = None) -> int:
+    """One schedule; how many starts were booked: all of them, or `most` at random."""
     schedule = random_salon(seed)
     expected = counted_out(schedule)
     assert offered(salon_of(schedule)) == expected, f"seed {seed}"
-    for start, (staff, starts) in expected.items():
+    wanted = list(expected) if most is None else random.Random(seed).sample(list(expected), min(most, len(expected)))
+    for start in wanted:
+        staff, starts = expected[start]
         salon = salon_of(schedule)
         booked(salon, start)
         now_is = stands_as_offered(salon, staff, starts)
         assert offered(salon) == counted_out(now_is), f"seed {seed}, after {start}"
-    return len(expected)
+    return len(wanted)
 
 
 @pytest.mark.parametrize("batch", range(3))
 def test_each_start_that_is_offered_can_be_booked_with_all_its_parts(batch: int) -> None:
-    """150 schedules."""
-    assert sum(prove(9_000 + 50 * batch + number) for number in range(50)) > 100
+    """150 schedules: of every tenth one each start, of the others one."""
+    seeds = [9_000 + 50 * batch + number for number in range(50)]
+    assert sum(prove(seed, most=None if seed % 10 == 0 else 1) for seed in seeds) > 60
 
 
 @pytest.mark.slow

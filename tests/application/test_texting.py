@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from bookend.adapters.dynamodb import keys
-from bookend.application.ports import Confirmed, Started, StoreUnavailable
-from bookend.application.texting import LEASE, TextEnd
+from bookend.adapters.dynamodb.actions import Actions
+from bookend.adapters.dynamodb.messages import void
+from bookend.application.ports import Confirmed, Started
+from bookend.application.texting import LEASE, TextEnd, send_text
 from bookend.domain.appointment import Told
 from bookend.domain.contacts import Customer
 from bookend.domain.tenant import TextSettings
 from bookend.domain.texts import MessageState
-from tests.support.tables.faults import Crash, Fault
+from tests.support.tables.faults import Crash
 from tests.support.texts import (
     DIES_AFTER,
     DIES_BEFORE,
-    FATES,
     HANS,
     LATER,
     NOT_SENT,
-    OK,
     PHONE,
     REFUSED,
     SALON,
     UNCLEAR_WITH,
     UNCLEAR_WITHOUT,
-    Provider,
-    TextWorld,
+    once,
+    owing,
 )
 
 BOOKED = "Friseur 1: Ihr Termin am Dienstag, 28. Oktober, um 10:00 Uhr bei Fabian Spitzer ist gebucht. "
 ASK = "Fragen? Tel. +493033081738"
 NOTHING = "nothing"
-
-
-def owing(kind: str = "booked", *fates: str, told: Told = Told.PENDING, **world: Any) -> TextWorld:
-    made = TextWorld(provider=Provider(list(fates)), **world)
-    made.owe(kind, told)
-    return made
 
 
 # Who is owed what
@@ -105,7 +96,8 @@ def test_who_heard_umgebucht_and_was_moved_again_before_any_text_is_owed_one() -
     )
     world.salon_moves()
     world.play_on()
-    assert len(world.bodies) == 1 and "14:00 Uhr" in world.bodies[0]
+    (said,) = world.bodies
+    assert "14:00 Uhr" in said
 
 
 def test_who_heard_gebucht_and_was_cancelled_before_any_text_is_owed_one() -> None:
@@ -293,8 +285,6 @@ def test_no_text_is_begun_without_the_time_to_write_down_what_became_of_it() -> 
     world = owing("booked")
     work = world.texting()
     world.clock.advance(6)
-    from bookend.application.texting import send_text  # noqa: PLC0415
-
     assert send_text(work, world.op).end is TextEnd.WAITS
     assert (world.provider.asked, world.state) == (0, "NEW")
 
@@ -323,137 +313,7 @@ def test_one_that_a_person_has_settled_is_never_sent() -> None:
     assert world.provider.asked == 1
 
 
-# Everything at every boundary
-
-
-def once(do: Callable[[], None]) -> Callable[[], None]:
-    left = [do]
-
-    def run() -> None:
-        if left:
-            left.pop()()
-
-    return run
-
-
-@contextmanager
-def at_request(world: TextWorld, number: int, do: Callable[[], None]) -> Iterator[None]:
-    """`do` happens just before the n-th request of the worker to the table; 0: before all of them."""
-    count = 0
-    busy = False
-
-    def hook(_operation: str, _parameters: Any) -> None:
-        nonlocal count, busy
-        if busy:
-            return
-        count += 1
-        if count == number:
-            busy = True
-            do()
-            busy = False
-
-    if number == 0:
-        do()
-    world.client.before.append(hook)
-    yield
-    world.client.before.remove(hook)
-
-
-def told_once(world: TextWorld, case: str) -> None:
-    """The caller has had one text or somebody rings them; what is on record says which."""
-    texts, people = len(world.bodies), len(world.rung())
-    alerts = [each for each in world.place.all_items() if "#ALERT" in each["pk"] and each["kind"].startswith("Text")]
-    assert texts <= 1, (case, world.bodies)
-    assert people <= 1, case
-    assert texts + people >= 1, (case, world.row())
-    assert len(alerts) == people, case
-    match world.state:
-        case "SENT":
-            assert texts == 1, case
-        case "FAILED":
-            assert (texts, people) == (0, 1), case
-        case "UNSURE":
-            assert people == 1, case
-        case other:
-            raise AssertionError((case, other))
-
-
-SCENES: tuple[str, ...] = ("booked", "not_booked")
-CHANGES = ("moves", "cancels")
-
-
-@pytest.mark.parametrize("fate", FATES)
-@pytest.mark.parametrize("kind", SCENES)
-def test_a_death_at_every_boundary(kind: str, fate: str) -> None:
-    boundary = 0
-    while True:
-        boundary += 1
-        world = owing(kind, fate)
-        world.client.faults.crash_at(boundary)
-        with suppress(Crash):
-            world.work()
-        passed = world.client.faults.boundaries < boundary  # it came to its end before that
-        world.client.faults.clear()
-        world.play_on()
-        told_once(world, f"{kind}, {fate}, dies at {boundary}")
-        if passed:
-            break
-    assert boundary > 8
-
-
-@pytest.mark.parametrize("fate", FATES)
-def test_a_fault_of_the_table_at_every_request(fate: str) -> None:
-    for fault in (Fault.LOST_ANSWER, Fault.NOT_SENT, Fault.THROTTLE, Fault.CONFLICT):
-        for request in range(8):
-            world = owing("booked", fate)
-            writes = fault is Fault.CONFLICT
-            world.client.faults.next("transact_write_items" if writes else "*", fault, skip=request)
-            with suppress(Crash, StoreUnavailable):
-                world.work()
-            world.client.faults.clear()
-            world.play_on()
-            told_once(world, f"{fate}, {fault} at {request}")
-
-
-@pytest.mark.parametrize("fate", FATES)
-def test_a_second_worker_at_every_request(fate: str) -> None:
-    for request in range(8):
-        world = owing("booked", fate)
-
-        def another(world: TextWorld = world) -> None:
-            with suppress(Crash):
-                world.work()
-
-        with at_request(world, request, another), suppress(Crash):
-            world.work()
-        world.play_on()
-        told_once(world, f"{fate}, another at {request}")
-
-
-@pytest.mark.parametrize("fate", FATES)
-@pytest.mark.parametrize("change", CHANGES)
-def test_the_salon_changes_it_at_every_request(change: str, fate: str) -> None:
-    """A text that was claimed after the change tells of it; one claimed before was true when it was claimed."""
-    for request in range(8):
-        world = owing("booked", fate)
-        changed = False
-        knew: list[bool] = []
-
-        def salon(world: TextWorld = world) -> None:
-            nonlocal changed
-            world.salon_moves() if change == "moves" else world.salon_cancels()
-            changed = True
-
-        world.provider.meanwhile = lambda knew=knew: knew.append(changed)  # type: ignore[misc]
-        with at_request(world, request, salon), suppress(Crash):
-            world.work()
-        happened_before_claim = changed and request <= 4
-        world.play_on()
-        told_once(world, f"{change} at {request}, {fate}")
-        if happened_before_claim and world.bodies:
-            true = "14:00 Uhr" if change == "moves" else "nicht zustande gekommen"
-            assert true in world.bodies[0], (request, world.bodies)
-    assert LATER.start.hour == 13
+# Both at once
 
 
 def test_a_row_may_be_rewritten_only_while_nobody_sends_it() -> None:
@@ -469,10 +329,7 @@ def test_a_message_that_was_void_before_is_not_sent() -> None:
     world = owing("booked")
     row = world.table.get(keys.outbox(world.tenant.id, world.op))
     assert row is not None
-    from bookend.adapters.dynamodb.messages import void  # noqa: PLC0415
-
-    actions = world.adoptions._actions  # noqa: SLF001
-    assert world.table.write([void(actions, row, world.place.now_is("a1"))]) is None
+    assert world.table.write([void(Actions(world.table.name), row, world.place.now_is("a1"))]) is None
     assert "due" not in world.row()
     assert world.work().end is TextEnd.ENDED_BEFORE
     assert world.bodies == []

@@ -51,9 +51,7 @@ def test_known_words_and_statuses_decide_and_never_a_number_in_a_sentence(answer
         (FailureFacts(parts_missing=True, without_contact=True), SyncFailure.HOST_UNAVAILABLE),
     ],
 )
-def test_what_is_known_of_the_appointment_goes_before_an_old_answer(
-    facts: FailureFacts, failure: SyncFailure
-) -> None:
+def test_what_is_known_of_the_appointment_goes_before_an_old_answer(facts: FailureFacts, failure: SyncFailure) -> None:
     assert failure_from(HOST, facts) is failure
 
 

@@ -174,7 +174,9 @@ def test_every_subject_says_what_happened_and_names_nobody(kind: TextKind, langu
 
 
 def test_what_does_not_fit_loses_the_stylist_first_and_then_the_number() -> None:
-    long = replace(SALON, name="Die Haarwerkstatt am Alten Markt", texts=replace(SALON.texts, phone="+493033081738"))
+    long = replace(
+        SALON, name="Die Haarwerkstatt am Alten Marktplatz", texts=replace(SALON.texts, phone="+493033081738")
+    )
     assert said(TextKind.BOOKED, long).endswith("bei Fabian Spitzer ist gebucht. Fragen? Tel. +493033081738")
     assert said(TextKind.MOVED, long).endswith("27. Oktober, um 10:30 Uhr. Fragen? Tel. +493033081738")
     assert said(TextKind.NOT_MOVED, long).endswith("Er ist am Montag, 27. Oktober, um 10:30 Uhr.")
@@ -236,7 +238,8 @@ def test_channel_and_address() -> None:
 
 
 def test_unreachable_is_no_text() -> None:
-    assert compose(TextKind.BOOKED, appointment(), example_tenant(), opted_out=(), now=NOW) == Unreachable("no_address")
+    silent = replace(SALON, texts=TextSettings())
+    assert compose(TextKind.BOOKED, appointment(), silent, opted_out=(), now=NOW) == Unreachable("no_address")
 
 
 # Whether

@@ -78,6 +78,17 @@ def test_without_webhooks_a_reconcile_from_the_desk_takes_it_over(
         assert desk.main([task]) == 0
 
 
+def test_the_page_for_the_morning_is_the_commands_own(opened: Salon, capsys: pytest.CaptureFixture[str]) -> None:
+    for task in ("reconcile", "nightly"):
+        assert desk.main([task]) == 0
+    capsys.readouterr()
+    assert desk.main(["health"]) == 0
+    said = capsys.readouterr().out
+    assert re.match(r"(HEALTHY|DEGRADED|CRITICAL)  friseur1, ", said), said
+    assert "Cal.com, writes: asked as usual" in said
+    assert re.search(r"^poll  compared up to .* ago", said, re.MULTILINE), said
+
+
 def test_the_commands_that_make_run_prints_are_understood(opened: Salon) -> None:
     printed = list(_desk(opened, "Herrenhaarschnitt"))
     book = re.findall(r'"([^"]+)"|(\S+)', printed[0])

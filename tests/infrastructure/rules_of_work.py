@@ -29,7 +29,7 @@ SCHEDULES: dict[str, tuple[str, str | None]] = {
     "sweep": ("rate(1 minute)", "Swept"),
     # What Cal.com's events did not tell us is found in five minutes; the alarm counts three such periods.
     "reconcile": ("rate(5 minutes)", "Reconciled"),
-    # Remedies count their pauses from five minutes on; what one round leaves the next one does, and health shows what waits.
+    # Remedies count their pauses from five minutes on; what one round leaves the next one does, and health shows it.
     "remedy": ("rate(15 minutes)", None),
     # In the salons' night, not at an hour that a change of clocks skips or doubles. If it fails, a reconciliation
     # goes on with its run, and its event is in the queue of failed runs.

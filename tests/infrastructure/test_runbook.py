@@ -32,3 +32,42 @@ def test_alarm_that_is_only_mentioned_would_be_noticed(deployed: Stack) -> None:
 
     assert in_the_headings(text) == {"DeadJobs", "OldJobs", "NoSuchThing"}
     assert {"JobFailed", "StaleRead"} <= alarms(deployed) - in_the_headings(text)
+
+
+def anchors(text: str) -> dict[str, str]:
+    """For each alarm with a section, how a link to that section ends: as GitHub makes it of the heading."""
+    headings = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    return {
+        name: re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+        for name in in_the_headings(f"### {heading}")
+    }
+
+
+def without_their_section(stack: Stack, text: str) -> list[str]:
+    """Alarms whose message, which is all that whoever is woken gets to read, does not lead to their section."""
+    found = anchors(text)
+    return [
+        f"{alarm}: end its AlarmDescription with (docs/runbook.md#{found.get(alarm.removesuffix('Alarm'), '…')})"
+        for alarm, properties in stack.of_type("AWS::CloudWatch::Alarm").items()
+        if not properties["AlarmDescription"].endswith(f"(docs/runbook.md#{found.get(alarm.removesuffix('Alarm'))})")
+    ]
+
+
+def test_every_alarm_says_where_its_section_is(deployed: Stack) -> None:
+    assert without_their_section(deployed, RUNBOOK) == []
+
+
+def test_alarm_that_leads_nowhere_would_be_noticed(stack: Stack) -> None:
+    stack.properties("JobFailedAlarm")["AlarmDescription"] = "Broken (docs/runbook.md#jobfaild)"
+
+    assert without_their_section(stack, RUNBOOK) == [
+        "JobFailedAlarm: end its AlarmDescription with (docs/runbook.md#jobfailed)"
+    ]
+
+
+def test_links_within_the_runbook_lead_somewhere() -> None:
+    headings = re.findall(r"^#{2,3} (.+)$", RUNBOOK, re.MULTILINE)
+    there = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) - there == set()

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "bookend")]
 
-from tests.simulation.plan import RATES, plan_of  # noqa: E402 - the layer must be found first
+from tests.simulation.plan import PLANS, plan_of  # noqa: E402 - the layer must be found first
 from tests.simulation.shrink import shrink  # noqa: E402
 from tests.simulation.world import play  # noqa: E402
 
@@ -20,19 +20,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=1, help="so many seeds from that one on")
     parser.add_argument("--calls", type=int, default=100)
-    parser.add_argument("--plan", choices=sorted(RATES), default="realistic")
+    parser.add_argument("--plan", choices=PLANS, default="realistic")
     parser.add_argument("--brutal", action="store_const", const="brutal", dest="plan")
     parser.add_argument("--only", help="these actors alone, by name: call-3,guest-1,sweeper")
-    parser.add_argument("--without", default="", help="without these actors and faults")
+    parser.add_argument("--without", default="", help="without these actors")
+    parser.add_argument("--faults", help="of all that goes wrong, this alone (none: nothing)")
     parser.add_argument("--trace", action="store_true", help="everything that happened, line by line")
     parser.add_argument("--shrink", action="store_true", help="of a broken run, the shortest story that can be found")
     parser.add_argument("--seconds", type=float, default=120.0, help="how long to look for it")
     chosen = parser.parse_args(arguments)
     plan = plan_of(chosen.plan, chosen.calls)
-    only = chosen.only.split(",") if chosen.only else None
+    only = _names(chosen.only) if chosen.only else None
+    just = None if chosen.faults is None else _names(chosen.faults.removeprefix("none"))
     broken = 0
     for seed in range(chosen.seed, chosen.seed + chosen.runs):
-        played = play(seed, plan, only=only, without=[each for each in chosen.without.split(",") if each])
+        played = play(seed, plan, only=only, without=_names(chosen.without), just=just)
         rate = played.calls / played.seconds if played.seconds else 0.0
         print(
             f"seed {seed}, {plan.name}: {played.calls} calls, {played.bookings} bookings, {played.writes} writes, "
@@ -53,6 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             print(f"Its story: python -m tests.simulation --seed {seed} --plan {plan.name} --calls {plan.calls} --shrink")
     return 1 if broken else 0
+
+
+def _names(text: str) -> list[str]:
+    return [each for each in text.split(",") if each]
 
 
 if __name__ == "__main__":

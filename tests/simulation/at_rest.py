@@ -17,7 +17,9 @@ from bookend.application.outcomes import (
 )
 from bookend.application.patience import SETTLE
 from bookend.domain.appointment import AppointmentState, Told
+from bookend.domain.contacts import customer_id
 from tests.application.convergence.world import as_the_revived_are, tombstones, transient, unequal
+from tests.simulation.known import KNOWN
 from tests.support.invariants import World as Look
 from tests.support.invariants import breaches, look_at
 
@@ -43,11 +45,22 @@ def unsound_at_rest(world: World) -> Iterator[str]:
         if any(name and name in breach for name in known):
             saw["before a person at rest"] += 1
             continue
+        found = next((about for about, is_it in KNOWN.items() if is_it(world, look, breach)), None)
+        if found is not None and world.story.known:
+            saw[f"known: {found}"] += 1
+            continue
         yield breach
 
 
 def _all(world: World, look: Look) -> Iterator[str]:
-    yield from breaches(as_the_revived_are(look))
+    # A booking that came late, or was taken over by hand, stands for an appointment of its own since it was taken in.
+    taken_in = {
+        str(segment.uid)
+        for each in look.appointments.values()
+        if each.op.startswith("adopt-") and each.state in _STANDING
+        for segment in each.segments
+    }
+    yield from breaches(as_the_revived_are(look), foreign=taken_in)
     yield from transient(look)
     yield from tombstones(look)
     yield from unequal(look)
@@ -69,6 +82,10 @@ def _inbox_is_done(world: World) -> Iterator[str]:
 def _told_the_truth(world: World, look: Look) -> Iterator[str]:
     """I5: who heard no has none there, unless a later word says otherwise; who heard "noch offen" is told how it ended."""
     last: dict[tuple[str, object], Said] = {}
+    customers = {
+        caller.call.id: customer_id(world.tenant.id, caller=caller.caller, call=caller.call.id)
+        for caller in world.callers
+    }
     for caller in world.callers:
         for each in caller.said:
             if each.start is not None and not isinstance(each.outcome, TemporaryTrouble):
@@ -80,9 +97,10 @@ def _told_the_truth(world: World, look: Look) -> Iterator[str]:
         if isinstance(said.outcome, _NO) and standing and not texts:
             yield f"I5 {call} was told {type(said.outcome).__name__}, and {standing} stands"
         if isinstance(said.outcome, StillOpen):
-            of_call = [each for each in look.appointments.values() if each.call == call]
-            if not any(look.outbox.get(each.id) for each in of_call):
-                yield f"I5 {call} was told that it is open, and nothing tells how it ended: {[e.id for e in of_call]}"
+            # One text a customer and wish, in however many calls they asked for it.
+            theirs = [e for e in look.appointments.values() if e.call == call or e.customer.id == customers[call]]
+            if not any(look.outbox.get(each.id) for each in theirs):
+                yield f"I5 {call} was told that it is open, and nothing tells how it ended: {[e.id for e in theirs]}"
         if isinstance(said.outcome, Booked | HasOne):
             world.watch.saw["told booked, and so it is"] += bool(standing)
 

@@ -74,12 +74,19 @@ class Baton:
     """The agenda, the clock and the trace. It is the `Clock` and the `Ids` of everybody, too."""
 
     def __init__(
-        self, seed: int | str, *, only: Collection[str] | None = None, without: Collection[str] = (), most: int = 2_000_000
+        self,
+        seed: int | str,
+        *,
+        only: Collection[str] | None = None,
+        without: Collection[str] = (),
+        just: Collection[str] | None = None,
+        most: int = 2_000_000,
     ) -> None:
-        """`only` these actors (by the name at the top) are begun; `without` these actors, and these of their faults."""
+        """`only` these actors (by the name at the top) are begun, `without` these; of the faults `just` these strike."""
         self.seed = seed
         self.only = None if only is None else frozenset(only)
         self.without = frozenset(without)
+        self.just = None if just is None else frozenset(just)
         self.most = most
         self.at = 0.0
         self.steps = 0
@@ -138,7 +145,7 @@ class Baton:
 
     def strikes(self, fault: str) -> bool:
         """Whether a fault that was thrown takes place; it is left out of a story that is told without it."""
-        if fault in self.without:
+        if self.just is not None and fault not in self.just:
             return False
         self.faults.append(fault)
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -66,7 +66,7 @@ class Caller:
         baton = self.salon.baton
         self.dice = baton.dice(f"{self.name} thinks")
         wish = baton.dice(f"{self.group} wants")  # a group wants the same, at the same moment
-        self.begins = wish.uniform(5.0, self.plan.hours * 3600)
+        self.begins = wish.uniform(5.0, self.plan.hours * (1800 if self.plan.eager else 3600))
         self.day = wish.randrange(self.plan.days)
         self.hour, self.minute = wish.randrange(9, 16), wish.choice((0, 0, 15, 30, 45))
         self.service = wish.choices(
@@ -77,7 +77,7 @@ class Caller:
         there = [each for each in ("fabian", "emma") if each in doing.segments[0].event_types]
         self.staff = wish.choice((None, "fabian", *there))
         self.begins += self.dice.choice((0.0, 0.0, 0.05, 0.4, 2.0)) * self.dice.random()
-        number = self.dice.randrange(max(2, self.plan.calls // 2))
+        number = self.dice.randrange(max(3, self.plan.calls // 2))
         self.caller = None if self.dice.random() < 0.08 else f"+4917012{number:05d}"
         self.person = NAMES[number % len(NAMES)]
         self.call = Call(self.salon.tenant.at_branch("mitte"), self.name, self.caller)
@@ -164,7 +164,8 @@ class Caller:
 
     def ring(self) -> None:
         """From the first word to hanging up, which Retell may tell us late, twice, or never."""
-        kind = self.dice.choices(("book", "move", "cancel", "ask"), (62, 18, 12, 8))[0]
+        shares = (1, 0, 0, 0) if self.plan.eager else (62, 18, 12, 8)
+        kind = self.dice.choices(("book", "move", "cancel", "ask"), shares)[0]
         if kind == "ask":
             self.check()
             self.tool("find", find_appointments, READ_TURN_S)
@@ -207,7 +208,7 @@ class Caller:
     def book(self) -> None:
         """With an offer or straight away; a refusal is answered with the next one, trouble with another try."""
         offer = None
-        if self.dice.random() < 0.75:
+        if self.dice.random() < (0.4 if self.plan.eager else 0.75):
             found = self.check()
             self.think()
             if isinstance(found, Offers) and found.offers:
@@ -314,9 +315,11 @@ class Hands:
         email = f"gast{number}@example.org"
         service = salon.tenant.services[dice.choice((0, 0, 1, 2))]
         event_type = dice.choice(list(service.segments[0].event_types.values()))
-        request = BookingRequest(
-            event_type, self._somewhere(dice), "Gast", email, None, "Europe/Berlin", "de", {}
-        )
+        start = self._somewhere(dice)
+        if self.plan.eager:
+            wish = Caller(salon, self.plan, "somebody", "group-1").start().astimezone(UTC)
+            start = wish + timedelta(minutes=dice.choice((-15, 0, 0, 15)))
+        request = BookingRequest(event_type, start, "Gast", email, None, "Europe/Berlin", "de", {})
         salon.calendar.book_as_guest(request)
         if dice.random() < 0.4:
             salon.baton.pause(dice.uniform(31.0, 900.0))
@@ -362,5 +365,5 @@ class Hands:
         zone = self.salon.tenant.zone
         day = self.salon.baton.now().astimezone(zone).date() + timedelta(days=1 + dice.randrange(self.plan.days))
         wall = f"{dice.randrange(9, 16):02d}:{dice.choice((0, 0, 15, 30, 45)):02d}"
-        return datetime.fromisoformat(f"{day}T{wall}").replace(tzinfo=zone)
+        return datetime.fromisoformat(f"{day}T{wall}").replace(tzinfo=zone).astimezone(UTC)
 

@@ -148,8 +148,27 @@ class Plan:
     """Minutes from one start on sale to the next."""
     composites_changed: bool = False
     """Whether composite services are moved and cancelled by voice."""
-    calm_hours: float = 6.0
+    eager: bool = False
+    """A small world: all callers want the very same at the very same moment, and so do the guests."""
+    calm_hours: float = 4.0
     """How long the salon has, without new troubles, until everything must have come to its end."""
+
+
+DUEL = Plan(
+    name="duel",
+    rates=BRUTAL,
+    calls=3,
+    guests=1,
+    edits=1,
+    hours=0.03,
+    group=3,
+    days=1,
+    every=30,
+    eager=True,
+    calm_hours=0.8,
+)
+"""Two or three around one slot: for many runs, each with another order of the same few steps."""
+PLANS = ("quiet", "realistic", "brutal", "duel")
 
 
 def swarmed(rates: Rates, dice: Random) -> Rates:
@@ -169,7 +188,9 @@ def swarmed(rates: Rates, dice: Random) -> Rates:
 
 
 def plan_of(name: str, calls: int) -> Plan:
-    """The plan of that name for so many calls."""
+    """The plan of that name for so many calls; `duel` is a small world, and has two or three whatever is said."""
+    if name == "duel":
+        return DUEL
     base = Plan(name=name, rates=RATES[name], calls=calls, guests=max(1, calls // 4), edits=max(1, calls // 6))
     return replace(base, hours=max(0.25, calls / 100))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.simulation.baton import Line
 from tests.simulation.world import Played, Story, World
@@ -29,19 +29,29 @@ class Shrunk:
         told = [line.text() for line in short(played.trace)]
         only = ",".join(sorted(story.only or ()))
         again = f"--seed {story.seed} --plan {story.plan.name} --calls {story.plan.calls} --only {only}"
-        if story.without:
-            again += f" --without {','.join(sorted(story.without))}"
+        again += "" if story.just is None else f" --faults {','.join(sorted(story.just)) or 'none'}"
+        again += f" --without {','.join(sorted(story.without))}" if story.without else ""
         head = f"seed {story.seed}, plan {story.plan.name}, step {played.step}: {played.breaches[0]}"
         return "\n".join([head, *told, f"again: python -m tests.simulation {again}"])
 
 
 def short(trace: Sequence[Line]) -> list[Line]:
-    """What changed something, what went wrong, and what was said."""
-    return [line for line in trace if line.kind != "r" and not _is_idle(line)]
+    """What changed something, what went wrong, and what was said; of the rounds that did nothing, the first one."""
+    telling = [line for line in trace if line.kind != "r" and not _is_idle(line)]
+    busy = {line.actor for line in telling if line.kind != "c"}
+    found, idle = [], set()
+    for line in telling:
+        top = line.actor.partition("/")[0]
+        if top in SYSTEM and line.actor not in busy:
+            if " list" in line.what or (top, line.what) in idle:
+                continue
+            idle.add((top, line.what))
+        found.append(line)
+    return found
 
 
 def _is_idle(line: Line) -> bool:
-    """Rounds that keep their own progress, and offers that nobody took up."""
+    """Rounds that keep their own progress, and what is kept of free times."""
     words = line.what.split()
     return line.kind == "w" and words[0] in {"write", "update", "put"} and {*words[1:]} <= {"RUN", "REPORT", "SLOTS"}
 
@@ -63,21 +73,41 @@ def shrink(failed: Played, *, seconds: float = 120.0) -> Shrunk:
         return True
 
     story = failed.story
-    tops = sorted({name.partition("/")[0] for name in failed.actors})
-    kept = _fewest(tops, lambda some: still(Story(story.seed, story.plan, frozenset(some), story.without)))
-    only = frozenset(kept)
-    # What they began, and their faults, as of the shortest run so far: leave out as much as can be.
-    for _ in range(2):
-        parts = sorted({name for name in best.actors if "/" in name and "/turn" not in name} | {*best.faults})
-        gone = best.story.without
-
-        def without(some: Sequence[str], parts: list[str] = parts, gone: frozenset[str] = gone) -> bool:
-            return still(Story(story.seed, story.plan, only, gone | (frozenset(parts) - frozenset(some))))
-
-        _fewest(parts, without)
-    if best is failed:
-        still(Story(story.seed, story.plan, only, story.without))
+    needed = SYSTEM if failed.at_rest else frozenset[str]()
+    tops = sorted({name.partition("/")[0] for name in failed.actors} - needed)
+    kept = _fewest(tops, lambda some: still(replace(story, only=frozenset(some) | needed)))
+    story = replace(story, only=frozenset(kept) | needed)
+    if not still(story):
+        return Shrunk(best, runs)
+    faults = sorted(best.faults)
+    just = _fewest(faults, lambda some: still(replace(story, just=frozenset(some))))
+    story = replace(story, just=frozenset(just))
+    if not still(story):  # some faults make no trace of their own: then all of them stay
+        story = replace(story, just=None)
+        still(story)
+    parts = sorted(
+        name
+        for name in best.actors
+        if "/" in name and not name.rpartition("/")[2].startswith("turn") and not (failed.at_rest and _repairs(name))
+    )
+    gone = frozenset(parts) - frozenset(
+        _fewest(parts, lambda some: still(replace(story, without=frozenset(parts) - frozenset(some))))
+    )
+    still(replace(story, without=frozenset(each for each in gone if not any(other in gone for other in _above(each)))))
     return Shrunk(best, runs)
+
+
+def _above(name: str) -> Iterator[str]:
+    """Who began it, up to the top."""
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
+
+
+def _repairs(name: str) -> bool:
+    """Whether it is one of those who make the two sides equal again: only a fault may keep them from it."""
+    last = name.rpartition("/")[2]
+    return name.partition("/")[0] in SYSTEM or last.startswith(("hook", "job"))
 
 
 def _fewest(units: Sequence[str], holds: Callable[[Sequence[str]], bool]) -> list[str]:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from bookend.adapters.dynamodb import items, keys
+from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.staff_day import IntervalState
 from tests.simulation.baton import Actor, Baton
@@ -38,8 +39,7 @@ class Watch:
         self.conflicts: set[str] = set()
         self.checks = 0
         self._offers: dict[str, dict[tuple[str, str], str | None]] = {}
-        self._days: dict[tuple[str, date], dict[str, Any]] = {}
-        self._breakers: Counter[str] = Counter()
+        self._on_day: dict[tuple[str, date], set[str]] = {}
         self._hosts = {each.id: each.calcom_user for each in tenant.staff}
 
     def committed(self, parameters: Mapping[str, Any]) -> None:
@@ -59,7 +59,7 @@ class Watch:
                 case "STAFF" if row is not None:
                     day = date.fromisoformat(key["sk"]["S"].removeprefix("DAY#"))
                     days.add((rest, day))
-                    self._day(rest, day, row)
+                    names |= self._day(rest, day, row)
                 case "CALL" if row is not None:
                     offers = items.call_from_item(rest, row).offers
                     self._offers[rest] = {(each.id, each.op): each.moving for each in offers}
@@ -67,7 +67,7 @@ class Watch:
                     look.customer_guards[rest] = row["appt"]["S"]
                     names.add(row["appt"]["S"])
                 case _ if key["pk"]["S"].startswith("CIRCUIT#") and row is not None:
-                    self._breaker(key["pk"]["S"] + key["sk"]["S"], row["state"]["S"])
+                    self._breaker(row["state"]["S"])
         if not names and not days:
             return
         self._fill(look, names, days)
@@ -177,13 +177,18 @@ class Watch:
                 if made.metadata.get("op_id") != now_is.op:
                     self.baton.fail(Breach(f"P3 {now_is.id} is confirmed with {each.uid}, which is somebody else's"))
 
-    def _day(self, staff: str, day: date, row: Mapping[str, Any]) -> None:
+    def _day(self, staff: str, day: date, row: Mapping[str, Any]) -> set[str]:
+        """Whose time was on it before this write: whoever is not on it any more must have gone by a right."""
         intervals = items.staff_day_from_item(staff, day, dict(row)).intervals
         flagged = {key for key, each in intervals.items() if each.conflict} - self.conflicts
         self.conflicts |= flagged
         self.saw["a conflict was taken in"] += len(flagged)
+        before = self._on_day.get((staff, day), set())
+        held = IntervalState.HELD
+        self._on_day[staff, day] = {key.partition("/")[0] for key, each in intervals.items() if each.state is not held}
+        return before
 
-    def _breaker(self, name: str, state: str) -> None:
+    def _breaker(self, state: str) -> None:
         self.saw[f"breaker {state}"] += 1
 
     def died(self, actor: Actor) -> None:
@@ -191,6 +196,11 @@ class Watch:
         self.saw["deaths"] += 1
         if actor.phase:
             self.saw[f"died having {actor.phase}"] += 1
+
+    def was_released(self, booking: Booking) -> bool:
+        """Whether whoever asked for it has been given up by now."""
+        history = self.history.get(booking.metadata.get("appointment", ""), [])
+        return bool(history) and history[-1][1].state is AppointmentState.FAILED
 
     def was_confirmed(self, name: str, since: float) -> bool:
         """Whether the appointment was confirmed at some moment from `since` on."""

@@ -19,7 +19,7 @@ from bookend.domain.tenant import Tenant, TextSettings
 from tests.simulation.at_rest import unsound_at_rest
 from tests.simulation.baton import BEGINS, Baton, Line, jitter
 from tests.simulation.calendar import SimulatedCalendar
-from tests.simulation.people import Caller, Hands, Said
+from tests.simulation.people import Caller, Hands
 from tests.simulation.plan import QUIET, Plan, Rates, swarmed
 from tests.simulation.salon import TABLE, SimulatedSalon
 from tests.simulation.watch import Breach, Watch
@@ -34,12 +34,15 @@ TENANT = replace(
 
 @dataclass(frozen=True)
 class Story:
-    """Which run, and which part of it is told: `only` these actors, `without` these actors and faults."""
+    """Which run, and which part of it is told: `only` these actors, `without` these; of the faults `just` these."""
 
     seed: int
     plan: Plan
     only: frozenset[str] | None = None
     without: frozenset[str] = frozenset()
+    just: frozenset[str] | None = None
+    known: bool = True
+    """Whether what is known already (`known.py`) breaks nothing."""
 
 
 @dataclass
@@ -60,7 +63,8 @@ class Played:
     checks: int
     bookings: int
     deaths: int
-    said: list[Said] = field(default_factory=list, repr=False)
+    at_rest: bool = False
+    """Whether it was seen in the end only: then whoever repairs must be part of the story."""
     world: World | None = field(default=None, repr=False)
 
     @property
@@ -80,8 +84,8 @@ class World:
 
     def __init__(self, story: Story, tenant: Tenant = TENANT) -> None:
         self.story, self.plan, self.tenant = story, story.plan, tenant
-        self.baton = Baton(f"{story.seed}|{story.plan.name}", only=story.only, without=story.without)
-        swarm = story.plan.name == "brutal"
+        self.baton = Baton(f"{story.seed}|{story.plan.name}", only=story.only, without=story.without, just=story.just)
+        swarm = story.plan.name in {"brutal", "duel"}
         self.troubles = swarmed(story.plan.rates, self.baton.dice("swarm")) if swarm else story.plan.rates
         self.calm_at = story.plan.hours * 3600 + 300.0
         self.ends_at = self.calm_at + story.plan.calm_hours * 3600
@@ -102,6 +106,7 @@ class World:
             saw=self.watch.saw,
             outages=self._outages(),
         )
+        self.salon.calendar.was_released = self.watch.was_released
         self.watch.table, self.watch.calendar = self.salon.table, self.salon.calendar
         self.salon.table.create_table(**table_request(TABLE))
         self._on_sale(kinds)
@@ -118,7 +123,7 @@ class World:
 
     def _outages(self) -> list[tuple[float, float]]:
         dice = self.baton.dice("outage")
-        if dice.random() >= self.troubles.outage or "outage" in self.story.without:
+        if dice.random() >= self.troubles.outage:
             return []
         begins = dice.uniform(0.1, 0.8) * self.plan.hours * 3600
         return [(begins, begins + dice.uniform(30.0, 240.0))]
@@ -139,21 +144,26 @@ class World:
         baton, plan = self.baton, self.plan
         dice = baton.dice("groups")
         group, left = 0, 0
-        for number in range(1, plan.calls + 1):
-            if not left:
+        for number in range(1, plan.calls + 1 - (plan.eager and dice.random() < 0.5)):
+            if plan.eager:
+                group, left = 1, 1
+            elif not left:
                 group, left = group + 1, dice.randint(1, plan.group)
             left -= 1
             caller = Caller(self.salon, plan, f"call-{number}", f"group-{group}")
             self.callers.append(caller)
             baton.spawn(caller.name, caller.ring, after=caller.begins)
         for number in range(1, plan.guests + 1):
-            after = baton.dice(f"guest-{number} comes").uniform(5.0, plan.hours * 3600)
+            comes = baton.dice(f"guest-{number} comes")
+            after = comes.uniform(5.0, plan.hours * 3600)
+            if plan.eager and self.callers:
+                after = self.callers[0].begins + comes.uniform(0.0, 2.0)
             baton.spawn(f"guest-{number}", lambda number=number: self.hands.guest(number), after=after)
         for number in range(1, plan.edits + 1):
-            after = baton.dice(f"salon-{number} comes").uniform(60.0, plan.hours * 3600 + 200)
+            after = baton.dice(f"salon-{number} comes").uniform(45.0, plan.hours * 3600 + 100)
             baton.spawn(f"salon-{number}", lambda number=number: self.hands.edit(number), after=after)
         # The last night of all begins in the calm: it is the one that finds whatever nobody told of.
-        self.salon.schedule(self.ends_at - 600, self.calm_at + 1800.0)
+        self.salon.schedule(self.ends_at - 300, self.calm_at + plan.calm_hours * 1800.0)
 
     def play(self) -> Played:
         """Until everything has had the time to come to its end."""
@@ -165,7 +175,8 @@ class World:
             finally:
                 self.baton.end()
         breaches = [_said_of(error, who) for who, error in self.baton.errors]
-        if not breaches:
+        at_rest = not breaches
+        if at_rest:
             breaches = list(unsound_at_rest(self))
         return Played(
             story=self.story,
@@ -182,6 +193,7 @@ class World:
             checks=self.watch.checks,
             bookings=len(self.salon.calendar.bookings),
             deaths=len(self.baton.deaths),
+            at_rest=at_rest,
             world=self,
         )
 
@@ -199,11 +211,17 @@ def _said_of(error: BaseException, who: str) -> str:
 
 
 def play(
-    seed: int, plan: Plan, *, only: Collection[str] | None = None, without: Collection[str] = ()
+    seed: int,
+    plan: Plan,
+    *,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+    just: Collection[str] | None = None,
+    known: bool = True,
 ) -> Played:
     """One run."""
-    story = Story(seed, plan, None if only is None else frozenset(only), frozenset(without))
-    return World(story).play()
+    some, faults = (None if each is None else frozenset(each) for each in (only, just))
+    return World(Story(seed, plan, some, frozenset(without), faults, known)).play()
 
 
 __all__ = ["Played", "Story", "World", "play"]

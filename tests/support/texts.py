@@ -216,3 +216,19 @@ class TextWorld:
 
 def moment(minutes: float) -> datetime:
     return NOW + timedelta(minutes=minutes)
+
+
+def owing(kind: str = "booked", *fates: str, told: Told = Told.PENDING, **world: Any) -> TextWorld:
+    made = TextWorld(provider=Provider(list(fates)), **world)
+    made.owe(kind, told)
+    return made
+
+
+def once(do: Callable[[], None]) -> Callable[[], None]:
+    left = [do]
+
+    def run() -> None:
+        if left:
+            left.pop()()
+
+    return run

@@ -29,6 +29,7 @@ from bookend.adapters.dynamodb.health import DynamoHealth
 from bookend.adapters.dynamodb.imports import DynamoDuplicates, DynamoImports
 from bookend.adapters.dynamodb.inbox import DynamoInbox
 from bookend.adapters.dynamodb.outbox import DynamoOutbox
+from bookend.adapters.dynamodb.people import DynamoPeople
 from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.adapters.dynamodb.slots import DynamoSlotCache
 from bookend.adapters.dynamodb.tenants import DynamoTenants
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         Tenants,
     )
     from bookend.application.ports.audit_trail import AuditedState, AuditTrail
+    from bookend.application.ports.erasure import PeopleOnRecord
     from bookend.application.ports.cases import Cases
     from bookend.application.ports.health import HealthRecords
     from bookend.application.ports.imports import Duplicates, Imports
@@ -241,6 +243,10 @@ class Dependencies:
         """The audit log. Nobody waits on the phone for it."""
         table = self.table.patient()
         return DynamoAuditTrail(table.called(_named(self.settings.audit_table_name, "the audit table")), table)
+
+    @cached_property
+    def people(self) -> PeopleOnRecord:
+        return DynamoPeople(self.table.patient())
 
     @cached_property
     def audited_state(self) -> AuditedState:

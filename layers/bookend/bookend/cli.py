@@ -14,12 +14,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from bookend import (
     bootstrap,
+    cli_audit,
     cli_breaker,
     cli_callbacks,
     cli_duplicates,
+    cli_erase,
     cli_health,
     cli_import,
     cli_rebuild,
+    cli_remedy,
+    cli_review,
+    cli_texts,
     observability,
 )
 from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
@@ -89,12 +94,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     reconcile.add_argument("--json", action="store_true", help="the report as JSON instead of a table")
     reconcile.set_defaults(run=_reconcile)
+    cli_audit.add_to(groups)
     cli_breaker.add_to(groups)
     cli_callbacks.add_to(groups)
+    cli_texts.add_to(groups)
+    cli_erase.add_to(groups)
     cli_health.add_to(groups)
     cli_import.add_to(groups)
     cli_duplicates.add_to(groups)
     cli_rebuild.add_to(groups)
+    cli_remedy.add_to(groups)
+    cli_review.add_to(groups)
     return parser
 
 

@@ -23,6 +23,7 @@ from bookend.application.ports import Alert
 
 if TYPE_CHECKING:
     from bookend.application.findings import Report
+    from bookend.domain.remedy_report import RemedyReport
 
 NAMESPACE = "Bookend"
 SIGNATURE_REJECTED = "SignatureRejected"
@@ -93,6 +94,8 @@ _MOST_FINDINGS = 50
 """Of a run in one log line; all are counted, and each repair has its audit entry."""
 
 logger = Logger(service="bookend")
+_lines_go_to: TextIO | None = None
+"""None: standard output, which Lambda collects."""
 
 
 class _Emf(AmazonCloudWatchEMFProvider):
@@ -167,10 +170,10 @@ def _measure(values: Mapping[str, float], **dimensions: str) -> None:
     line = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service="bookend")
     for metric, value in values.items():
         line.add_metric(name=metric, unit=_unit_of(metric), value=value)
-    said = dict(line.serialize_metric_set())
+    said: dict[str, Any] = dict(line.serialize_metric_set())
     (directive,) = said["_aws"]["CloudWatchMetrics"]
     directive["Dimensions"] = [["service", name] for name in dimensions] or [["service"]]
-    sys.stdout.write(json.dumps(said | dimensions, separators=(",", ":")) + "\n")
+    (_lines_go_to or sys.stdout).write(json.dumps(said | dimensions, separators=(",", ":")) + "\n")
 
 
 def felt(pulse: Mapping[str, float]) -> None:
@@ -233,12 +236,15 @@ def reconciled(tenant: str, report: Report) -> dict[str, Any]:
 
 @contextmanager
 def logging_to(stream: TextIO) -> Iterator[None]:
-    """Log lines go there instead of standard output, where a command's own words must be readable."""
+    """Log and metric lines go there instead of standard output, where a command's own words must be readable."""
+    global _lines_go_to
+    _lines_go_to = stream
     handlers = [each for each in logger.handlers if isinstance(each, logging.StreamHandler)]
     before = [(each, each.setStream(stream)) for each in handlers]
     try:
         yield
     finally:
+        _lines_go_to = None
         for handler, former in before:
             if former is not None:  # it was this one already
                 handler.setStream(former)

@@ -44,7 +44,8 @@ def test_a_row_that_is_no_utf_8_is_named_and_the_next_one_read(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("heads", "column"), [("external_id;strat", "strat"), ("external_id;start;start", "start"), ("start", "external_id")]
+    ("heads", "column"),
+    [("external_id;strat", "strat"), ("external_id;start;start", "start"), ("start", "external_id")],
 )
 def test_nothing_is_read_under_heads_that_are_not_understood(tmp_path: Path, heads: str, column: str) -> None:
     found = read(tmp_path, f"{heads}\n1;2;3\n")

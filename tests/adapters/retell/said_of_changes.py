@@ -56,6 +56,7 @@ FOUND: dict[str, c.FindOutcome] = {
     "found none": c.Found((), TODAY),
     "found one": c.Found((NINE,), TODAY),
     "found two": c.Found((slot(TODAY, 17), NINE), TODAY),
+    "found two, one of them not whole": c.Found((slot(TODAY, 17), NINE), TODAY, (NINE,)),
     "found next year": c.Found((slot(date(2026, 1, 5), 10),), TODAY),
     "found seven": c.Found(tuple(slot(WEDNESDAY + timedelta(days=n), 9) for n in range(7)), TODAY),
     "found, number withheld": c.AskAPerson(),

@@ -246,6 +246,15 @@ def test_several_are_all_there_and_no_choice() -> None:
     assert "oder am Mittwoch, 15. Oktober, um 15 Uhr" in german("which of two")["message"]
 
 
+def test_what_the_salon_has_changed_a_part_of_is_not_read_out_as_if_it_were_whole() -> None:
+    said = german("found two, one of them not whole")["message"]
+    assert said.endswith(
+        "Einen Teil des Termins am Mittwoch, 15. Oktober, um 9 Uhr hat der Salon geändert. "
+        "Bitte fragen Sie dort nach, was davon bleibt."
+    )
+    assert "geändert" not in german("found two")["message"]
+
+
 def test_an_open_change_of_the_other_kind_is_named_as_what_it_is() -> None:
     reply = ChangeSpeaker(TENANT).changed(CANCEL, not_changed(MOVE, F.PENDING, open=True))
     assert "verschoben" in reply["message"]

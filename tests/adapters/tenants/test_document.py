@@ -12,7 +12,7 @@ import pytest
 
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
 from bookend.domain.policy import Policy, PolicySettings, policy_of
-from bookend.domain.tenant import Service
+from bookend.domain.tenant import PartRule, Service
 from tests.support.salon import EXAMPLE
 
 Change = Callable[[dict[str, Any]], Any]
@@ -76,9 +76,10 @@ def busy(event_type: int, minutes: int = 30) -> dict[str, Any]:
     return {"kind": "busy", "minutes": minutes, "event_types": {"fabian": event_type}}
 
 
+OPTIONAL = {"callback", "agents", "policy", "composites", "texts"}
 RULES: list[tuple[Change, str]] = [
     # what must be there, and as what
-    *((without(name), f"{name}: Field required") for name in CONTENT if name not in {"callback", "agents", "policy"}),
+    *((without(name), f"{name}: Field required") for name in CONTENT if name not in OPTIONAL),
     (without("staff", 0, "calcom_user"), "staff.0.calcom_user: Field required"),
     (without("services", 0, "name"), "services.0.name: Field required"),
     (put("name", value=""), "name: String should have at least 1 character"),
@@ -255,6 +256,8 @@ RULES: list[tuple[Change, str]] = [
     (put("policy", value={"most_open": 0}), "policy.most_open: Input should be greater than or equal to 1"),
     (put("policy", value={"withheld_may_book": "no"}), "policy.withheld_may_book: Input should be a valid boolean"),
     (put("policy", value=None), "policy: Input should be an object"),
+    (put("composites", value={"part_changed": "ask"}), "composites.part_changed: Input should be 'follow' or 'flag'"),
+    (put("composites", value=None), "composites: Input should be an object"),
     (put("branches", 0, "policy", value={"most_open": True}), "branches.0.policy.most_open: Input should be a valid"),
     (put("staff", 2, "policy", value={"most_open": 0}), "staff.2.policy.most_open: Input should be greater than or"),
     (
@@ -290,6 +293,7 @@ def test_each_rule_names_the_place_and_what_to_write(change: Change, problem: st
         (("services", 0), "services.0.zonee"),
         (("services", 3, "segments", 1), "services.3.segments.1.zonee"),
         (("policy",), "policy.zonee"),
+        (("composites",), "composites.zonee"),
         (("branches", 0, "policy"), "branches.0.policy.zonee"),
         (("staff", 0, "policy"), "staff.0.policy.zonee"),
         (("services", 0, "policies", "fabian"), "services.0.policies.fabian.zonee"),
@@ -384,6 +388,20 @@ class TestComposites:
     def test_two_busy_parts_may_follow_at_once_and_share_an_event_type(self) -> None:
         service = composite(busy(1), busy(1))
         assert [each.event_types for each in service.busy] == [{"fabian": 1}, {"fabian": 1}]
+
+
+@pytest.mark.parametrize(
+    ("said", "rule"),
+    [(None, PartRule.FOLLOW), ({}, PartRule.FOLLOW), ({"part_changed": "flag"}, PartRule.FLAG)],
+)
+def test_the_whole_goes_after_a_changed_part_unless_the_salon_says_otherwise(
+    said: dict[str, str] | None, rule: PartRule
+) -> None:
+    document = copy.deepcopy(CONTENT)
+    document.pop("composites", None)
+    if said is not None:
+        document["composites"] = said
+    assert read_tenant(json.dumps(document)).part_changed is rule
 
 
 def test_an_umlaut_that_is_written_out_names_the_same_service() -> None:

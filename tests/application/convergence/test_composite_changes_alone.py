@@ -26,6 +26,7 @@ from bookend.application.outcomes import Booked
 from bookend.application.ports import Cancelled, StoreUnavailable
 from bookend.domain.answers import Answered, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.appointment import AppointmentState, ChangeKind
+from bookend.domain.timeslot import Slot
 from tests.application.convergence.test_changes_alone import HOURS, Death
 from tests.application.convergence.test_changes_alone import _prepare as prepare
 from tests.application.convergence.test_composites_alone import SUBSETS, tenant
@@ -226,7 +227,7 @@ class Case:
     kind: ChangeKind
     calendar: str
     failing: tuple[int, ...]
-    death: Death = Death()
+    death: Death = field(default_factory=Death)
     again: float | None = None
     keep: bool = False
     layer: Layer = Layer.SWEEPER
@@ -269,6 +270,12 @@ class Run:
         """Where its parts stand at Cal.com."""
         accepted = self.world.calendar.accepted()
         return sorted(each.start for each in accepted if each.metadata.get("appointment") == self.appointment)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its parts live, as they belong together, or none."""
+        at = self.lives_at
+        return not at or [each - at[0] for each in at] == [each - TEN for each in self.old]
 
 
 def play(case: Case) -> Run:
@@ -315,11 +322,15 @@ def _plan(run: Run) -> None:
             failed.add(number)
             return behaviour(world, uid, start)
         if case.calendar == NO_WAY_BACK and start == run.old[number]:
-            if not run.foreign:
-                run.foreign.add(world.calendar.book_publicly(3672814, start).uid)
+            free = not calendar.in_the_way(calendar.bookings[uid].host or 0, Slot.of(start, 30))
+            if free and not run.foreign:
+                run.foreign.add(calendar.book_publicly(3672814, start).uid)
             return BUSY
         if case.kind is ChangeKind.CANCEL:
-            return gone_well(world, uid, start) if calendar.bookings[uid].status == "accepted" else Cancelled()
+            if calendar.bookings[uid].status == "accepted":
+                return gone_well(world, uid, start)
+            moved = calendar.bookings[uid].rescheduled_to is not None
+            return Unclear("HTTP 400 it has been cancelled already") if moved else Cancelled()
         return calendar.make_move(uid, start)
 
     if case.kind is ChangeKind.MOVE:
@@ -375,13 +386,13 @@ def told(run: Run) -> Iterator[str]:
     """What was said last holds, and whoever was told that it is open has exactly one message, a true one."""
     look, at = run.world.look(), run.lives_at
     now_is = look.appointments[run.appointment]
-    texts = [kind for op, (_, kind) in look.texts.items() if op.startswith(run.op)]
+    texts = [kind for owner, kind in look.texts.values() if owner == run.appointment and kind != "booked"]
     apart = any(each.startswith("part-") for each in look.flagged)
     late = run.case.calendar == LATE
     if len(texts) > 1:
         yield f"I8 messages: {texts}"
     true = {
-        "moved": at == run.new,
+        "moved": at == run.new or (run.case.calendar == "the salon moved it" and run.is_whole),
         "not_moved": late or apart or at == run.old,
         "cancelled": not at,
         "not_cancelled": late or apart or at == run.old,
@@ -396,15 +407,15 @@ def told(run: Run) -> Iterator[str]:
         if isinstance(outcome, CancelledNow) and at:
             yield f"I5 told cancelled, lives at {at}"
         definite = isinstance(outcome, NotChanged) and not outcome.open and outcome is run.heard[-1]
-        if definite and not late and (set(at) & (set(run.new) - set(run.old)) or "moved" in texts):
+        if definite and not late and not apart and (set(at) & (set(run.new) - set(run.old)) or "moved" in texts):
             yield f"I5 told {outcome.failure}, lives at {at}"
 
 
 def silence(run: Run) -> Iterator[str]:
-    """No run ends with part of a service that no person knows of: whole where it was, whole where it goes, or gone."""
+    """No run ends with part of a service that no person knows of: it is whole, wherever others have put it, or gone."""
     look, at = run.world.look(), run.lives_at
     at_rest = look.appointments[run.appointment].state in {AppointmentState.CONFIRMED, AppointmentState.CANCELLED}
-    if at_rest and at not in (run.old, run.new, []) and not any(each.startswith("part-") for each in look.flagged):
+    if at_rest and not run.is_whole and not any(each.startswith("part-") for each in look.flagged):
         yield f"I9 part of it, in silence: {at}"
 
 
@@ -450,13 +461,9 @@ NAMES = [f"{layer.name.lower()} alone, {kind.value}, {calendar}" for layer, kind
 
 
 @pytest.mark.parametrize(("layer", "kind", "calendar"), ALONE, ids=NAMES)
-def test_whichever_parts_fail_one_layer_alone_makes_it_whole(layer: Layer, kind: ChangeKind, calendar: str) -> None:
-    _all_hold(
-        [
-            Case(kind, calendar, failing, layer=layer, by=by)
-            for failing, by in ((SUBSETS[2][0], ONTO), (SUBSETS[2][1], NEAR))
-        ]
-    )
+def test_whichever_part_fails_one_layer_alone_makes_it_whole(layer: Layer, kind: ChangeKind, calendar: str) -> None:
+    by, failing = (ONTO, 1) if layer is Layer.SWEEPER else (NEAR, len(calendar) % 2)
+    _all_hold([Case(kind, calendar, (failing,), layer=layer, by=by)])
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import pytest
 from bookend.adapters.dynamodb import adoptions
 from bookend.adapters.dynamodb.actions import Actions
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
-from bookend.application import converging, receiving, reconciling, settling
+from bookend.application import adopting, converging, receiving, reconciling, settling
 from bookend.application.converged import Converged
 from bookend.application.invocation import Invocation
 from bookend.domain.answers import Judgement, Verdict
@@ -225,7 +225,7 @@ def a_flag_outlives_its_conflict(patch: Patch) -> None:
 
 
 def an_overlap_is_taken_in_as_if_it_were_none(patch: Patch) -> None:
-    patch.setattr(converging, "overlaps", lambda *_args: False)
+    patch.setattr(adopting, "overlaps", lambda *_args: False)
 
 
 def a_move_leaves_its_old_time_behind(patch: Patch) -> None:

@@ -194,7 +194,6 @@ def test_whoever_moves_all_parts_is_left_alone(layer: Layer) -> None:
     assert "reschedule" not in world.calendar.asked
     at_rest(world)
 
-
     """Of three parts the middle one comes ten minutes later: the first one has time to spare, the third one has not."""
     world = booked(layer, flexible(60, 75, parts=3))
     was = {each.index: each.slot.start for each in only(world).segments}
@@ -432,9 +431,7 @@ def test_wherever_it_dies_the_whole_goes_after_the_part_all_the_same(kind: str, 
 
 def test_a_run_that_would_take_too_much_away_leaves_it_to_a_person() -> None:
     """Cancelling the rest of an appointment counts, and so does moving it."""
-    repair = EndWhole(
-        only(world := booked(Layer.RECONCILE)), only(world).segments[0], world.calendar.accepted()[0]
-    )
+    repair = EndWhole(only(world := booked(Layer.RECONCILE)), only(world).segments[0], world.calendar.accepted()[0])
     assert is_destructive(repair)
     world.calendar.move(part(world, 0).uid, LATER)
     work = world.background(8.0, "reconciliation")

@@ -75,32 +75,39 @@ def record(happened: Happened, *, trail: AuditTrail, keys: AuditKeys) -> Recorde
         if last is not None and not end.kind:  # what stands last is none of ours
             rows = trail.chain(happened.tenant, happened.appointment)
             end = end_of(happened.tenant, happened.appointment, rows, keys.known)
-        if _is_known(happened, end, trail, keys):
+        past = () if _goes_by_version(happened, end) else _past(happened, trail, keys)
+        returned = any(entry.kind == AuditKind.REMOVED for entry in past)
+        if happened.kind in _VERSIONED and not returned:
+            known = happened.version <= end.version
+        else:
+            known = any(entry.about == happened.about for entry in past)
+        if known:
             return Recorded.KNOWN
         counts = tallied(*happened.of) if happened.kind in _VERSIONED else {}
-        if trail.append(linked(_entry(happened, end), end, keys.newest), counts, hour=happened.at):
+        if trail.append(linked(_entry(happened, end, returned=returned), end, keys.newest), counts, hour=happened.at):
             return Recorded.NEW
     raise StoreUnavailable("contention")
 
 
-def _is_known(happened: Happened, end: End, trail: AuditTrail, keys: AuditKeys) -> bool:
-    """By the version, which grows with every change. All that has none of its own is looked for."""
-    if happened.kind in _VERSIONED and (end.version > 0 or not end.kind):
-        return happened.version <= end.version
-    if not end.kind:
-        return False
+def _goes_by_version(happened: Happened, end: End) -> bool:
+    """Whether the version alone tells if it is known: it grows with every change, until the appointment is deleted."""
+    return happened.kind in _VERSIONED and end.kind in {"", *_VERSIONED}
+
+
+def _past(happened: Happened, trail: AuditTrail, keys: AuditKeys) -> Sequence[Entry]:
+    """Everything in the chain, for the events that have no version of their own."""
     rows = trail.chain(happened.tenant, happened.appointment)
-    sound = sound_entries(happened.tenant, happened.appointment, rows, keys.known)
-    return any(entry.about == happened.about for entry in sound)
+    return list(sound_entries(happened.tenant, happened.appointment, rows, keys.known))
 
 
-def _entry(happened: Happened, end: End) -> Entry:
+def _entry(happened: Happened, end: End, *, returned: bool) -> Entry:
     about_itself = happened.kind in _VERSIONED or happened.kind is AuditKind.REMOVED
+    kind = AuditKind.RETURNED if returned and happened.kind in _VERSIONED else happened.kind
     return Entry(
         tenant=happened.tenant,
         appointment=happened.appointment,
         seq=end.seq,
-        kind=happened.kind.value,
+        kind=kind.value,
         about=happened.about,
         version=happened.version if about_itself else end.version,
         at=instant_text(happened.at),

@@ -19,7 +19,6 @@ from bookend.application.change_commit import CANCELLED_BY_CUSTOMER, MOVED_BY_CU
 from bookend.application.change_ends import (
     LEASE,
     audit_of_change,
-    compare,
     did_nothing,
     give_up,
     is_over,
@@ -27,7 +26,7 @@ from bookend.application.change_ends import (
     wait,
     where_it_stands,
 )
-from bookend.application.following import put_before_a_person
+from bookend.application.following import follow, put_before_a_person
 from bookend.application.own_bookings import expected_back, expected_move
 from bookend.application.patience import STUCK
 from bookend.application.ports import Cancelled
@@ -43,9 +42,9 @@ from bookend.domain.answers import (
     Verdict,
     detail,
 )
-from bookend.domain.appointment import Amiss, Appointment, BookedSegment, ChangeKind, ChangeWhy, Told
+from bookend.domain.appointment import Amiss, Appointment, AppointmentState, BookedSegment, ChangeKind, ChangeWhy, Told
 from bookend.domain.composites import what_is_amiss
-from bookend.domain.drift import DEAD, LIVE, Drift, Flag
+from bookend.domain.drift import DEAD, LIVE, Drift, Flag, Follow, FollowWhole, change_of
 from bookend.domain.failures import failure_of, why_of
 from bookend.domain.move_answers import ExpectedMove, as_it_stands, judge_move
 from bookend.domain.moving import waves
@@ -231,9 +230,20 @@ def _moved(
         audit=audit_of_change(work, "move", seen[parts[0].index], appointment),
         now=work.clock.now(),
     )
-    if done and odd:
-        compare(work, appointment, seen)
+    for each in odd if done else ():
+        _follow_alone(work, appointment, each.index, seen[each.index])
     return done
+
+
+def _follow_alone(work: Background, appointment: Appointment, index: int, seen: Booking) -> None:
+    """That a part is longer than it should be is nobody's wish, so no other goes after it."""
+    stands = work.appointments.appointment(work.tenant.id, appointment.id)
+    if stands is None or stands.state is not AppointmentState.CONFIRMED:
+        return
+    own = next((each for each in stands.segments if each.index == index), None)
+    change = change_of(stands, own, seen, work.tenant) if own is not None else None
+    if isinstance(change, Follow | FollowWhole):
+        follow(work, change.follow if isinstance(change, FollowWhole) else change)
 
 
 def _not_moved_yet(work: Background, appointment: Appointment, parts: Sequence[_Part]) -> bool:

@@ -27,7 +27,7 @@ from bookend.application.ports.imports import (
 )
 from bookend.domain.appointment import Appointment
 from bookend.domain.import_claims import Claims, SharedAddress
-from bookend.domain.imports import Becomes, CustomerRow, Row, RowError, becomes, identity, read_row
+from bookend.domain.imports import Becomes, CustomerRow, Names, Row, RowError, becomes, identity, read_row
 from bookend.domain.staff_day import StaffDay
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
@@ -113,12 +113,13 @@ def import_file(work: Importing, file: ImportFile) -> ImportReport:
 
 
 def _rows(work: Importing, file: ImportFile) -> Iterator[Row | CustomerRow | tuple[RowError, ...]]:
+    names = Names(work.tenant)
     for read in file.rows():
         if isinstance(read, RowError):
             yield (read,)
             continue
         line, raw = read
-        row = read_row(raw, line, work.tenant)
+        row = read_row(raw, line, names)
         yield _resolved(row, work.resolve) if isinstance(row, Row) and work.resolve is not None else row
 
 

@@ -32,6 +32,7 @@ from bookend.domain.drift import Adopt
 from bookend.domain.remedies import (
     RETRY,
     SOON,
+    TAKEN_OVER,
     Book,
     Close,
     Remedy,
@@ -313,8 +314,10 @@ class _Run:
             return case, False  # it is offered to a caller just now
         found = work.appointments.several(work.tenant.id, others)
         same = next((each for each in found.values() if is_the_same(each, wanted)), None)
-        if same is not None:
+        if same is not None and same.source == TAKEN_OVER:
             return self._write(case, appointment=same.id, op="")
+        if same is not None:
+            return self._has_one(work, case, same.id)
         why = f"here the time is {', '.join(others)}'s"
         return self._do(work, case, ToReview(SyncFailure.HOST_UNAVAILABLE, why))
 

@@ -26,6 +26,8 @@ class AuditKind(StrEnum):
     CHANGED = "changed"
     REMOVED = "removed"
     """The appointment itself was deleted, which nothing of ours does."""
+    RETURNED = "returned"
+    """It was created again, or changed, after it had been deleted once."""
     UNVERSIONED = "unversioned"
     """The appointment was changed and its version did not grow, which nothing of ours does."""
     REPAIRED = "repaired"
@@ -196,20 +198,18 @@ def verify(
     """
     found: list[Finding] = []
     sound: list[Entry] = []
-    doubtful: list[tuple[Stored, str]] = []
+    doubtful: list[tuple[Stored, Entry | None]] = []
     for row in rows:
         flaw = _flaw(tenant, appointment, row, keys)
         if flaw is None and row.entry is not None:
             sound.append(row.entry)
         elif flaw is Flaw.CHANGED:
-            doubtful.append((row, sound[-1].hash if sound else ""))
+            doubtful.append((row, sound[-1] if sound else None))
         elif flaw is not None:
             found.append(Finding(flaw, appointment, row.place, f"key {row.entry.key}" if row.entry else ""))
-    for row, hash_before in doubtful:
-        follows = [each for each in sound if each.prev == hash_before]
-        at_the_end = bool(sound) and hash_before == sound[-1].hash and sound[-1].version == (version or 0)
-        flaw = Flaw.INSERTED if follows or at_the_end else Flaw.CHANGED
-        found.append(Finding(flaw, appointment, row.place))
+    for row, before in doubtful:
+        is_whole = _is_whole_without(before, sound, version or 0)
+        found.append(Finding(Flaw.INSERTED if is_whole else Flaw.CHANGED, appointment, row.place))
     excused = {row.place for row in rows} - {place_of(each.seq) for each in sound}
     found += _gaps(appointment, sound, excused)
     found += [Finding(Flaw(e.kind), appointment, place_of(e.seq), e.at) for e in sound if e.kind in _IS_A_FLAW]
@@ -236,6 +236,13 @@ def _flaw(tenant: str, appointment: str, row: Stored, keys: Mapping[str, AuditKe
         return Flaw.CHANGED
     at_home = (entry.tenant, entry.appointment, place_of(entry.seq)) == (tenant, appointment, row.place)
     return None if at_home else Flaw.REORDERED
+
+
+def _is_whole_without(before: Entry | None, sound: Sequence[Entry], version: int) -> bool:
+    """Whether nothing is missing behind an entry (None: at the beginning), though a row there is none of ours."""
+    last, reached = ("", 0) if before is None else (before.hash, before.version)
+    follows = [each for each in sound if each.prev == last and each.version <= reached + 1]
+    return bool(follows) or (bool(sound) and before == sound[-1] and reached == version)
 
 
 def _gaps(appointment: str, sound: Sequence[Entry], excused: set[str]) -> Iterator[Finding]:

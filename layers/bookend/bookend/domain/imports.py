@@ -128,8 +128,31 @@ def becomes(row: Row) -> Becomes:
     return Becomes.APPOINTMENT if len(row.uids) == len(row.service.busy) else Becomes.CASE
 
 
-def read_row(raw: Mapping[str, str], line: int, tenant: Tenant) -> Row | CustomerRow | tuple[RowError, ...]:
+class Names:
+    """Services and stylists by what a file calls them; each name is looked for once."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self.tenant = tenant
+        self._services: dict[str, Service | Unmatched] = {}
+        self._staff: dict[tuple[str, str], Staff | Unmatched] = {}
+
+    def service(self, text: str) -> Service | Unmatched:
+        """As `find_service`."""
+        if text not in self._services:
+            self._services[text] = find_service(self.tenant, text)
+        return self._services[text]
+
+    def staff(self, text: str, service: Service | None) -> Staff | Unmatched:
+        """As `find_staff`."""
+        key = (text, service.id if service is not None else "")
+        if key not in self._staff:
+            self._staff[key] = find_staff(self.tenant, text, service=service)
+        return self._staff[key]
+
+
+def read_row(raw: Mapping[str, str], line: int, names: Names) -> Row | CustomerRow | tuple[RowError, ...]:
     """One row, or everything that is wrong with it."""
+    tenant = names.tenant
     told = {name: (raw.get(name) or "").strip() for name in COLUMNS}
     notes: list[RowError] = []
     errors = [RowError(line, name, "no column of ours") for name in raw if name not in told]
@@ -137,13 +160,13 @@ def read_row(raw: Mapping[str, str], line: int, tenant: Tenant) -> Row | Custome
     person = _person(told, line, tenant, errors, notes, own_name=of_customer)
     if of_customer:
         return tuple(errors) or CustomerRow(line=line, person=person, notes=tuple(notes))
-    service = _service(told["service"], line, tenant, errors)
+    service = _service(told["service"], line, names, errors)
     row = Row(
         line=line,
         external_id=_external_id(told["external_id"], line, errors),
         person=person,
         service=service,
-        staff=_staff(told["staff"], service, line, tenant, errors),
+        staff=_staff(told["staff"], service, line, names, errors),
         slot=_slot(told, service, line, tenant, errors),
         uids=_uids(told["calcom_uid"], line, errors),
         booking_id=_number(told["calcom_booking_id"], "calcom_booking_id", line, errors),
@@ -238,10 +261,10 @@ def _person(
     return Person(known_by or f"of {told['external_id']}", name or "", phone, email)
 
 
-def _service(text: str, line: int, tenant: Tenant, errors: list[RowError]) -> Service | None:
+def _service(text: str, line: int, names: Names, errors: list[RowError]) -> Service | None:
     if not text:
         return None
-    match find_service(tenant, text):
+    match names.service(text):
         case Service() as service:
             return service
         case Unmatched(known):
@@ -251,10 +274,10 @@ def _service(text: str, line: int, tenant: Tenant, errors: list[RowError]) -> Se
             assert_never(other)
 
 
-def _staff(text: str, service: Service | None, line: int, tenant: Tenant, errors: list[RowError]) -> Staff | None:
+def _staff(text: str, service: Service | None, line: int, names: Names, errors: list[RowError]) -> Staff | None:
     if not text:
         return None
-    match find_staff(tenant, text, service=service):
+    match names.staff(text, service):
         case Staff() as staff:
             return staff
         case Unmatched(known):

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
-from bookend.domain.appointment import TRANSIENT, Appointment, AppointmentState, Told
+from bookend.domain.appointment import TRANSIENT, Appointment, AppointmentState, ChangeWhy, Told
 from bookend.domain.contacts import Customer, is_placeholder, normalise_email, normalise_phone
 from bookend.domain.saying import Language, say_day, say_time
 from bookend.domain.tenant import Tenant
@@ -124,7 +124,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Nothing that could be sent is true or of use. `why`: gone, untrue, over."""
+    """Nothing that could be sent is true or of use. `why`: gone, untrue, over, apart (its parts stand apart)."""
 
     why: str
 
@@ -152,6 +152,9 @@ def decide(
         return Person("gone")
     if appointment.state in TRANSIENT:
         return Wait()
+    last = appointment.last_change
+    if last is not None and last.op == message.op and last.why is ChangeWhy.APART:
+        return Person("apart")
     kind = true_now(message.kind, appointment)
     if kind is None:
         return Person("untrue")

@@ -135,7 +135,7 @@ class DynamoAdoptions:
         changed = booking.uid if max(len(before.segments), len(after.segments)) > 1 else None
         ledgers = list(self._ledgers(tenant, after, days, conflict=conflict, now=now, changed=changed))
         had = {segment.uid for segment in before.segments if segment.booking_id is not None}
-        fresh = [segment for segment in after.segments if segment.uid not in had]
+        fresh = [each for each in after.segments if each.uid not in had and each.booking_id is not None]
         actions = [
             self._update_appointment(tenant, before, after, booking, now),
             *ledgers,
@@ -276,7 +276,7 @@ class DynamoAdoptions:
             return  # a part of it went, or came back: that is no move, and a person tells its caller
         rows = messages_of(self._table, tenant, before, booking)
         last = before.last_change
-        if last is not None and last.why is ChangeWhy.CHANGED_THERE:
+        if last is not None and last.why in {ChangeWhy.CHANGED_THERE, ChangeWhy.APART}:
             own = [row for row in unsent(rows) if keys.name_of(row) == last.op]
             if own:
                 yield from (void(self._actions, row, before) for row in unsent(rows) if row not in own)

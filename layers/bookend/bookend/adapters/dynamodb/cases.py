@@ -174,7 +174,7 @@ def _written(tenant: str, case: Case) -> tuple[Item, list[Item]]:
         "ver": case.version + 1,
     }
     if case.due is not None:
-        values["due"] = items.text(case.due)
+        values["again_at"] = items.text(case.due)  # `due` is the index of what the sweeper looks after
     if case.ending is not None:
         values["ending"] = case.ending.value
     if case.customer is not None:
@@ -205,7 +205,7 @@ def _case(plain: dict[str, Any], packed: bytes) -> Case:
         facts=dict(plain["facts"]),
         opened_at=parse_instant(plain["opened_at"]),
         changed_at=parse_instant(plain["changed_at"]),
-        due=parse_instant(plain["due"]) if "due" in plain else None,
+        due=parse_instant(plain["again_at"]) if "again_at" in plain else None,
         customer=Customer(who["id"], who["name"], who["email"], who.get("phone")) if who is not None else None,
         appointment=plain["appt"],
         booking=plain["booking"],

@@ -249,7 +249,9 @@ class DynamoDuplicates:
         if own != theirs:
             yield self._actions.drop_customer_guard(tenant, duplicate)
             return
-        yield self._actions.put(own | to_wire({"appt": kept.id}), "#appt = :was", {":was": duplicate.id}, "appt")
+        yield self._actions.put(
+            own | to_wire({"appt": kept.id}), "attribute_exists(#pk) AND #appt = :was", {":was": duplicate.id}, "appt"
+        )
 
 
 def _named_by(appointment: Appointment) -> Booking:

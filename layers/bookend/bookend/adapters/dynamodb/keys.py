@@ -24,6 +24,11 @@ def _key(pk: str, sk: str) -> Key:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
+def of_tenant(tenant: str) -> str:
+    """What the partitions of a tenant begin with."""
+    return f"T#{tenant}#"
+
+
 def staff_day(tenant: str, staff: str, day: date) -> Key:
     """One stylist's UTC day."""
     return _key(f"T#{tenant}#STAFF#{staff}", f"DAY#{day.isoformat()}")

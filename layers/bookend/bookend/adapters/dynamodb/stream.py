@@ -23,7 +23,7 @@ Mark: TypeAlias = Callable[..., str]
 """Stands for a value (`AuditKey.mark`): tenant, appointment, attribute, and the value as text."""
 
 _CLEAR = frozenset(
-    {"state", "op", "service", "segments", "customer_key", "start", "call", "source", "created_at", "request", "told"}
+    {"state", "op", "service", "segments", "customer_key", "start", "call", "source", "created_at", "told"}
     | {"told_at", "why", "verified_at", "cal_updated", "lease", "due", "due_shard", "absent_since", "ended_at", "moves"}
     | {"change", "last_change", "last_ver", "by"}
 )

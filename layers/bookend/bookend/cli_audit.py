@@ -1,0 +1,156 @@
+"""`python -m bookend audit`: what has happened to an appointment, and whether the log that says so is whole."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bookend import bootstrap
+from bookend.application.auditing import Verified, verify_all, verify_one
+from bookend.application.ports import KeyUnavailable
+from bookend.config import Settings
+from bookend.domain.audit_chain import Finding, Stored
+
+OK, FAILED = 0, 1
+_EVERY = 500
+
+
+def add_to(groups: Any) -> None:
+    """The commands, as one of the groups of the parser."""
+    group = groups.add_parser("audit", help="the log of all that happened to appointments: show it, verify it")
+    actions = group.add_subparsers(dest="action", required=True)
+    show = actions.add_parser("show", help="who did what to an appointment, when, and what it was before")
+    show.set_defaults(run=_show)
+    verify = actions.add_parser(
+        "verify",
+        help="whether any entry was changed, put in, taken out or moved; exit status 1 if so",
+        description="Look for entries that were changed, put in, taken out or moved, and for a log that ends before "
+        "what it logs does. One appointment, or all of a tenant: that reads both tables as a whole.",
+    )
+    verify.set_defaults(run=_verify)
+    for parser in (show, verify):
+        parser.add_argument("tenant", help="the tenant's id")
+        parser.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
+        parser.add_argument("--audit-table", required=True, help="name of the audit table (output AuditTableName)")
+        parser.add_argument("--json", action="store_true", help="as JSON")
+    show.add_argument("appointment", help="the appointment's id")
+    verify.add_argument("appointment", nargs="?", help="the appointment's id; left out: all")
+    verify.add_argument("--keys-secret", required=True, help="ARN of the secret with the keys of the log")
+    verify.add_argument(
+        "--begun", default="", help="since when there is a log (2026-01-31T12:00:00Z); what is older needs no entry"
+    )
+
+
+def _show(options: argparse.Namespace) -> int:
+    deps = _deps(options)
+    rows = deps.audit_trail.chain(options.tenant, options.appointment)
+    if options.json:
+        _say(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2))
+    else:
+        _say(*lines_of(rows))
+    return OK if rows else _refuse(f"there is nothing in the log about {options.appointment}")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    deps = _deps(options)
+    try:
+        keys = deps.audit_keys()
+    except KeyUnavailable as why:
+        return _refuse(f"the keys cannot be had: {why}")
+    trail, state, clock = deps.audit_trail, deps.audited_state, deps.clock
+    if options.appointment is not None:
+        found = verify_one(options.tenant, options.appointment, trail=trail, state=state, keys=keys, clock=clock)
+    else:
+        found = verify_all(
+            options.tenant, trail=trail, state=state, keys=keys, clock=clock, begun=options.begun, progress=_progress
+        )
+    if options.json:
+        _say(json.dumps(as_json(options.tenant, found), ensure_ascii=False, indent=2))
+    else:
+        _say(*findings_of(found))
+    return FAILED if found.findings else OK
+
+
+def lines_of(rows: Sequence[Stored]) -> list[str]:
+    """An entry a paragraph: place, instant, kind, who, and each thing that changed."""
+    lines: list[str] = []
+    for row in rows:
+        entry = row.entry
+        if entry is None:
+            lines.append(f"{row.place}  NOT AN ENTRY OF OURS")
+            continue
+        call = f", {entry.call}" if entry.call else ""
+        lines.append(
+            f"{entry.seq:>4}  {entry.at}  {entry.kind}, version {entry.version}, {entry.by or 'not said'}{call}"
+        )
+        lines += _changed(entry.before, entry.after)
+    return lines
+
+
+def _changed(before: str, after: str) -> list[str]:
+    was, now_is = _facts(before), _facts(after)
+    return [
+        f"        {name}: {_short(was.get(name))} -> {_short(now_is.get(name))}" for name in sorted({*was, *now_is})
+    ]
+
+
+def _facts(text: str) -> dict[str, Any]:
+    """Of an entry that somebody changed nothing may be JSON any more."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {"?": text}
+    return found if isinstance(found, dict) else {"?": found}
+
+
+def _short(value: Any) -> str:
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def findings_of(found: Verified) -> list[str]:
+    """A line a finding, and what was looked at."""
+    lines = [_line(each) for each in found.findings]
+    kinds = ", ".join(f"{number} {flaw}" for flaw, number in sorted(Counter(f.flaw for f in found.findings).items()))
+    came_to = f"FINDINGS: {kinds}." if lines else "Nothing was changed, put in, taken out or moved."
+    return [*lines, f"{found.chains} chains, {found.entries} entries. {came_to}"]
+
+
+def _line(finding: Finding) -> str:
+    where = f" {finding.place.lstrip('0') or finding.place}" if finding.place else ""
+    return f"{finding.appointment}{where}  {finding.flaw.value}  {finding.detail}".rstrip()
+
+
+def as_json(tenant: str, found: Verified) -> dict[str, Any]:
+    """The same for programs."""
+    findings = [asdict(each) for each in found.findings]
+    return {"tenant": tenant, "chains": found.chains, "entries": found.entries, "findings": findings}
+
+
+def _progress(chains: int, entries: int) -> None:
+    if chains % _EVERY == 0:
+        sys.stderr.write(f"{chains} chains, {entries} entries …\n")
+
+
+def _deps(options: argparse.Namespace) -> bootstrap.Dependencies:
+    settings = Settings(
+        table_name=options.table,
+        stage=bootstrap.SHELL,
+        release_id=bootstrap.SHELL,
+        audit_table_name=options.audit_table,
+        audit_keys_secret_arn=getattr(options, "keys_secret", None),
+    )
+    return bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.writelines(line + "\n" for line in lines)
+
+
+def _refuse(why: str) -> int:
+    sys.stderr.write(why + "\n")
+    return FAILED

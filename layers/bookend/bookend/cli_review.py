@@ -1,0 +1,234 @@
+"""`python -m bookend review`: what waits for a person, its evidence, and what they decide (docs/runbook.md).
+
+`list` names no people; `show` does, for whoever must ring them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, assert_never
+from zoneinfo import ZoneInfo
+
+from bookend import bootstrap
+from bookend.application.ports import KeyUnavailable
+from bookend.application.reviewing import Decided, NotPossible, Would, decide, evidence
+from bookend.cli_remedy import add_what_both_need, ports
+from bookend.config import Settings
+from bookend.domain.appointment import Appointment
+from bookend.domain.cases import Case, CaseState
+from bookend.domain.reviews import Choice, Evidence, refusal
+from bookend.domain.timeslot import At, instant_text, resolve_local
+
+OK, FAILED = 0, 1
+_HEADS = ("case", "state", "class", "since", "start", "why")
+
+
+def add_to(groups: Any) -> None:
+    """The commands, as one of the groups of the parser."""
+    group = groups.add_parser("review", help="cases that wait for a person: list, show, decide (docs/runbook.md)")
+    actions = group.add_subparsers(dest="action", required=True)
+    listed = actions.add_parser("list", help="what waits, the longest first; changes nothing and asks Cal.com nothing")
+    listed.add_argument("--all", action="store_true", help="those that wait for a remedy, too")
+    listed.set_defaults(run=_list)
+    listed.add_argument("tenant", help="the tenant's id")
+    listed.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
+    show = actions.add_parser("show", help="the evidence: ours, theirs as it is now, their answers, the call's history")
+    show.set_defaults(run=_show)
+    add_what_both_need(show)
+    show.add_argument("case", help="its first column in the list")
+    deciding = actions.add_parser("decide", help="what becomes of it; says what would be done until --apply is given")
+    deciding.set_defaults(run=_decide)
+    add_what_both_need(deciding)
+    deciding.add_argument("case", help="its first column in the list")
+    deciding.add_argument("choice", choices=[each.value for each in Choice])
+    deciding.add_argument("--by", required=True, help="who decides, for the audit entries")
+    deciding.add_argument("--to", help='with move: the new start on the salon\'s clock, "2025-12-10 14:00"')
+    deciding.add_argument("--version", type=int, help="as show has it: refused if the case has changed since")
+    deciding.add_argument("--apply", action="store_true", help="really do it")
+    for parser in (listed, show):
+        parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _list(options: argparse.Namespace) -> int:
+    settings = Settings(table_name=options.table, stage="shell", release_id="shell")
+    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    tenant = deps.tenants.of_id(options.tenant)
+    if tenant is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    found = [each for each in deps.cases.unclosed(tenant.id) if options.all or each.state is CaseState.REVIEW]
+    if options.json:
+        _say(json.dumps([_facts_of(each) for each in found], ensure_ascii=False, indent=2))
+        return OK
+    _say(*(lines_of(found, tenant.zone) if found else ()), f"{len(found)} wait.")
+    return OK
+
+
+def _show(options: argparse.Namespace) -> int:
+    deps, work = ports(options, by="command")
+    if work is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    case = deps.cases.case(work.tenant.id, options.case)
+    if case is None:
+        return _refuse(f"there is no case {options.case}")
+    try:
+        seen = evidence(work, case)
+    except KeyUnavailable:
+        return _refuse(f"the secret {options.calcom_secret} cannot be read")
+    if options.json:
+        _say(json.dumps(_as_json(seen), ensure_ascii=False, indent=2))
+        return OK
+    _say(*_shown(seen, work.tenant.zone, now=work.clock.now()))
+    return OK
+
+
+def _decide(options: argparse.Namespace) -> int:
+    deps, work = ports(options, by=options.by)
+    if work is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    choice = Choice(options.choice)
+    to = _instant(options.to, work.tenant.zone) if options.to else None
+    if choice is Choice.MOVE and to is None:
+        return _refuse('say where to: --to "2025-12-10 14:00", a time that there is once')
+    try:
+        outcome = decide(
+            work,
+            deps.cases,
+            options.case,
+            choice,
+            by=options.by,
+            to=to,
+            seen_version=options.version,
+            apply=options.apply,
+        )
+    except KeyUnavailable:
+        return _refuse(f"the secret {options.calcom_secret} cannot be read")
+    match outcome:
+        case NotPossible(why):
+            return _refuse(why)
+        case Would(seen):
+            _say(*_shown(seen, work.tenant.zone, now=work.clock.now()))
+            _say("", f"{choice.value} is possible. Nothing was written. Add --apply to decide it.")
+            return OK
+        case Decided(case):
+            _say(_came_to(case))
+            return OK
+        case other:
+            assert_never(other)
+
+
+def _came_to(case: Case) -> str:
+    if case.ending is not None:
+        return f"{case.id} is closed: {case.ending.value}, {case.why}."
+    if case.state is CaseState.REVIEW:
+        return f"{case.id} waits for a person again: {case.why}."
+    return f"{case.id}: on record; the remedies go on with it within a quarter of an hour, or at once: remedy --apply."
+
+
+def lines_of(cases: Sequence[Case], zone: ZoneInfo) -> list[str]:
+    """A line a case, under a line of heads; times are the salon's."""
+    rows = [_HEADS, *(_cells(each, zone) for each in cases)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _cells(case: Case, zone: ZoneInfo) -> tuple[str, ...]:
+    start = case.facts.get("start")
+    return (
+        case.id,
+        case.state.value,
+        case.failure.value,
+        _local(case.opened_at, zone),
+        _local(datetime.fromisoformat(start), zone) if start else "-",
+        case.why or "-",
+    )
+
+
+def _shown(seen: Evidence, zone: ZoneInfo, *, now: datetime) -> Iterator[str]:
+    case, booking = seen.case, seen.booking
+    yield f"{case.id}  {case.state.value}  {case.failure.value}  version {case.version}, last changed by {case.by}"
+    yield f"why        {case.why or '-'}"
+    yield "facts      " + ", ".join(f"{name} {text}" for name, text in sorted(case.facts.items()))
+    if case.customer is not None:
+        yield f"customer   {case.customer.name}, {case.customer.phone or 'no number'}, {case.customer.email}"
+    yield "ours       " + (_appointment(seen.appointment, zone) if seen.appointment is not None else "none")
+    if booking is not None:
+        starts, who = _local(booking.start, zone), ", ".join(booking.attendees)
+        yield f"theirs     {booking.uid} ({booking.id}) {booking.status} {starts}, host {booking.host}, {who}"
+        yield "  says     " + ", ".join(f"{name} {text}" for name, text in sorted(booking.metadata.items()))
+    else:
+        yield "theirs     " + ("Cal.com does not answer" if seen.unread else "none")
+    if seen.owner is not None and (seen.appointment is None or seen.owner.id != seen.appointment.id):
+        yield f"whose      {_appointment(seen.owner, zone)}"
+    for number, answer in enumerate(case.answers, start=1):
+        yield f"answer {number}   {answer}"
+    for each in seen.calls:
+        yield f"customer's {_appointment(each, zone)}"
+    yield ""
+    for choice in Choice:
+        why_not = refusal(choice, seen, now=now, to=now.max.replace(tzinfo=now.tzinfo))
+        yield f"{choice.value:<12} {'possible' if why_not is None else f'not possible: {why_not}'}"
+
+
+def _appointment(appointment: Appointment, zone: ZoneInfo) -> str:
+    uids = " ".join(each.uid or "-" for each in appointment.segments)
+    what = f"{appointment.service} with {appointment.staff}"
+    told = f"told {appointment.told.value}{f', {appointment.why}' if appointment.why else ''}"
+    at, call = _local(appointment.slot.start, zone), appointment.call or "no call"
+    return f"{appointment.id} {appointment.state.value} {at} {what}, {uids}, {told}, {call}"
+
+
+def _facts_of(case: Case) -> dict[str, Any]:
+    return {
+        "case": case.id,
+        "state": case.state.value,
+        "class": case.failure.value,
+        "origin": case.origin.value,
+        "opened_at": instant_text(case.opened_at),
+        "why": case.why,
+        "appointment": case.appointment,
+        "booking": case.booking,
+        "tries": case.tries,
+        "version": case.version,
+        "facts": case.facts,
+    }
+
+
+def _as_json(seen: Evidence) -> dict[str, Any]:
+    ours, theirs = seen.appointment, seen.booking
+    return _facts_of(seen.case) | {
+        "answers": list(seen.case.answers),
+        "ours": None if ours is None else {"appointment": ours.id, "state": ours.state.value, "version": ours.version},
+        "theirs": None
+        if theirs is None
+        else {"uid": theirs.uid, "id": theirs.id, "status": theirs.status, "start": instant_text(theirs.start)},
+        "read": not seen.unread,
+    }
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _instant(text: str, zone: ZoneInfo) -> datetime | None:
+    """What the salon's clock shows; None: no time, or one that does not exist or happens twice there."""
+    try:
+        wall = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if wall.tzinfo is not None:
+        return wall
+    found = resolve_local(wall.date(), wall.time(), zone)
+    return found.instant if isinstance(found, At) else None
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.writelines(line + "\n" for line in lines)
+
+
+def _refuse(why: str) -> int:
+    sys.stderr.write(why + "\n")
+    return FAILED

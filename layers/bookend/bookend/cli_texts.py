@@ -1,0 +1,169 @@
+"""`python -m bookend texts`: what callers are owed, what a person must decide, and who wants no texts.
+
+It prints ids, states and sentences, never a number or a name; who is to be rung is in `callbacks list`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bookend import bootstrap
+from bookend.config import Settings
+from bookend.domain.contacts import normalise_email, normalise_phone
+from bookend.domain.tenant import Tenant
+from bookend.domain.texts import Message, MessageState
+
+OK, FAILED = 0, 1
+_KEPT = timedelta(days=30)
+_HEADS = ("text", "state", "owed since", "kind", "heard", "appointment", "why", "said")
+_TO_DECIDE = frozenset({MessageState.UNSURE, MessageState.FAILED})
+
+
+def add_to(groups: Any) -> None:
+    """The commands, as one of the groups of the parser."""
+    group = groups.add_parser("texts", help="texts that callers are owed, and who wants none (docs/runbook.md)")
+    actions = group.add_subparsers(dest="action", required=True)
+    listed = actions.add_parser(
+        "list", help="what waits to be sent, and what was not or perhaps sent in the last 30 days; changes nothing"
+    )
+    listed.add_argument("--unsure", action="store_true", help="only those of which nobody knows whether they were sent")
+    listed.add_argument("--json", action="store_true", help="the list as JSON, for programs")
+    listed.set_defaults(run=_list)
+    resend = actions.add_parser("resend", help="send an UNSURE or FAILED one once more; it may come twice")
+    resend.set_defaults(run=_resolve, to=MessageState.NEW)
+    settle = actions.add_parser("settle", help="its caller knows: never send it")
+    settle.set_defaults(run=_resolve, to=MessageState.SETTLED)
+    out = actions.add_parser("opt-out", help="send nothing to this number or address any more; a person rings instead")
+    out.set_defaults(run=_opt, out=True)
+    back = actions.add_parser("opt-in", help="send to it again")
+    back.set_defaults(run=_opt, out=False)
+    for parser in (listed, resend, settle, out, back):
+        parser.add_argument("tenant", help="the tenant's id")
+        parser.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
+    for parser in (resend, settle):
+        parser.add_argument("text", help="its first column in the list")
+    for parser in (out, back):
+        parser.add_argument("address", help="number (+49… or 0…) or e-mail address")
+    for parser in (resend, settle, out, back):
+        parser.add_argument("--apply", action="store_true", help="really write it; says what it would do without")
+        parser.add_argument("--by", required=True, help="who decides, for the record")
+
+
+def _list(options: argparse.Namespace) -> int:
+    deps = _deps(options)
+    tenant = deps.tenants.of_id(options.tenant)
+    if tenant is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    since = deps.clock.now() - _KEPT
+    troubled = [
+        each
+        for each in deps.outbox.in_trouble(tenant.id, since=since)
+        if not options.unsure or each.state is MessageState.UNSURE
+    ]
+    waiting = [] if options.unsure else list(deps.outbox.waiting(tenant.id))
+    if options.json:
+        _say(json.dumps([_as_json(each) for each in (*waiting, *troubled)], ensure_ascii=False, indent=2))
+        return OK
+    _say(*(lines_of([*waiting, *troubled], tenant.zone) if waiting or troubled else ()))
+    unsure = sum(each.state is MessageState.UNSURE for each in troubled)
+    _say(f"{len(waiting)} wait to be sent, {unsure} unsure, {len(troubled) - unsure} failed.")
+    return OK
+
+
+def _resolve(options: argparse.Namespace) -> int:
+    deps = _deps(options)
+    tenant = deps.tenants.of_id(options.tenant)
+    if tenant is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    owed = deps.outbox.owed(tenant.id, options.text)
+    if owed is None:
+        return _refuse(f"there is no text {options.text}")
+    message, to = owed.message, options.to
+    settles_new = to is MessageState.SETTLED and message.state is MessageState.NEW
+    if message.state not in _TO_DECIDE and not settles_new:
+        return _refuse(f"it is {message.state.value}: nothing is to be decided")
+    _say(*lines_of([message], tenant.zone))
+    if not options.apply:
+        what = "send it once more" if to is MessageState.NEW else "never send it"
+        _say(f"Nothing was written. Add --apply to {what}.")
+        return OK
+    if not deps.outbox.resolve(tenant.id, message, to, by=options.by, now=deps.clock.now()):
+        return _refuse("it has changed meanwhile: look at the list again")
+    _say("It is sent within two minutes." if to is MessageState.NEW else "It is never sent.")
+    return OK
+
+
+def _opt(options: argparse.Namespace) -> int:
+    deps = _deps(options)
+    tenant = deps.tenants.of_id(options.tenant)
+    if tenant is None:
+        return _refuse(f"there is no tenant {options.tenant}")
+    address = _address(options.address, tenant)
+    if address is None:
+        return _refuse("this is neither a number nor an address")
+    now_out = deps.outbox.has_opted_out(tenant.id, address)
+    _say(f"So far: {'no texts' if now_out else 'texts'}.")
+    if not options.apply:
+        _say(f"Nothing was written. Add --apply to {'stop' if options.out else 'allow'} texts.")
+        return OK
+    deps.outbox.opt_out(tenant.id, address, out=options.out, by=options.by, now=deps.clock.now())
+    _say(f"From now on: {'no texts' if options.out else 'texts'}.")
+    return OK
+
+
+def _address(said: str, tenant: Tenant) -> str | None:
+    return normalise_phone(said, country_code=tenant.country_code) or normalise_email(said)
+
+
+def _deps(options: argparse.Namespace) -> bootstrap.Dependencies:
+    settings = Settings(table_name=options.table, stage="shell", release_id="shell")
+    return bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+
+
+def lines_of(messages: Sequence[Message], zone: ZoneInfo) -> list[str]:
+    """A line a message, under a line of heads; times are the salon's; "-" where nothing was sent or said."""
+    rows = [_HEADS, *(_cells(each, zone) for each in messages)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _cells(message: Message, zone: ZoneInfo) -> tuple[str, ...]:
+    return (
+        message.op,
+        message.state.value,
+        f"{message.at.astimezone(zone):%Y-%m-%d %H:%M}",
+        message.kind.value,
+        message.told.value,
+        message.appointment,
+        message.why or "-",
+        message.said.strip().replace("\n", " ") or "-",
+    )
+
+
+def _as_json(message: Message) -> dict[str, Any]:
+    return {
+        "text": message.op,
+        "state": message.state.value,
+        "owed_since": message.at.isoformat(),
+        "kind": message.kind.value,
+        "heard": message.told.value,
+        "appointment": message.appointment,
+        "why": message.why,
+        "said": message.said,
+        "tries": message.tries,
+    }
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.writelines(line + "\n" for line in lines)
+
+
+def _refuse(why: str) -> int:
+    sys.stderr.write(why + "\n")
+    return FAILED

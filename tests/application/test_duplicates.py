@@ -1,0 +1,285 @@
+"""Duplicates: I1's rule. Kept is what the booking names, the others go here alone, and what nothing names stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb.cases import DynamoCases
+from bookend.adapters.dynamodb.imports import DynamoDuplicates
+from bookend.adapters.dynamodb.items import to_wire
+from bookend.application.background import Background
+from bookend.application.budget import MOST_DESTRUCTIVE, Limits
+from bookend.application.deadline import Deadline
+from bookend.application.duplicates import Done, DuplicateReport, Kind, Searching, repair_duplicates
+from bookend.application.ports import BookingRequest
+from bookend.domain.answers import Booking, Unclear
+from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.cases import CaseState, SyncFailure
+from bookend.domain.staff_day import Interval, IntervalState, interval_key
+from tests.support.seeded import SeededWorld
+
+EIGHT = datetime(2025, 10, 30, 7, 0, tzinfo=UTC)
+"""08:00 in Berlin, when nobody else is there."""
+
+
+class Table:
+    """A world into which duplicates were restored past all guards."""
+
+    def __init__(self) -> None:
+        self.world = SeededWorld.grown(0)
+        self.cases = DynamoCases(self.world.salon.table)
+
+    def add(self, name: str, start: datetime = EIGHT, **changed: Any) -> Appointment:
+        made = self.world.appointment(
+            name, "fabian", start, host=28, **{"uid": "8Fxv4", "booking_id": 11489895} | changed
+        )
+        self.world.put(items.appointment_to_item("friseur1", made))
+        for segment in made.segments:
+            self.put_interval(made, segment.staff, segment.index)
+        return made
+
+    def put_interval(self, made: Appointment, staff: str, index: int) -> None:
+        slot = made.segments[index].slot
+        for day in slot.utc_days():
+            read = self.world.salon.appointments.staff_days("friseur1", {(staff, day)}).day(staff, day)
+            key = interval_key(made.id, index)
+            new = Interval(key, slot, IntervalState.CONFIRMED, made.op, conflict=bool(read.intervals))
+            self.world.put(items.staff_day_to_item("friseur1", replace(read, intervals={**read.intervals, key: new})))
+
+    def guard(self, made: Appointment) -> None:
+        self.world.put_guards(made)
+        self.world.put(
+            keys.customer_guard("friseur1", made.customer.id, made.slot.start, made.service)
+            | to_wire({"appt": made.id})
+        )
+
+    def booking(self, of: Appointment, **changed: Any) -> Booking:
+        made = self.world.booking_of(of, **changed)
+        self.world.calendar.bookings[made.uid] = made
+        return made
+
+    def background(self) -> Background:
+        world = self.world
+        return Background(
+            tenant=world.tenant,
+            appointments=world.salon.appointments,
+            adoptions=world.adoptions,
+            changes=world.salon.changes,
+            calendar=world.calendar,
+            alerts=world.alerts,
+            clock=world.clock,
+            deadline=Deadline.within(900, world.clock),
+            by="anna",
+        )
+
+    def search(self, *, apply: bool = True, most: int = MOST_DESTRUCTIVE) -> DuplicateReport:
+        today = self.world.clock.now().date()
+        return repair_duplicates(
+            Searching(
+                work=self.background(),
+                duplicates=DynamoDuplicates(self.world.salon.table),
+                cases=self.cases,
+                first=today,
+                last=today + timedelta(days=30),
+                limits=Limits(apply=apply, requests=1000, most_destructive=most, patient=True),
+            )
+        )
+
+    def now(self, made: Appointment) -> Appointment:
+        return self.world.now_is(made.id)
+
+    def intervals(self) -> dict[str, Interval]:
+        days = self.world.salon.appointments.staff_days("friseur1", {("fabian", EIGHT.date())})
+        return dict(days.day("fabian", EIGHT.date()).intervals)
+
+    def owner(self, uid: str) -> str | None:
+        return self.world.adoptions.owner("friseur1", uid)
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+def two(table: Table) -> tuple[Appointment, Appointment]:
+    """I1: 643 points at the booking of 642."""
+    rightful = table.add("a642", call="call_687")
+    wrong = table.add("a643", call="call_688")
+    table.guard(wrong)
+    table.booking(rightful, metadata={"call_id": "call_687"})
+    return rightful, wrong
+
+
+def test_the_one_whose_call_the_booking_names_stays_and_the_other_is_cancelled_here(table: Table) -> None:
+    rightful, wrong = two(table)
+    report = table.search()
+    (found,) = report.found
+    assert (found.kind, found.booking, found.kept, found.goes) == (Kind.APPOINTMENTS, "8Fxv4", "a642", "a643")
+    assert (found.why, found.done) == ("it names this call", Done.ENDED)
+    assert table.now(rightful).state is AppointmentState.CONFIRMED
+    after = table.now(wrong)
+    assert (after.state, after.why) == (AppointmentState.CANCELLED, "duplicate")
+    assert {key: each.conflict for key, each in table.intervals().items()} == {"a642/0": False}
+    assert table.owner("8Fxv4") == "a642"
+    assert table.world.calendar.bookings["8Fxv4"].status == "accepted", "the booking is the other one's"
+    (audit,) = [each for each in table.world.kind("AUDIT") if each["repair"] == "end_duplicate"]
+    assert (audit["by"], audit["booking"]) == ("anna", "8Fxv4")
+    assert table.search().found == []
+
+
+def test_without_apply_nothing_is_written_and_the_same_is_said(table: Table) -> None:
+    two(table)
+    before = table.world.table()
+    (planned,) = table.search(apply=False).found
+    assert table.world.table() == before
+    (done,) = table.search().found
+    assert replace(planned, done=Done.ENDED) == done
+
+
+def test_the_appointment_that_it_names_goes_before_the_call(table: Table) -> None:
+    first, second = table.add("a642", call="call_687"), table.add("a643", call="call_688")
+    table.booking(first, metadata={"appointment": "a643", "call_id": "call_687"})
+    assert [each.kept for each in table.search().found] == ["a643"]
+    assert table.now(second).state is AppointmentState.CONFIRMED
+
+
+def test_where_nothing_is_named_nothing_is_ended_and_a_person_decides(table: Table) -> None:
+    first, second = table.add("a642"), table.add("a643")
+    table.booking(first, metadata={}, attendees=("termin@askproai.de",))
+    (found,) = table.search().found
+    assert (found.kept, found.goes, found.done) == ("", "a642, a643", Done.REVIEW)
+    assert {table.now(each).state for each in (first, second)} == {AppointmentState.CONFIRMED}
+    case = table.cases.case("friseur1", "duplicate-8Fxv4")
+    assert case is not None
+    assert (case.state, case.failure) == (CaseState.REVIEW, SyncFailure.DOUBLE_BOOKING)
+    assert case.facts["appointments"] == "a642 a643"
+
+
+def test_of_three_two_go(table: Table) -> None:
+    """I5: 753, 754 and 755 on booking 13060966."""
+    kept = table.add("a753")
+    others = [table.add("a754"), table.add("a755")]
+    table.guard(others[1])
+    table.booking(kept)
+    assert [each.done for each in table.search().found] == [Done.ENDED, Done.ENDED]
+    assert {table.now(each).state for each in others} == {AppointmentState.CANCELLED}
+    assert table.owner("8Fxv4") == "a753"
+
+
+def test_more_than_the_limit_is_left(table: Table) -> None:
+    kept = table.add("a753")
+    table.add("a754")
+    table.add("a755")
+    table.booking(kept)
+    assert [each.done for each in table.search(most=1).found] == [Done.ENDED, Done.LEFT]
+
+
+def test_a_booking_that_cannot_be_read_ends_nobody(table: Table) -> None:
+    two(table)
+    table.world.calendar.booking = lambda uid, *, deadline: Unclear("ReadTimeout")
+    assert [each.done for each in table.search().found] == [Done.LATER]
+    assert len(table.intervals()) == 2
+
+
+@pytest.mark.parametrize("loser", ["a642", "a643"])
+def test_whoever_was_changed_meanwhile_is_decided_anew(table: Table, loser: str) -> None:
+    """The version of both is part of the condition."""
+    two(table)
+    read = table.world.calendar.booking
+
+    def changed(uid: str, **more: Any) -> Any:
+        key = keys.appointment("friseur1", loser)
+        table.world.client.update_item(
+            TableName="appointments",
+            Key=key,
+            UpdateExpression="SET ver = ver + :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
+        return read(uid, **more)
+
+    table.world.calendar.booking = changed
+    assert [each.done for each in table.search().found] == [Done.LATER]
+    assert len(table.intervals()) == 2
+
+
+def test_the_guard_of_the_customers_time_passes_to_the_one_that_stays(table: Table) -> None:
+    kept = table.add("a753")
+    who = kept.customer
+    other = table.add("a754", customer=who)
+    table.guard(other)
+    table.booking(kept)
+    table.search()
+    (guard,) = table.world.salon.items("CUST#")
+    assert guard["appt"]["S"] == "a753"
+
+
+def test_a_customer_with_two_of_the_same_is_before_a_person(table: Table) -> None:
+    first = table.add("a1")
+    second = table.add("a2", customer=first.customer, uid="other", booking_id=2)
+    table.booking(first)
+    table.booking(second)
+    (found,) = table.search().found
+    assert (found.kind, found.done) == (Kind.TIMES, Done.REVIEW)
+    assert {table.now(each).state for each in (first, second)} == {AppointmentState.CONFIRMED}
+
+
+def twice_at_calcom(table: Table, **changed: Any) -> Appointment:
+    made = table.add("a1")
+    table.guard(made)
+    table.booking(made)
+    table.booking(
+        made,
+        uid="second",
+        id=7,
+        start=made.slot.start + timedelta(hours=1),
+        end=made.slot.end + timedelta(hours=1),
+        **changed,
+    )
+    return made
+
+
+def test_a_second_booking_that_cal_com_made_by_itself_is_cancelled_there(table: Table) -> None:
+    made = twice_at_calcom(table)
+    (found,) = table.search().found
+    assert (found.kind, found.kept, found.goes, found.done) == (Kind.BOOKINGS, "8Fxv4", "second", Done.CANCELLED)
+    assert table.world.calendar.bookings["second"].status == "cancelled"
+    assert table.world.calendar.bookings["8Fxv4"].status == "accepted"
+    assert table.now(made).state is AppointmentState.CONFIRMED
+    assert table.search().found == []
+
+
+def test_one_that_a_person_moved_is_theirs(table: Table) -> None:
+    twice_at_calcom(table, rescheduled_from="8Fxv4")
+    (found,) = table.search().found
+    assert (found.kind, found.done) == (Kind.BOOKINGS, Done.REVIEW)
+    assert table.world.calendar.bookings["second"].status == "accepted"
+
+
+def test_a_list_that_is_not_to_be_had_is_said(table: Table) -> None:
+    two(table)
+    table.world.calendar.list_faults.append(lambda *_: Unclear("ReadTimeout"))
+    report = table.search()
+    assert report.silent
+    assert [each.done for each in report.found] == [Done.ENDED]
+
+
+def test_a_healthy_table_has_none() -> None:
+    table = Table()
+    table.world = SeededWorld.grown(60, days=10)
+    table.cases = DynamoCases(table.world.salon.table)
+    report = table.search()
+    assert (report.found, report.appointments, report.bookings) == ([], 60, 60)
+
+
+def test_others_bookings_of_one_guest_are_nobodys_duplicates(table: Table) -> None:
+    for minutes in (0, 60):
+        request = BookingRequest(
+            3672814, EIGHT + timedelta(minutes=minutes), "G", "g@example.org", None, "UTC", "de", {}
+        )
+        table.world.calendar.insert(request)
+    assert table.search().found == []
