@@ -33,7 +33,7 @@ def _in_time(context: LambdaContext) -> bool:
 
 
 def _done(record: dict[str, Any], deps: Dependencies) -> bool:
-    logger.remove_keys(["tenant", "job", "attempt", "why"])  # of the one before
+    logger.remove_keys(["tenant", "job", "attempt"])  # of the one before
     try:
         job = read_job(record["body"])
     except NotAJob:
@@ -56,8 +56,7 @@ def _text(job: Job, deps: Dependencies) -> str:
     if work is None:
         return "no_such_tenant"
     outcome = send_text(work, job.name)
-    if outcome.why:
-        logger.append_keys(why=outcome.why)
+    logger.info("texted", extra={"end": outcome.end.value, "why": outcome.why})
     if outcome.end in {TextEnd.SENT, TextEnd.FAILED, TextEnd.UNSURE}:
         count(OUTBOX_AGE, outcome.age.total_seconds())
     if outcome.end is TextEnd.SENT and outcome.channel is not None:

@@ -9,7 +9,7 @@ from sandbox.replays.story import Story, berlin, claims_booked, instant, overlap
 from sandbox.salon.records import Records
 
 TITLE = "2025-10-06 · one Cal.com booking, two appointments"
-LATER = ("a repair command for duplicates that exist already, with a dry run and an audit entry",)
+LATER: tuple[str, ...] = ()
 
 CALL_687 = "call_927bf219b2cc20cd24dc97c9f0b"
 CALL_688 = "call_5d0e8a41c7b94f6f8e21b3a6d90"
@@ -25,9 +25,10 @@ OLD_LIST = {"fault": {"kind": "stale_slots", "seconds": 3600}, "method": "GET", 
 
 
 def tell(story: Story) -> None:
-    """Both calls as they came, then the answer that did the harm."""
+    """Both calls as they came, then the answer that did the harm, then the repair of what it left behind."""
     both_calls(story)
     the_lie(story)
+    the_repair(story)
 
 
 def both_calls(story: Story) -> None:
@@ -125,6 +126,85 @@ def the_lie(story: Story) -> None:
     now = story.salon.records()
     story.holds("What he takes instead is booked, and is his own", claims_booked(then), then)
     whose_is_whose(story, now, {CALL_688}, others={SHARED})
+
+
+def the_repair(story: Story) -> None:
+    """A table as the old backend left it: two appointments on one booking. Our guards admit none, so it is put in."""
+    story.chapter("What was left behind: two appointments on one booking", begins=BEFORE, weekly={}, on=OPEN)
+    story.at(berlin("2025-10-06 11:04:54"))
+    sputer = story.caller("Hansi Sputer", CALL_687, SPUTER)
+    wish = {"service": "Beratung", "date": "2025-10-10", "time": "08:00"}
+    sputer.says("Zur Beratung am Freitag, dem zehnten, um acht.", "book_appointment_v17", **wish, name="Hansi Sputer")
+    sputer.hangs_up()
+    (rightful,) = story.salon.records().of_call(CALL_687)
+    put_a_second_one_beside(story, str(rightful["id"]))
+    story.meanwhile("a restored table: 643, of call 688, points at the booking of 642")
+
+    tenant = str(story.salon.tenant["id"])
+    before = story.salon.records()
+    dry = story.salon.operate_on_both("duplicates", tenant)
+    story.happens("an operator looks: " + dry.splitlines()[-2])
+    unchanged = story.salon.records()
+    done = story.salon.operate_on_both("duplicates", tenant, "--by", "anna", "--apply")
+    now = story.ends()
+    again = story.salon.operate_on_both("duplicates", tenant)
+    states = {each["call"]: (each["state"], each.get("why")) for each in now.appointments}
+    booking = story.calcom.get(str(rightful["uid"]))
+    story.holds(
+        "Dry, the command names both and changes nothing",
+        rightful["id"] in dry
+        and "planned" in dry
+        and unchanged.appointments == before.appointments
+        and unchanged.intervals == before.intervals,
+        dry,
+    )
+    story.holds(
+        "The one whose call the booking names stays, the other one is cancelled with the reason",
+        states == {CALL_687: ("CONFIRMED", None), CALL_688: ("CANCELLED", "duplicate")},
+        states,
+    )
+    story.holds("Its booking is untouched", booking and booking["status"] == "accepted", booking)
+    story.holds(
+        "Its time is taken once, its uid and id belong to it, and no overlap is left",
+        [each.appointment for each in now.intervals] == [rightful["id"]]
+        and {*now.owners().values()} == {rightful["id"]}
+        and not overlaps(now),
+        now.intervals,
+    )
+    entries = [each for each in now.audits if each["repair"] == "end_duplicate"]
+    story.holds(
+        "An audit entry says who did it, and what was before and after",
+        [(each["by"], each["booking"]) for each in entries] == [("anna", rightful["uid"])] and entries[0]["before"],
+        entries,
+    )
+    story.holds("Once more there is nothing to repair", again.startswith("0 duplicates"), done + again)
+
+
+def put_a_second_one_beside(story: Story, rightful: str) -> None:
+    """Copy an appointment and its interval, past every guard, as the one of call 688."""
+    client, table = story.salon.stack.dynamodb(), story.salon.stack.table_name
+    tenant = f"T#{story.salon.tenant['id']}"
+    key = {"pk": {"S": f"{tenant}#APPT#{rightful}"}, "sk": {"S": "A"}}
+    item = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+    who = item["customer"]["M"] | {"id": {"S": "customer338"}, "name": {"S": "Hans Schuster"}, "email": {"S": SHARED}}
+    second = item | {
+        "pk": {"S": f"{tenant}#APPT#appointment643"},
+        "op": {"S": "op643"},
+        "call": {"S": CALL_688},
+        "customer": {"M": who},
+        "customer_key": {"S": f"{tenant}#CUST#customer338"},
+    }
+    client.put_item(TableName=table, Item=second)
+    staff = item["segments"]["L"][0]["M"]["staff"]["S"]
+    day = {"pk": {"S": f"{tenant}#STAFF#{staff}"}, "sk": {"S": f"DAY#{EIGHT.date().isoformat()}"}}
+    taken = client.get_item(TableName=table, Key=day, ConsistentRead=True)["Item"]["iv"]["M"][f"{rightful}/0"]["M"]
+    client.update_item(
+        TableName=table,
+        Key=day,
+        UpdateExpression="SET iv.#k = :copy, v = v + :one",
+        ExpressionAttributeNames={"#k": "appointment643/0"},
+        ExpressionAttributeValues={":copy": {"M": taken | {"op": {"S": "op643"}}}, ":one": {"N": "1"}},
+    )
 
 
 def take_first(caller: Caller, words: str, reply: Json) -> Json:

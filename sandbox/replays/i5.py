@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sandbox.replays.caller import Json
 from sandbox.replays.story import Story, berlin, instant, overlaps, posts
@@ -23,21 +24,18 @@ CALL_753, CALL_REU = "call_6a1f0c53e0b94d3b9d2a7c1e753", "call_272edd18b16a74df1
 CUT, PERM_1, PERM_2, FABIAN, EMMA = 3672814, 3757749, 3757750, "Fabian", "Emma"
 DUPLICATES_AT = berlin("2025-12-10 14:00")
 ID_OF_BOOKING = 13060966
-HANS = {"customer_id": "338", "customer_name": "Hans Schuster", "customer_email": "hans.schuster@web.example"}
+HANS: dict[str, Any] = {
+    "customer_id": "338",
+    "customer_name": "Hans Schuster",
+    "customer_email": "hans.schuster@web.example",
+}
 TRUNCATED = 'HTTP 400 {"status":"error","timestamp":"2025-11-23T21:05:59.101Z","path":"/v2/bookings","error":{"co'
 PAST = 'HTTP 400 {"status":"error","error":{"message":"Attempting to book a meeting in the past."}}'
 CONTACT = 'MISSING_CONTACT: HTTP 400 {"error":{"message":"responses - {email}email_validation_error"}}'
 COLUMNS = (
-    "external_id",
-    "customer_id",
-    "customer_name",
-    "customer_phone",
-    "customer_email",
-    "service",
-    "staff",
-    "start",
+    *("external_id", "customer_id", "customer_name", "customer_phone", "customer_email", "service", "staff", "start"),
+    *("minutes", "calcom_uid", "calcom_booking_id", "status", "sync_status", "sync_error", "call_id"),
 )
-COLUMNS += ("minutes", "calcom_uid", "calcom_booking_id", "status", "sync_status", "sync_error", "call_id")
 CUT_OFF = (661, 662, 663, 676, 703, 705, 708, 735)
 ENDS = {
     "booked": (661, 662, 676, 703, 735, 741, 742, 743, 744, 745, 746, 747, 762),
@@ -100,30 +98,30 @@ def of_cut_off(number: int) -> datetime:
 def rows() -> list[dict[str, str]]:
     """The other system's appointments that failed to sync, as its table has them."""
     found = [
-        row(number, **HANS, start=DUPLICATES_AT, error="DOUBLE_BOOKING", booking=ID_OF_BOOKING, call=call)
+        row(number, DUPLICATES_AT, "DOUBLE_BOOKING", ID_OF_BOOKING, **HANS, call=call)
         for number, call in ((753, CALL_753), (754, "call_754"), (755, "call_755"))
     ]
-    found.append(row(751, **HANS, start=berlin("2025-12-10 16:00"), error="DOUBLE_BOOKING", call="call_751"))
+    found.append(row(751, berlin("2025-12-10 16:00"), "DOUBLE_BOOKING", **HANS, call="call_751"))
     perms = {741: "2025-12-03 10:00", 742: "2025-12-04 10:00", 743: "2025-12-05 10:00", 746: "2025-12-06 10:00"}
     for number, at in (perms | {750: "2025-12-12 10:00", 747: "2025-12-09 10:00"}).items():
         service = "Ansatz + Längenausgleich" if number in {746, 747} else "Dauerwelle"
         error = "PHASE_ERROR" if number in {743, 747, 750} else "COMPOSITE_FAILURE"
-        found.append(row(number, service=service, start=berlin(at), error=f"{error}: phases missing"))
-    reu = {"customer_id": "762", "customer_name": "Siegfried Reu", "customer_email": "reu@web.example"}
-    at = berlin("2025-11-28 10:00")
-    found.append(
-        row(762, **reu, service="Dauerwelle", start=at, error="COMPOSITE_FAILURE", booking=13068993, call=CALL_REU)
+        found.append(row(number, berlin(at), f"{error}: phases missing", service=service))
+    reu: dict[str, Any] = {"customer_id": "762", "customer_name": "Siegfried Reu", "customer_email": "reu@web.example"}
+    ghost = row(
+        762, berlin("2025-11-28 10:00"), "COMPOSITE_FAILURE", 13068993, **reu, service="Dauerwelle", call=CALL_REU
     )
-    for number, at in ((744, berlin("2025-12-03 15:00")), (745, berlin("2025-12-03 15:30"))):
+    found.append(ghost)
+    for number, at in ((744, "2025-12-03 15:00"), (745, "2025-12-03 15:30")):
         phone = f"anonymous_17324{number}_ab{number}"
-        found.append(row(number, customer_email="", customer_phone=phone, start=at, error=CONTACT))
-    found += [row(number, start=BEGAN - timedelta(days=number % 5 + 2), error=PAST) for number in (664, 700)]
-    found += [row(number, start=of_cut_off(number), error=TRUNCATED) for number in CUT_OFF]
-    found.append(row(15, service="", start=berlin("2025-12-11 10:00"), error=TRUNCATED))
+        found.append(row(number, berlin(at), CONTACT, customer_email="", customer_phone=phone))
+    found += [row(number, BEGAN - timedelta(days=number % 5 + 2), PAST) for number in (664, 700)]
+    found += [row(number, of_cut_off(number), TRUNCATED) for number in CUT_OFF]
+    found.append(row(15, berlin("2025-12-11 10:00"), TRUNCATED, service=""))
     return found
 
 
-def row(number: int, *, start: datetime, error: str, booking: int | None = None, **told: str) -> dict[str, str]:
+def row(number: int, start: datetime, error: str, booking: int = 0, **told: str) -> dict[str, str]:
     """One of them; a customer of its own and a haircut with Fabian unless said otherwise."""
     ordinary = {
         "customer_id": f"of-{number}",

@@ -54,7 +54,12 @@ class UnsteadyCalendar:
         return getattr(self.inner, name)
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
+        self,
+        event_types: Mapping[str, int],
+        window: Slot,
+        *,
+        deadline: Deadline,
+        moving: Mapping[str, str] | None = None,
     ) -> Any:
         return self._through(
             lambda: self.inner.free_starts(event_types, window, deadline=deadline, moving=moving),

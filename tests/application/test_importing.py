@@ -83,7 +83,14 @@ class Office:
     def stored(self) -> dict[str, int]:
         """How many items of each kind there are; the records of what was written are counted with them."""
         kinds = ("APPT", "CALUID", "CALID", "CUST#", "CUSTOMER", "CASE")
-        return {kind: len(self.salon.items(kind)) for kind in kinds}
+        found: Counter[str] = Counter(dict.fromkeys(kinds, 0))
+        page: dict[str, Any] = {}
+        while True:
+            answer = self.salon.client.scan(TableName="appointments", **page)
+            found.update(kind for item in answer["Items"] for kind in kinds if f"#{kind}" in item["pk"]["S"])
+            if "LastEvaluatedKey" not in answer:
+                return dict(found)
+            page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def background(self) -> Background:
         salon = self.salon
@@ -504,9 +511,9 @@ def test_100_000_rows_are_taken_in_whatever_kills_it_on_the_way() -> None:
 
 
 def test_many_rows_share_a_transaction() -> None:
-    office, rows = Office(), [raw(number) for number in range(960)]
+    office, rows = Office(), [raw(number) for number in range(320)]
     report = office.take(rows)
     per_row = report.requests / len(rows)
     print(f"{per_row:.3f} requests a row")
-    assert report.counts["appointments"] == 960
+    assert report.counts["appointments"] == 320
     assert per_row < 0.2

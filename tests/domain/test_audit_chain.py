@@ -173,6 +173,13 @@ def test_an_inserted_row_is_told_from_a_changed_one_by_the_chain_that_goes_on_ar
     assert flaws(rows, version=7) == {Flaw.INSERTED}
 
 
+def test_an_old_end_put_behind_a_new_one_does_not_fit() -> None:
+    """Cut off, written anew by us, and then an entry of the old end put back: each is ours, and they do not belong."""
+    rows = chain(5)
+    anew = appended(rows[:3], entry(4, by="sweeper"))
+    assert flaws([*anew, rows[4]], version=5) == {Flaw.MISSING}
+
+
 def test_another_appointments_chain_is_not_this_ones() -> None:
     rows = chain()
     assert Flaw.REORDERED in {each.flaw for each in verify(TENANT, "a2", rows, KEYS, version=6)}

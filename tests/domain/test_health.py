@@ -131,6 +131,7 @@ LATER = (replace(appointment(STATE.CONFIRMED).segments[0], slot=Slot.of(NOW + ti
         (appointment(STATE.CONFIRMED), appointment(STATE.CONFIRMED, segments=LATER), {"followed": 1}),
         (appointment(STATE.CONFIRMED), appointment(STATE.CONFIRMED, version=9), {}),
         (appointment(STATE.CONFIRMED), None, {}),
+        (appointment(STATE.PENDING, told=Told.PENDING), appointment(STATE.PENDING, told=Told.PENDING, version=2), {}),
     ],
 )
 def test_a_change_is_counted_as_what_it_means(
@@ -262,6 +263,11 @@ def test_the_worst_reason_comes_first_and_decides() -> None:
         "1 failed, 1 of them wait for a person",
         "1 callers wait to be rung, the oldest for 2 d 2 h",
     ]
+
+
+def test_what_is_critical_is_said_before_what_comes_first_among_the_rules() -> None:
+    _, reasons = judged(replace(FINE, operations=backlog(6), texts=backlog(40)))
+    assert [each.level for each in reasons] == [BAD, SO_SO]
 
 
 def test_what_was_not_looked_at_is_counted_all_the_same() -> None:

@@ -65,6 +65,8 @@ SETTINGS = {
     "CALCOM_SECRET_ARN": "arn:c",
     "CALCOM_WEBHOOK_SECRETS_ARN": "arn:w",
     "CALCOM_BASE_URL": "https://api.cal.com",
+    "AUDIT_TABLE_NAME": "a",
+    "AUDIT_KEYS_SECRET_ARN": "arn:a",
     "SYNC_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/q",
 }
 

@@ -103,7 +103,7 @@ bootstrap.prepare("queue")
 
 
 def test_tasks_are_the_cases_of_the_handler(deployed: Stack) -> None:
-    assert tasks_known(handler_of(deployed, "ReconciliationFunction")) == {"sweep", "reconcile", "nightly"}
+    assert tasks_known(handler_of(deployed, "ReconciliationFunction")) == {"sweep", "reconcile", "nightly", "remedy"}
 
 
 def test_every_alarm_on_our_own_metrics_watches_one_the_code_declares(deployed: Stack) -> None:

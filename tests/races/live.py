@@ -106,7 +106,12 @@ class Unhurried(CalcomCalendar):
     """Cal.com with all the time it needs, whatever the turn's share for it is."""
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
+        self,
+        event_types: Mapping[str, int],
+        window: Slot,
+        *,
+        deadline: Deadline,
+        moving: Mapping[str, str] | None = None,
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         return super().free_starts(
             event_types, window, deadline=Deadline.within(UNHURRIED_S, deadline.clock), moving=moving

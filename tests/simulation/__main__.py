@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --seed 7 --calls 100 [--brutal] [--trace] [--shrink]`: one run, or a part of its story."""
+"""`python -m tests.simulation --seed 7 --calls 100 [--brutal] [--trace] [--shrink]`: one run, or part of its story."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
             shrunk = shrink(played, seconds=chosen.seconds)
             print(f"The shortest story, after {shrunk.runs} runs:\n{shrunk.text()}")
         else:
-            print(f"Its story: python -m tests.simulation --seed {seed} --plan {plan.name} --calls {plan.calls} --shrink")
+            print(
+                f"Its story: python -m tests.simulation --seed {seed} --plan {plan.name} --calls {plan.calls} --shrink"
+            )
     return 1 if broken else 0
 
 

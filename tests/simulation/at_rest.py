@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from bookend.application.outcomes import (
@@ -39,7 +39,7 @@ def unsound_at_rest(world: World) -> Iterator[str]:
     saw = world.watch.saw
     beside = {key.partition("/")[0] for day in look.ledger.values() for key, each in day.items() if each.conflict}
     for breach in _all(world, look):
-        if breach.endswith("are confirmed at once") and any(name in breach for name in beside):
+        if breach.endswith("are confirmed at once") and _by_others(world, look, breach) and _any(beside, breach):
             saw["overlaps that a person knows of"] += 1
             continue
         if any(name and name in breach for name in known):
@@ -50,6 +50,16 @@ def unsound_at_rest(world: World) -> Iterator[str]:
             saw[f"known: {found}"] += 1
             continue
         yield breach
+
+
+def _by_others(world: World, look: Look, breach: str) -> bool:
+    """Whether one of the two stands where others have put it, since Cal.com let them."""
+    two = [each for name, each in look.appointments.items() if name in breach.split()]
+    return any(str(part.uid) in world.salon.calendar.by_hand for each in two for part in each.segments)
+
+
+def _any(names: Iterable[str], breach: str) -> bool:
+    return any(name in breach.split() for name in names)
 
 
 def _all(world: World, look: Look) -> Iterator[str]:
@@ -80,7 +90,7 @@ def _inbox_is_done(world: World) -> Iterator[str]:
 
 
 def _told_the_truth(world: World, look: Look) -> Iterator[str]:
-    """I5: who heard no has none there, unless a later word says otherwise; who heard "noch offen" is told how it ended."""
+    """I5: who heard no has none there, unless a later word says otherwise; who heard "noch offen" is told its end."""
     last: dict[tuple[str, object], Said] = {}
     customers = {
         caller.call.id: customer_id(world.tenant.id, caller=caller.caller, call=caller.call.id)
@@ -133,7 +143,7 @@ def _kept(world: World, look: Look) -> Iterator[str]:
         owner = owners.get(made.metadata.get("op_id", ""))
         if owner is None or booking.status == "accepted" or booking.rescheduled_to is not None:
             continue
-        if owner.state is not AppointmentState.FAILED or uid in world.hands.touched or len(owner.segments) > 1:
+        if owner.state is not AppointmentState.FAILED or uid in world.salon.calendar.by_hand or len(owner.segments) > 1:
             continue
         as_asked = (made.start, made.end) == (owner.slot.start, owner.slot.end) and booking.end == made.end
         in_time = made.created_at is not None and made.created_at - owner.created_at < SETTLE

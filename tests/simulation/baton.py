@@ -37,7 +37,7 @@ class Stopped(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the trace: when, who, what. `kind`: `r` a read, `w` a write, `c` the calendar, `!` a fault, `.` else."""
+    """One line of the trace. `kind`: `r` a read, `w` a write, `c` the calendar, `!` a fault, `.` something else."""
 
     at: float
     actor: str
@@ -49,21 +49,28 @@ class Line:
 
 
 @dataclass(eq=False)
+class _Place:
+    """A thread, who is at work in it, and the lock it waits at."""
+
+    actor: Actor | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    thread: threading.Thread | None = None
+
+
+@dataclass(eq=False)
 class Actor:
     """Somebody at work. `boss` is who it was begun by, at the top of it: what can be left out of a story."""
 
     name: str
     do: Callable[[], None]
     dice: random.Random
-    mine: threading.Lock = field(default_factory=threading.Lock)
-    thread: threading.Thread | None = None
+    place: _Place | None = None
     requests: int = 0
     children: int = 0
     names: int = 0
     deadline: float | None = None
     """Until when whoever waits for its request to the table waits (`bounds`)."""
     phase: str = ""
-    over: bool = False
 
     @property
     def boss(self) -> str:
@@ -82,7 +89,7 @@ class Baton:
         just: Collection[str] | None = None,
         most: int = 2_000_000,
     ) -> None:
-        """`only` these actors (by the name at the top) are begun, `without` these; of the faults `just` these strike."""
+        """`only` these actors (by their name at the top) begin, `without` these; of the faults `just` these strike."""
         self.seed = seed
         self.only = None if only is None else frozenset(only)
         self.without = frozenset(without)
@@ -103,7 +110,8 @@ class Baton:
         self._main.acquire()
         self._stopping = False
         self._until = 0.0
-        self._all: list[Actor] = []
+        self._places: list[_Place] = []
+        self._idle: list[_Place] = []
 
     # Actors
 
@@ -158,7 +166,9 @@ class Baton:
         self._wake(actor, self.at + max(0.0, seconds))
         self._hand_on(actor)
 
-    def together(self, tasks: Sequence[Callable[[], _T]], what: str, *, patience: float | None = None) -> list[_T | None]:
+    def together(
+        self, tasks: Sequence[Callable[[], _T]], what: str, *, patience: float | None = None
+    ) -> list[_T | None]:
         """Do several things at the same time. `patience`: who began them is gone by then; what they do goes on."""
         actor = self.who
         found: list[_T | None] = [None] * len(tasks)
@@ -203,8 +213,8 @@ class Baton:
             self._main.release()
         else:
             self._start(following)
-        if actor is not None:
-            actor.mine.acquire()
+        if actor is not None and actor.place is not None:
+            actor.place.lock.acquire()
             if self._stopping:
                 raise Stopped
             self.actor = actor
@@ -220,28 +230,45 @@ class Baton:
         return following
 
     def _start(self, actor: Actor) -> None:
-        if actor.thread is not None:
-            actor.mine.release()
-            return
-        actor.mine.acquire()
-        actor.thread = threading.Thread(target=self._live, args=(actor,), name=actor.name, daemon=True)
-        self._all.append(actor)
-        actor.thread.start()
+        """It goes on where it waits, or begins where nobody is at work any more."""
+        if actor.place is None:
+            place = self._idle.pop() if self._idle else _Place()
+            actor.place, place.actor = place, actor
+            if place.thread is None:
+                place.lock.acquire()
+                place.thread = threading.Thread(target=self._live, args=(place,), name="actors", daemon=True)
+                self._places.append(place)
+                place.thread.start()
+                return
+        actor.place.lock.release()
 
-    def _live(self, actor: Actor) -> None:
+    def _live(self, place: _Place) -> None:
+        """One after the other, as they are given this place."""
+        while not self._stopping and place.actor is not None:
+            try:
+                self._act(place.actor)
+            except Stopped:
+                return
+            place.actor = None
+            self._idle.append(place)
+            self._hand_on(None)
+            place.lock.acquire()
+
+    def _act(self, actor: Actor) -> None:
         try:
             actor.do()
         except Crash as crash:
-            self.deaths.append(actor.name)
-            self.note("!", f"DIES {crash}")
-            self.on_death(actor)
+            self.died(actor, crash)
         except Stopped:
-            return
+            raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, it fails the run
             self.errors.append((actor.name, error))
-        finally:
-            actor.over = True
-        self._hand_on(None)
+
+    def died(self, actor: Actor, crash: Crash) -> None:
+        """Note somebody's death."""
+        self.deaths.append(actor.name)
+        self.note("!", f"DIES {crash}")
+        self.on_death(actor)
 
     # The run
 
@@ -257,12 +284,11 @@ class Baton:
     def end(self) -> None:
         """Nobody is left over: who waits for something ends where it stands."""
         self._stopping = True
-        for actor in self._all:
-            if not actor.over and actor.thread is not None:
-                self.actor = actor
-                actor.mine.release()
-            if actor.thread is not None:
-                actor.thread.join(timeout=10)
+        for place in self._places:
+            self.actor = place.actor
+            place.lock.release()
+            assert place.thread is not None
+            place.thread.join(timeout=10)
         self.actor = None
 
     def fail(self, error: BaseException) -> None:

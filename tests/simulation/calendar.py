@@ -1,4 +1,4 @@
-"""Cal.com with its true weaknesses, on the other side of a network (contracts: calcom-observed 1 and 2).
+"""Cal.com with its true weaknesses, at the end of a `Way` (contracts: calcom-observed 1 and 2).
 
 It checks whether the host is free, and inserts a little later: nothing is locked between the two, and only the same
 host, start and end are refused then. So two bookings of different lengths may both be made, and two moves of one
@@ -14,16 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from bookend.application.deadline import Deadline
 from bookend.application.ports import BookingRequest, CalendarTrouble, CancelAnswer, FreeStarts, ListQuery, Page
 from bookend.domain.answers import Answered, Booking, CreateAnswer, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.timeslot import Slot
 from tests.simulation.baton import Baton
-from tests.simulation.plan import Rates, one_of
+from tests.simulation.network import Way, clock, word
+from tests.simulation.plan import Rates
 from tests.support.calendar import BUSY, EventType, FakeCalendar
-from tests.support.tables.faults import Crash
 
 _KEPT_S = 2.0
 """How long a list of free starts is kept."""
@@ -31,7 +31,6 @@ _SHORT_S = 0.5
 RACED = Refused(Refusal.CONFLICT, "HTTP 400 An error occurred while querying the database.")
 """What the database says of the same host, start and end."""
 _GONE = Refused(Refusal.GONE, "HTTP 400 cancelled_bookings_cannot_be_rescheduled")
-_T = TypeVar("_T")
 
 
 class Primary(dict[str, Booking]):
@@ -61,11 +60,12 @@ class SimulatedCalendar(FakeCalendar):
     ) -> None:
         super().__init__(baton, event_types)
         self.baton, self.rates, self.tell, self.saw = baton, rates, tell, saw
-        self.outages = outages
-        self.was_released: Callable[[Booking], bool] = lambda _booking: False
+        self.way = Way(baton, rates, saw=saw, outages=outages)
         self.bookings = Primary(self._replicate)
         self.made: dict[str, Booking] = {}
         """Each booking as it was when it was made."""
+        self.by_hand: set[str] = set()
+        """Those that others made or changed here, past us."""
         self._replica: dict[str, Booking] = {}
         self._on_the_way: deque[tuple[float, str, Booking]] = deque()
         self._lists: dict[tuple[Any, ...], tuple[float, FreeStarts]] = {}
@@ -90,115 +90,14 @@ class SimulatedCalendar(FakeCalendar):
             self._replica[uid] = booking
         return self._replica
 
-    # Who asks, and what becomes of it
-
-    def _fate(self, name: str, dice: Random, shares: Mapping[str, float]) -> str | None:
-        away = any(begins <= self.baton.at < ends for begins, ends in self.outages)
-        fate = one_of(shares, dice)
-        if away:
-            fate = "lost_before" if dice.random() < 0.7 else "unsent"
-        return fate if fate is None or self.baton.strikes(f"{name}:{fate}") else None
-
-    def _ask(
-        self, said: str, shares: Mapping[str, float], serve: Callable[[], _T], deadline: Deadline, *, writes: bool = False
-    ) -> _T | Unclear | NotSent:
-        """One request: on its way, served, on its way back; or one of the things that become of it."""
-        baton, rates = self.baton, self.rates()
-        if not deadline.remaining():
-            return NotSent("no time left to send it")
-        self.asked.append(said.partition(" ")[0])
-        name, dice = baton.request_dice()
-        there, back = _way(dice, rates), _way(dice, rates)
-        if writes:
-            back += dice.uniform(0.1, 0.8)
-        fate = self._fate(name, dice, shares)
-        crash, delay = dice.random(), dice.uniform(5.0, max(5.1, rates.late_s))
-        dies = crash < rates.crash * 2 and baton.strikes(f"{name}:crash")
-        if dies and crash < rates.crash:
-            baton.pause(there)
-            raise Crash(f"before calendar {said}")
-        left = deadline.remaining()
-        trouble = self._not_served(said, fate, there, back, left)
-        if trouble is not None:
-            return trouble
-        if fate == "late" or there >= left:
-            baton.child("late", lambda: self._alone(said, serve), after=delay if fate == "late" else there)
-            return self._silence(said, left)
-        baton.pause(there)
-        answer = serve()
-        baton.note("c", f"calendar {said}: {_word(answer)}")
-        if dies:
-            baton.pause(back)
-            raise Crash(f"after calendar {said}")
-        left = deadline.remaining()
-        if fate == "lost_after" or back >= left:
-            self._count_lost(said, answer)
-            return self._silence(said, left)
-        baton.pause(back)
-        if fate == "error_after":
-            self._count_lost(said, answer)
-            baton.note("!", f"calendar {said}: HTTP 500")
-            return Unclear("HTTP 500")
-        return answer
-
-    def _not_served(
-        self, said: str, fate: str | None, there: float, back: float, left: float
-    ) -> Unclear | NotSent | None:
-        """What comes back without anything having been done."""
-        match fate:
-            case "unsent":
-                self.baton.pause(min(there, left))
-                answer: Unclear | NotSent = NotSent("ConnectError", unreachable=True)
-            case "limited":
-                self.baton.pause(min(there + back, left))
-                answer = NotSent("HTTP 429", retry_after_s=30.0)
-            case "error_before" if there + back < left:
-                self.baton.pause(there + back)
-                answer = Unclear("HTTP 500")
-            case "lost_before" | "error_before":
-                answer = self._silence(said, left)
-            case _:
-                return None
-        if said.startswith("book"):
-            self.saw["unclear, without effect" if isinstance(answer, Unclear) else "not sent"] += 1
-        self.baton.note("!", f"calendar {said}: {answer.detail}, nothing done")
-        return answer
-
-    def _count_lost(self, said: str, answer: object) -> None:
-        if said.startswith("book") and isinstance(answer, Answered):
-            self.saw["unclear, with effect"] += 1
-
-    def _silence(self, said: str, left: float) -> Unclear:
-        self.baton.pause(left)
-        self.baton.note("!", f"calendar {said}: no answer")
-        return Unclear("ReadTimeout")
-
-    def _alone(self, said: str, serve: Callable[[], object]) -> None:
-        """It was given up, and is served all the same."""
-        answer = serve()
-        self.baton.note("c", f"calendar {said}, given up before: {_word(answer)}")
-        if isinstance(answer, Answered):
-            self.saw["carried out after it was given up"] += 1
-            if self.was_released(answer.booking):
-                self.saw["carried out after it was released"] += 1
-
     # Writes
 
     def book(self, request: BookingRequest, *, deadline: Deadline) -> CreateAnswer:
-        said = f"book {_time(request.start)} type {request.event_type}"
-        return self._ask(said, self.rates().calcom, lambda: self._book(request), deadline, writes=True)
+        said = f"book {clock(request.start)} type {request.event_type}"
+        return self.way.ask(said, self.rates().calcom, lambda: self._book(request), deadline, writes=True)
 
     def book_all(self, requests: Sequence[BookingRequest], *, deadline: Deadline) -> tuple[CreateAnswer, ...]:
-        return self._all([lambda each=each: self.book(each, deadline=deadline) for each in requests])
-
-    def _all(self, asks: Sequence[Callable[[], Any]]) -> tuple[Any, ...]:
-        """At the same time; whoever asks may die meanwhile, and what was asked goes on."""
-        name, dice = self.baton.request_dice()
-        rate = self.rates().crash
-        if dice.random() < rate * 2 and self.baton.strikes(f"{name}:crash"):
-            self.baton.together(asks, "part", patience=dice.uniform(0.0, 1.5))
-            raise Crash("in the middle of several requests")
-        return tuple(self.baton.together(asks, "part"))
+        return self.way.ask_all([lambda each=each: self.book(each, deadline=deadline) for each in requests])
 
     def _book(self, request: BookingRequest) -> CreateAnswer:
         name, dice = self.baton.request_dice()
@@ -272,13 +171,13 @@ class SimulatedCalendar(FakeCalendar):
         )
 
     def reschedule(self, uid: str, start: datetime, reason: str, *, deadline: Deadline) -> CreateAnswer:
-        said = f"move {uid} to {_time(start)}"
-        return self._ask(said, self.rates().calcom, lambda: self._move(uid, start), deadline, writes=True)
+        said = f"move {uid} to {clock(start)}"
+        return self.way.ask(said, self.rates().calcom, lambda: self._move(uid, start), deadline, writes=True)
 
     def reschedule_all(
         self, moves: Sequence[tuple[str, datetime]], reason: str, *, deadline: Deadline
     ) -> tuple[CreateAnswer, ...]:
-        return self._all([lambda one=one: self.reschedule(*one, reason, deadline=deadline) for one in moves])
+        return self.way.ask_all([lambda one=one: self.reschedule(*one, reason, deadline=deadline) for one in moves])
 
     def _move(self, uid: str, start: datetime) -> CreateAnswer:
         """To the event type's own length, whatever the booking's was."""
@@ -329,10 +228,10 @@ class SimulatedCalendar(FakeCalendar):
         return new
 
     def cancel(self, uid: str, reason: str, *, deadline: Deadline) -> CancelAnswer:
-        return self._ask(f"cancel {uid}", self.rates().calcom, lambda: self._cancel(uid), deadline, writes=True)
+        return self.way.ask(f"cancel {uid}", self.rates().calcom, lambda: self._cancel(uid), deadline, writes=True)
 
     def cancel_all(self, uids: Sequence[str], reason: str, *, deadline: Deadline) -> tuple[CancelAnswer, ...]:
-        return self._all([lambda uid=uid: self.cancel(uid, reason, deadline=deadline) for uid in uids])
+        return self.way.ask_all([lambda uid=uid: self.cancel(uid, reason, deadline=deadline) for uid in uids])
 
     def _cancel(self, uid: str) -> CancelAnswer:
         if uid not in self.shown():
@@ -348,13 +247,15 @@ class SimulatedCalendar(FakeCalendar):
     def book_as_guest(self, request: BookingRequest) -> CreateAnswer:
         """On the public page."""
         answer = self._book(request)
-        self.baton.note("c", f"books by themselves {_time(request.start)}: {_word(answer)}")
+        self._by_hand(answer)
+        self.baton.note("c", f"books by themselves {clock(request.start)}: {word(answer)}")
         return answer
 
     def move_by_hand(self, uid: str, start: datetime) -> CreateAnswer:
         """By the guest or the salon; the length stays what it was."""
         answer = self._move(uid, start)
-        self.baton.note("c", f"moves {uid} to {_time(start)} by hand: {_word(answer)}")
+        self._by_hand(answer)
+        self.baton.note("c", f"moves {uid} to {clock(start)} by hand: {word(answer)}")
         return answer
 
     def cancel_by_hand(self, uid: str) -> None:
@@ -362,25 +263,36 @@ class SimulatedCalendar(FakeCalendar):
         if self.bookings[uid].status != "accepted":
             return
         self.baton.note("c", f"cancels {uid} by hand")
+        self.by_hand.add(uid)
         self.change(uid, status="cancelled")
         self.tell("BOOKING_CANCELLED", uid)
 
     def edit_by_hand(self, uid: str, what: str, **changes: Any) -> None:
         """By the salon: another end, another stylist."""
+        self.by_hand.add(uid)
         self.change(uid, **changes)
         self.tell("BOOKING_REASSIGNED", uid)
         self.baton.note("c", f"edits {uid} by hand: {what}")
 
+    def _by_hand(self, answer: CreateAnswer) -> None:
+        if isinstance(answer, Answered):
+            self.by_hand.add(answer.booking.uid)
+
     # Reads
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
+        self,
+        event_types: Mapping[str, int],
+        window: Slot,
+        *,
+        deadline: Deadline,
+        moving: Mapping[str, str] | None = None,
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         def serve() -> Mapping[str, FreeStarts | CalendarTrouble]:
             left_out = moving or {}
             return {name: self._listed_free(each, window, left_out.get(name)) for name, each in event_types.items()}
 
-        found = self._ask("slots", self.rates().reads, serve, deadline)
+        found = self.way.ask("slots", self.rates().reads, serve, deadline)
         return dict.fromkeys(event_types, found) if isinstance(found, Unclear | NotSent) else found
 
     def _listed_free(self, event_type: int, window: Slot, moving: str | None) -> FreeStarts:
@@ -389,7 +301,9 @@ class SimulatedCalendar(FakeCalendar):
         if kept is not None and self.baton.at - kept[0] < _KEPT_S:
             return replace(kept[1], read_at=self.baton.now())
         kind = self.event_types[event_type]
-        rivals = [Slot(each.start, each.end) for each in self.accepted() if each.host == kind.host and each.uid != moving]
+        rivals = [
+            Slot(each.start, each.end) for each in self.accepted() if each.host == kind.host and each.uid != moving
+        ]
         free = FreeStarts(
             tuple(
                 start
@@ -410,7 +324,7 @@ class SimulatedCalendar(FakeCalendar):
                 self.saw["a read that lagged"] += 1
             return found or NotThere("HTTP 404")
 
-        return self._ask(f"read {uid}", self.rates().reads, serve, deadline)
+        return self.way.ask(f"read {uid}", self.rates().reads, serve, deadline)
 
     def find(self, email: str, window: Slot, *, deadline: Deadline) -> tuple[Booking, ...] | CalendarTrouble:
         def serve() -> tuple[Booking, ...]:
@@ -420,38 +334,12 @@ class SimulatedCalendar(FakeCalendar):
                 if email in each.attendees and window.start <= each.start and each.end <= window.end
             )
 
-        return self._ask("find", self.rates().reads, serve, deadline)
+        return self.way.ask("find", self.rates().reads, serve, deadline)
 
     def page(self, query: ListQuery, *, skip: int, deadline: Deadline) -> Page | CalendarTrouble:
-        return self._ask("list", self.rates().reads, lambda: self.listed(query, skip), deadline)
-
-
-def _way(dice: Random, rates: Rates) -> float:
-    """Seconds one way, with what Cal.com needs to begin."""
-    usual = dice.uniform(0.03, 0.2)
-    return usual * dice.uniform(5.0, 30.0) if dice.random() < rates.slow else usual
+        return self.way.ask("list", self.rates().reads, lambda: self.listed(query, skip), deadline)
 
 
 def _gap(dice: Random) -> float:
     """Seconds between its check and its insert, in which nothing is locked."""
     return dice.uniform(0.002, 0.08) if dice.random() < 0.8 else dice.uniform(0.1, _SHORT_S)
-
-
-def _time(moment: datetime) -> str:
-    return moment.strftime("%d. %H:%M")
-
-
-def _word(answer: object) -> str:
-    match answer:
-        case Answered(booking):
-            return f"{booking.uid} {_time(booking.start)}-{booking.end:%H:%M}"
-        case Refused(why, _):
-            return f"refused, {why}"
-        case Booking():
-            return f"{answer.status} {_time(answer.start)}"
-        case tuple() | Page():
-            return ", ".join(each.uid for each in (answer if isinstance(answer, tuple) else answer.bookings)[:6])
-        case dict():
-            return f"{sum(len(each.starts) for each in answer.values())} starts"
-        case _:
-            return type(answer).__name__

@@ -113,9 +113,7 @@ class Caller:
             try:
                 run()
             except Crash as crash:
-                baton.deaths.append(baton.who.name)
-                baton.note("!", f"DIES {crash}")
-                baton.on_death(baton.who)
+                baton.died(baton.who, crash)
 
         baton.together([one], "turn")
 
@@ -200,7 +198,9 @@ class Caller:
         return datetime.fromisoformat(f"{self.date()}T{self.wall()}").replace(tzinfo=self.zone)
 
     def check(self) -> Any:
-        wish = CheckAvailability(self.service, self.staff, self.date(), self.wall() if self.dice.random() < 0.7 else None)
+        wish = CheckAvailability(
+            self.service, self.staff, self.date(), self.wall() if self.dice.random() < 0.7 else None
+        )
         found = self.tool("check", lambda turn: check_availability(wish, turn), READ_TURN_S)
         self._times(found)
         return found
@@ -302,11 +302,10 @@ def _of(outcome: Any) -> str:
 
 @dataclass
 class Hands:
-    """Guests and the salon at Cal.com itself, past us. `touched` are the bookings that were changed there."""
+    """Guests and the salon at Cal.com itself, past us."""
 
     salon: SimulatedSalon
     plan: Plan
-    touched: set[str] = field(default_factory=set)
 
     def guest(self, number: int) -> None:
         """Books on the public page, mostly where callers book; moves or cancels it later, maybe."""
@@ -348,11 +347,10 @@ class Hands:
 
     def _touch(self, booking: Booking, dice: Random) -> None:
         calendar = self.salon.calendar
-        self.touched.add(booking.uid)
         what = dice.choices(("move", "cancel", "longer", "other stylist"), (40, 30, 15, 15))[0]
         if what == "move":
-            moved = calendar.move_by_hand(booking.uid, booking.start + timedelta(minutes=dice.choice((-45, -15, 15, 30))))
-            self.touched.add(getattr(getattr(moved, "booking", None), "uid", booking.uid))
+            start = booking.start + timedelta(minutes=dice.choice((-45, -15, 15, 30)))
+            calendar.move_by_hand(booking.uid, start)
         elif what == "cancel":
             calendar.cancel_by_hand(booking.uid)
         elif what == "longer":
@@ -366,4 +364,3 @@ class Hands:
         day = self.salon.baton.now().astimezone(zone).date() + timedelta(days=1 + dice.randrange(self.plan.days))
         wall = f"{dice.randrange(9, 16):02d}:{dice.choice((0, 0, 15, 30, 45)):02d}"
         return datetime.fromisoformat(f"{day}T{wall}").replace(tzinfo=zone).astimezone(UTC)
-

@@ -16,7 +16,7 @@ WAYS_OF_CALCOM = (
     "lost_after",
     "late",
 )
-"""No connection; 429; 500 without and with effect; no answer without and with effect; no answer, and done minutes later."""
+"""No connection; 429; 500 without and with effect; no answer without and with effect; no answer, and done later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Rates:
 
     `table_…`: of the requests to the table. `calcom`: of those that write at Cal.com, by what becomes of them;
     `reads` of those that read. `anothers`: of the bookings that were made, those whose answer names somebody else's;
-    `odd`: those that come out longer than asked. `hook_…`: of the deliveries. `slow`: pauses that take ten times as long.
+    `odd`: those that come out longer than asked. `hook_…`: of the deliveries. `slow`: of the pauses on the way.
     """
 
     table_conflict: float = 0.0
@@ -40,7 +40,7 @@ class Rates:
     anothers: float = 0.0
     odd: float = 0.0
     rivals: float = 0.0
-    """Of the bookings and moves that Cal.com is at: those beside which somebody else does the same there, right then."""
+    """Of the bookings and moves that Cal.com is at: those beside which somebody else does the same right then."""
     lag: float = 0.0
     """Of the writes at Cal.com: those whose reads show them late."""
     lag_s: float = 3.0
@@ -146,8 +146,6 @@ class Plan:
     """On how many days there is something to be had: fewer days, more rivals."""
     every: int = 15
     """Minutes from one start on sale to the next."""
-    composites_changed: bool = False
-    """Whether composite services are moved and cancelled by voice."""
     eager: bool = False
     """A small world: all callers want the very same at the very same moment, and so do the guests."""
     calm_hours: float = 4.0

@@ -3,180 +3,41 @@
 from __future__ import annotations
 
 import json
-import sys
-import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bookend.adapters.bounded import BoundedCalendar, BoundedQueue
+from bookend.adapters.bounded import BoundedQueue
 from bookend.adapters.calcom.events import read_event
-from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
-from bookend.adapters.dynamodb.appointments import DynamoAppointments
-from bookend.adapters.dynamodb.changes import DynamoChanges
-from bookend.adapters.dynamodb.circuit import CircuitCopy, DynamoCircuit
+from bookend.adapters.dynamodb.cases import DynamoCases
 from bookend.adapters.dynamodb.due import DynamoDueWork
-from bookend.adapters.dynamodb.inbox import DynamoInbox
-from bookend.adapters.dynamodb.outbox import DynamoOutbox
+from bookend.adapters.dynamodb.health import DynamoHealth
 from bookend.adapters.dynamodb.runs import DynamoRuns
-from bookend.adapters.dynamodb.slots import DynamoSlotCache
-from bookend.adapters.dynamodb.transact import Table
-from bookend.application import alerts as alert
-from bookend.application.background import Background
-from bookend.application.circuit import GuardedCalendar, probe_due
+from bookend.application.circuit import probe_due
 from bookend.application.deadline import ONE_S, Deadline
-from bookend.application.key_watch import KeyWatch
-from bookend.application.ports import Alert, Job, QueueUnavailable, StoreUnavailable
+from bookend.application.health import pulse
+from bookend.application.ports import Job, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import receive, work_on
+from bookend.application.remedying import remedy_every_tenant
 from bookend.application.rounds import reconcile_every_tenant
 from bookend.application.settling import settle_again
 from bookend.application.sweeping import sweep
-from bookend.application.ports.texts import NotSent as TextNotSent
-from bookend.application.ports.texts import Refused as TextRefused
-from bookend.application.ports.texts import SendAnswer, Sent
-from bookend.application.ports.texts import Unclear as TextUnclear
-from bookend.application.texting import Texting, send_text
-from bookend.application.turn import Call, Turn
+from bookend.application.texting import send_text
 from bookend.domain.tenant import Tenant
-from bookend.domain.texts import Channel, Text
 from tests.simulation.baton import Baton
 from tests.simulation.calendar import SimulatedCalendar
-from tests.simulation.plan import Rates, one_of
+from tests.simulation.instance import TABLE, Alerts, Instance
+from tests.simulation.plan import Rates
 from tests.simulation.store import SimulatedTable, bounds
 from tests.simulation.watch import Breach, Watch
 from tests.support.tables.faults import Crash
 
-ADDRESS = "https://api.cal.test"
-TABLE = "appointments"
 VISIBLE_AGAIN_S = 60.0
 MOST_RECEIVES = 5
 DOOR_S = 5.0
-_TABLE_LIMIT_S = 2.0
-_RESERVE_S = 0.05
-SWEEP_S, ROUND_S = 50.0, 200.0
-
-
-class Instance:
-    """One instance of a function: it serves one after the other, and knows the breakers from what it read before."""
-
-    def __init__(self, salon: SimulatedSalon) -> None:
-        self.salon = salon
-        baton = salon.baton
-        copy = CircuitCopy(ADDRESS, clock=baton)
-        self.table = Table(
-            salon.table, TABLE, clock=baton, limit_s=_TABLE_LIMIT_S, bounds=bounds(baton), beside=copy
-        )
-        self.circuit = DynamoCircuit(self.table, copy, ids=baton, on_trouble=salon.trouble)
-        self.calendar = GuardedCalendar(salon.calendar, self.circuit, alerts=salon.alerts, clock=baton)
-        self.slots = DynamoSlotCache(self.table)
-        self.inbox = DynamoInbox(self.table)
-        self.outbox = DynamoOutbox(self.table)
-
-    def turn(self, call: Call, seconds: float) -> Turn:
-        """As the door for functions puts it together."""
-        salon, clock = self.salon, self.salon.baton
-        deadline = Deadline.within(seconds - _RESERVE_S, clock)
-        bounded = bounds(clock)
-        return Turn(
-            call=call,
-            appointments=DynamoAppointments(self.table.within(deadline)),
-            changes=DynamoChanges(self.table.within(deadline)),
-            calendar=BoundedCalendar(self.calendar, _unbounded),
-            slots=self.slots.within(deadline),
-            queue=BoundedQueue(salon.queue, deadline, bounded),
-            alerts=salon.alerts,
-            clock=clock,
-            ids=clock,
-            deadline=deadline,
-        )
-
-    def background(self, deadline: Deadline, by: str) -> Background:
-        """As the composition root puts it together."""
-        salon = self.salon
-        table = self.table.acting(by).patient().within(deadline)
-        adoptions = DynamoAdoptions(table)
-        watched = KeyWatch(
-            self.calendar, adoptions, tenant=salon.tenant.id, by=by, alerts=salon.alerts, clock=salon.baton
-        )
-        return Background(
-            tenant=salon.tenant,
-            appointments=DynamoAppointments(table),
-            adoptions=adoptions,
-            changes=DynamoChanges(table),
-            calendar=watched,
-            alerts=salon.alerts,
-            clock=salon.baton,
-            deadline=deadline,
-            by=by,
-        )
-
-
-    def texting(self, deadline: Deadline, op: str) -> Texting:
-        """The same for one message."""
-        salon = self.salon
-        provider = Provider(salon, op)
-        return Texting(
-            tenant=salon.tenant,
-            outbox=DynamoOutbox(self.table.patient().within(deadline)),
-            messengers=dict.fromkeys(Channel, provider),
-            alerts=salon.alerts,
-            ids=salon.baton,
-            clock=salon.baton,
-            deadline=deadline,
-        )
-
-
-@dataclass(frozen=True)
-class Provider:
-    """The `Messenger` port, for the message of one operation: it knows no two requests for one."""
-
-    salon: SimulatedSalon
-    op: str
-
-    def send(self, text: Text, *, deadline: Deadline) -> SendAnswer:
-        baton, rates = self.salon.baton, self.salon.rates()
-        name, dice = baton.request_dice()
-        fate = one_of(rates.texts, dice)
-        fate = fate if fate is not None and baton.strikes(f"{name}:text {fate}") else None
-        dies = dice.random() < rates.crash and baton.strikes(f"{name}:crash")
-        baton.pause(min(dice.uniform(0.05, 0.4), deadline.remaining()))
-        if fate == "refused":
-            return TextRefused("invalid_address")
-        if fate == "unsent":
-            return TextNotSent("Throttling")
-        if fate != "lost_before":
-            self.salon.texts.append((baton.at, self.op, text.body))
-            baton.note("c", f"text of {self.op[:6]} is sent")
-        if dies:
-            raise Crash("after a text")
-        if fate is not None:
-            baton.pause(deadline.remaining())
-            return TextUnclear("ReadTimeout")
-        return Sent(f"sms-{len(self.salon.texts)}")
-
-
-def _unbounded(call: Callable[[], Any], _deadline: Deadline, /) -> Any:
-    """The simulated calendar is over at its deadline by itself."""
-    return call()
-
-
-class Alerts:
-    """The `Alerts` port. That a piece of work broke is a bug, and ends the run."""
-
-    def __init__(self, baton: Baton, saw: Counter[str]) -> None:
-        self._baton, self._saw = baton, saw
-        self.raised: list[Alert] = []
-
-    def raise_(self, raised: Alert) -> None:
-        self.raised.append(raised)
-        self._saw[f"alert {raised.kind}"] += 1
-        self._baton.note(".", f"alert {raised.kind}")
-        if raised.kind == alert.JOB_FAILED:
-            error = sys.exc_info()[1]
-            self._baton.fail(Breach(f"EX {raised.facts}: " + "".join(traceback.format_exception(error)[-3:])))
+SWEEP_S, ROUND_S, PULSE_S = 50.0, 200.0, 4.0
 
 
 @dataclass
@@ -275,7 +136,7 @@ class SimulatedSalon:
     # Cal.com tells
 
     def happened(self, trigger: str, uid: str) -> None:
-        """Deliveries, as the plan has it: none, one, two; in no order; the first ones before the answer to who did it."""
+        """Deliveries, as the plan has it: none, one, two; in no order; most before who did it has an answer."""
         baton, rates = self.baton, self.rates()
         name, dice = baton.request_dice()
         lost, doubled, late = (dice.random() for _ in range(3))
@@ -314,11 +175,13 @@ class SimulatedSalon:
     # Schedules
 
     def schedule(self, until: float, nightly_at: float) -> None:
-        """The sweeper every minute, the poll every five, the night once; each round is an invocation of its own."""
+        """The sweeper every minute, the poll every five, remedies every fifteen, the night once."""
         for number in range(1, int(until // 60)):
             self.baton.spawn(f"sweeper/{number}", self.sweep, after=60.0 * number + 7.3)
         for number in range(1, int(until // 300)):
             self.baton.spawn(f"poll/{number}", self.reconcile, after=300.0 * number + 31.1)
+        for number in range(1, int(until // 900)):
+            self.baton.spawn(f"remedy/{number}", self.remedy, after=900.0 * number + 51.7)
         self.baton.spawn("nightly/1", lambda: self.reconcile(nightly=True), after=nightly_at)
 
     def sweep(self) -> None:
@@ -345,6 +208,8 @@ class SimulatedSalon:
                     clock=self.baton,
                     deadline=deadline,
                 )
+                records = DynamoHealth(instance.table).within(Deadline.within(PULSE_S, self.baton))
+                pulse(records=records, circuit=instance.circuit, clock=self.baton)
         except (StoreUnavailable, QueueUnavailable):
             self.watch.saw["a round of the sweeper failed"] += 1
 
@@ -366,6 +231,21 @@ class SimulatedSalon:
                     self.watch.saw[f"a reconciliation stopped: {report.stopped}"] += report.stopped is not None
         except (StoreUnavailable, QueueUnavailable):
             self.watch.saw["a round of the reconciliation failed"] += 1
+
+    def remedy(self) -> None:
+        """The same of the quarter-hourly remedies."""
+        try:
+            with self.instance() as instance:
+                reports = remedy_every_tenant(
+                    tenants=_OneTenant(self.tenant),
+                    cases=DynamoCases(instance.table),
+                    background=lambda _tenant, share: instance.background(share, "remedy"),
+                    alerts=self.alerts,
+                    deadline=Deadline.within(ROUND_S, self.baton),
+                )
+                self.watch.saw["rounds of remedies"] += len(reports)
+        except (StoreUnavailable, QueueUnavailable):
+            self.watch.saw["a round of remedies failed"] += 1
 
 
 @dataclass(frozen=True)

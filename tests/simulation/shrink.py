@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from tests.simulation.baton import Line
 from tests.simulation.world import Played, Story, World
 
-SYSTEM = frozenset({"sweeper", "poll", "nightly"})
+SYSTEM = frozenset({"sweeper", "poll", "nightly", "remedy"})
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,38 +12,33 @@ from tests.simulation.campaign import REACHED, REACHED_BY_MANY, Counts, calls, e
 BRUTAL, REALISTIC, DUELS = range(101, 105), range(101, 103), range(1, 101)
 
 
-@cache
-def campaign() -> tuple[Counts, ...]:
-    """That of continuous integration: fixed seeds."""
-    return (
+def test_a_few_hundred_calls_keep_every_promise_and_reach_what_is_rare() -> None:
+    found = (
         calls(seeds=REALISTIC, plan="realistic", calls=60),
         calls(seeds=BRUTAL, plan="brutal", calls=60),
         interleavings(seeds=DUELS),
     )
-
-
-def test_every_promise_is_kept_in_every_run() -> None:
-    assert [broken for counts in campaign() for broken in counts.broken] == []
-
-
-def test_the_rare_states_were_reached() -> None:
     together = Counts("all")
-    for counts in campaign():
+    for counts in found:
         together.saw += counts.saw
+        assert counts.broken == []
+        assert counts.looks > counts.bookings > 0, "safety was not looked at"
     assert together.missing(REACHED) == []
 
 
-def test_safety_was_looked_at_after_the_writes_and_the_numbers_are_kept(tmp_path: Path) -> None:
+def test_the_numbers_of_a_campaign_are_kept_beside_those_of_others(tmp_path: Path) -> None:
     kept = tmp_path / "simulation.json"
-    for counts in campaign():
-        assert counts.looks > counts.bookings > 0
-        counts.write(kept)
+    interleavings(seeds=range(1, 4)).write(kept)
+    one = calls(seeds=[1], plan="quiet", calls=4)
+    one.write(kept)
 
     numbers = json.loads(kept.read_text(encoding="utf-8"))
 
-    assert numbers.keys() == {"realistic", "brutal", "duel"}
-    assert numbers["duel"]["runs"] == len(DUELS)
-    assert numbers["brutal"]["calls"] == 60 * len(BRUTAL)
+    assert numbers.keys() == {"duel", "quiet"}
+    assert (numbers["duel"]["runs"], numbers["duel"]["last_seed"]) == (3, 3)
+    assert numbers["quiet"]["calls"] == 4
+    assert numbers["quiet"]["saw"]["told Booked"] == one.saw["told Booked"] > 0
+    assert numbers["quiet"]["broken"] == []
 
 
 @pytest.mark.slow
@@ -56,5 +50,3 @@ def test_the_long_campaign_keeps_every_promise_and_reaches_what_is_rarest(tmp_pa
         assert counts.broken == []
         together.saw += counts.saw
     assert together.missing(REACHED_BY_MANY) == []
-
-

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from tests.simulation.plan import plan_of
+from tests.simulation.shrink import SYSTEM
 from tests.simulation.world import Played, play
 
-SYSTEM = ("sweeper", "poll", "nightly")
 
-
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="converging._is_stale compares the instants of two different bookings")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="converging._is_stale compares the instants of two different bookings"
+)
 def test_of_two_live_bookings_after_two_moves_a_person_hears_whichever_was_seen_first() -> None:
     """Two move one booking at the same moment, and Cal.com makes two of it. Ours follows the younger one; the elder is
     taken for an old state of it, in each look, for ever: it blocks no time, and nobody hears of it.

@@ -46,7 +46,7 @@ def test_it_is_the_same_in_another_process_whose_hashes_differ() -> None:
 
 
 def test_what_is_left_out_leaves_the_others_as_they_were() -> None:
-    """Two guests, far from each other: the second one's booking has the same name, start and instant without the first."""
+    """Two guests, far from each other: the second one's booking is the very same without the first."""
     plan = Plan(name="quiet", rates=QUIET, calls=2, guests=2, edits=0, hours=0.5, calm_hours=0.2)
     both = play(3, plan)
     one = play(3, plan, only=["guest-2"])

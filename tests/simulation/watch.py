@@ -153,6 +153,8 @@ class Watch:
             saw["a job settled"] += 1
         if open_before and by in {"poll", "nightly"}:
             saw["a reconciliation settled"] += 1
+        if before is not None and by == "remedy":
+            saw["a remedy changed something"] += 1
         if state is AppointmentState.COMPENSATING:
             composite = self.tenant.service(now_is.service)
             saw["a composite was undone" if composite is not None and composite.is_composite else "was undone"] += 1
@@ -173,9 +175,10 @@ class Watch:
             made = self.calendar.made.get(each.uid or "")
             if made is None or made.id != each.booking_id:
                 self.baton.fail(Breach(f"P3 {now_is.id} is confirmed with {each.uid}, which was never made"))
-            elif now_is.source == "phone" and not now_is.op.startswith("adopt-"):
-                if made.metadata.get("op_id") != now_is.op:
-                    self.baton.fail(Breach(f"P3 {now_is.id} is confirmed with {each.uid}, which is somebody else's"))
+                continue
+            ours = now_is.source == "phone" and not now_is.op.startswith("adopt-")
+            if ours and made.metadata.get("op_id") != now_is.op:
+                self.baton.fail(Breach(f"P3 {now_is.id} is confirmed with {each.uid}, which is somebody else's"))
 
     def _day(self, staff: str, day: date, row: Mapping[str, Any]) -> set[str]:
         """Whose time was on it before this write: whoever is not on it any more must have gone by a right."""

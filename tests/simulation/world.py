@@ -106,7 +106,7 @@ class World:
             saw=self.watch.saw,
             outages=self._outages(),
         )
-        self.salon.calendar.was_released = self.watch.was_released
+        self.salon.calendar.way.was_released = self.watch.was_released
         self.watch.table, self.watch.calendar = self.salon.table, self.salon.calendar
         self.salon.table.create_table(**table_request(TABLE))
         self._on_sale(kinds)

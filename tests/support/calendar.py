@@ -62,7 +62,12 @@ class FakeCalendar:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(13_000_001))
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
+        self,
+        event_types: Mapping[str, int],
+        window: Slot,
+        *,
+        deadline: Deadline,
+        moving: Mapping[str, str] | None = None,
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         found: dict[str, FreeStarts | CalendarTrouble] = {}
         for staff, event_type in event_types.items():

@@ -265,13 +265,13 @@ class Dependencies:
     def due_work(self) -> DueWork:
         return DynamoDueWork(self.table)
 
-    @cached_property
-    def imports(self) -> Imports:
-        return DynamoImports(self.table.patient())
+    def imports(self, *, by: str) -> Imports:
+        """Taking in many appointments; `by` is who does it."""
+        return DynamoImports(self.table.patient().acting(by))
 
-    @cached_property
-    def duplicates(self) -> Duplicates:
-        return DynamoDuplicates(self.table.patient())
+    def duplicates(self, *, by: str) -> Duplicates:
+        """Ending duplicates; `by` is who does it."""
+        return DynamoDuplicates(self.table.patient().acting(by))
 
     @cached_property
     def cases(self) -> Cases:

@@ -68,7 +68,7 @@ def _duplicates(options: argparse.Namespace) -> int:
     limits = Limits(apply=options.apply, requests=_REQUESTS, most_destructive=options.most_destructive, patient=True)
     searching = Searching(
         work=work,
-        duplicates=deps.duplicates,
+        duplicates=deps.duplicates(by=options.by),
         cases=deps.cases,
         first=today - timedelta(days=options.back),
         last=today + timedelta(days=options.ahead),

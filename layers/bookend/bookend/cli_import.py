@@ -71,7 +71,7 @@ def _import(options: argparse.Namespace) -> int:
         return _refuse(f"there is no tenant {options.tenant}")
     work = Importing(
         tenant=tenant,
-        imports=deps.imports,
+        imports=deps.imports(by="import"),
         cases=deps.cases,
         clock=deps.clock,
         applies=options.apply,

@@ -53,7 +53,7 @@ def _rebuild(options: argparse.Namespace) -> int:
         return _refuse(f"there is no tenant {options.tenant}; load its document first: config load")
     rebuilding = Rebuilding(
         work=work,
-        imports=deps.imports,
+        imports=deps.imports(by="rebuild"),
         back=options.back,
         ahead=options.ahead,
         apply=options.apply,

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpcore
@@ -561,6 +562,22 @@ def test_several_are_cancelled_at_the_same_time_each_with_the_reason(serve: Call
     assert answers == (Cancelled(), Cancelled())
     assert all('"cancellationReason": "nicht frei"' in each for each in server.requests)
     assert {uid for uid in uids for each in server.requests if f"/v2/bookings/{uid}/cancel" in each} == {*uids}
+
+
+def test_several_are_moved_at_the_same_time_each_to_its_own_start(serve: Callable[[Script], Server]) -> None:
+    both_here = threading.Barrier(2)
+
+    def script(connection: socket.socket, _request: str) -> None:
+        both_here.wait(10)
+        connection.sendall(message(success(booking())))
+
+    server = serve(script)
+    first, second = DAY.start, DAY.start + timedelta(minutes=105)
+    moves = [("2pSgYVwBM7UDxGrsPJD6p2", first), (UID, second)]
+    answers = calendar_at(server.url).reschedule_all(moves, "verschoben", deadline=within())
+    assert [type(each) for each in answers] == [Answered, Answered]
+    asked = {uid: each for uid, _ in moves for each in server.requests if f"/v2/bookings/{uid}/reschedule" in each}
+    assert [f'"start": "{start:%Y-%m-%dT%H:%M:%SZ}"' in asked[uid] for uid, start in moves] == [True, True]
 
 
 # ---- What we rely on in others' code ----

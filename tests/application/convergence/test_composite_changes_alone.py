@@ -388,11 +388,11 @@ def told(run: Run) -> Iterator[str]:
     now_is = look.appointments[run.appointment]
     texts = [kind for owner, kind in look.texts.values() if owner == run.appointment and kind != "booked"]
     apart = any(each.startswith("part-") for each in look.flagged)
-    late = run.case.calendar == LATE
+    late, theirs = run.case.calendar == LATE, run.case.calendar == "the salon moved it"
     if len(texts) > 1:
         yield f"I8 messages: {texts}"
     true = {
-        "moved": at == run.new or (run.case.calendar == "the salon moved it" and run.is_whole),
+        "moved": at == run.new or (theirs and run.is_whole),
         "not_moved": late or apart or at == run.old,
         "cancelled": not at,
         "not_cancelled": late or apart or at == run.old,
@@ -407,7 +407,12 @@ def told(run: Run) -> Iterator[str]:
         if isinstance(outcome, CancelledNow) and at:
             yield f"I5 told cancelled, lives at {at}"
         definite = isinstance(outcome, NotChanged) and not outcome.open and outcome is run.heard[-1]
-        if definite and not late and not apart and (set(at) & (set(run.new) - set(run.old)) or "moved" in texts):
+        if (
+            definite
+            and not late
+            and not apart
+            and (set(at) & (set(run.new) - set(run.old)) or ("moved" in texts and not theirs))
+        ):
             yield f"I5 told {outcome.failure}, lives at {at}"
 
 

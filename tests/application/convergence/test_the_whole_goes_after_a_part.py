@@ -14,7 +14,8 @@ import pytest
 
 from bookend.application import alerts as alert
 from bookend.application.change_outcomes import Found
-from bookend.application.converging import assess, converge
+from bookend.application.converged import Converged
+from bookend.application.converging import assess, carry_out, converge
 from bookend.application.deadline import READ_TURN_S
 from bookend.application.find_appointments import find_appointments
 from bookend.application.outcomes import Booked
@@ -202,6 +203,18 @@ def test_whoever_moves_all_parts_is_left_alone(layer: Layer) -> None:
     now_is = {each.index: each.slot.start for each in only(world).segments}
     assert now_is == {0: was[0], 1: was[1] + timedelta(minutes=10), 2: was[2] + timedelta(minutes=10)}
     assert told_of(world) == []
+    assert list(world.look().customer_guards.values()) == [only(world).id], "it begins when it began"
+    at_rest(world)
+
+
+@LAYERS
+def test_where_it_begins_as_before_and_the_rest_cannot_go_its_customer_still_has_it_once(layer: Layer) -> None:
+    world = booked(layer, flexible(60, 75, parts=3))
+    world.calendar.move_faults.append(lambda *_: BUSY)
+    world.calendar.move(part(world, 1).uid, part(world, 1).start + timedelta(minutes=10))
+    world.run(900)
+    assert only(world).amiss is Amiss.GAP_TOO_SHORT
+    assert list(world.look().customer_guards.values()) == [only(world).id]
     at_rest(world)
 
 
@@ -268,6 +281,7 @@ class TestCancelled:
         world.run(900)
         assert stands(world) == {name: where for name, where in WAS.items() if name != str(number)}
         assert told_of(world) == [(gone.uid, Amiss.PART_GONE.value)]
+        assert only(world).last_change is None, "nothing was begun"
 
     def test_where_cal_com_will_not_cancel_the_other_it_stands_and_a_person_is_told(
         self, layer: Layer, number: int
@@ -361,6 +375,39 @@ def test_of_three_parts_what_has_gone_already_stays_there_if_another_cannot() ->
     at_rest(world)
 
 
+@PARTS
+def test_what_may_still_be_carried_out_is_not_sent_again(number: int) -> None:
+    """Of two moves of one booking Cal.com may make two."""
+    world = booked(Layer.SWEEPER)
+    moved = world.calendar.move(part(world, number).uid, WAS[str(number)][0] + timedelta(hours=3))
+
+    def late(calendar: FakeCalendar, uid: str, start: datetime) -> CreateAnswer:
+        world.at(100, lambda: calendar.make_move(uid, start) and None)
+        return Unclear("ReadTimeout")
+
+    world.calendar.move_faults.append(late)
+    converge(world.background(8.0, "worker"), moved)
+    world.run(900)
+    assert world.calendar.asked.count("reschedule") == 1
+    assert stands(world) == shifted(timedelta(hours=3))
+    at_rest(world)
+
+
+@PARTS
+def test_what_others_moved_is_not_put_back_by_whoever_goes_on_after_a_death(number: int) -> None:
+    world = booked(Layer.SWEEPER)
+    moved = world.calendar.move(part(world, number).uid, WAS[str(number)][0] + timedelta(hours=3))
+    world.calendar.move_faults.append(lambda *_: NotSent("ConnectError"))
+    converge(world.background(8.0, "worker"), moved)
+    assert only(world).state is AppointmentState.MOVING
+    world.calendar.move_faults.append(lambda *_: BUSY)
+    world.run(900)
+    assert stands(world) == WAS | {str(number): (moved.start, "fabian")}
+    assert [uid for uid, _ in told_of(world)] == [moved.uid]
+    assert world.look().outbox == {only(world).id: ["moved" if number == 0 else "booked"]}
+    at_rest(world)
+
+
 @dataclass(frozen=True)
 class Death:
     """Whoever carries it out dies before or after a call of Cal.com, or at a request to the table."""
@@ -427,6 +474,20 @@ def test_wherever_it_dies_the_whole_goes_after_the_part_all_the_same(kind: str, 
             at_rest(world)
         else:
             ended(world)
+
+
+def test_what_was_decided_before_the_appointment_changed_is_not_done_and_rings_nobody() -> None:
+    """A run puts it off to the end of its page."""
+    world = booked(Layer.RECONCILE)
+    moved = world.calendar.move(part(world, 0).uid, TEN + timedelta(hours=12))
+    work = world.background(8.0, "reconciliation")
+    decided = assess(work, moved)
+    world.calendar.move(moved.uid, TEN)
+    world.run(900)
+    assert isinstance(decided, FollowWhole)
+    assert carry_out(work, decided) is Converged.LATER
+    assert told_of(world) == []
+    assert stands(world) == WAS
 
 
 def test_a_run_that_would_take_too_much_away_leaves_it_to_a_person() -> None:

@@ -116,7 +116,12 @@ class BoundedCalendar:
         self._bounds = bounds
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
+        self,
+        event_types: Mapping[str, int],
+        window: Slot,
+        *,
+        deadline: Deadline,
+        moving: Mapping[str, str] | None = None,
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         def ask() -> Mapping[str, FreeStarts | CalendarTrouble]:
             return self._calendar.free_starts(event_types, window, deadline=deadline, moving=moving)

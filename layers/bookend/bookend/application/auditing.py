@@ -154,20 +154,21 @@ def verify_all(
     `progress` is told how many chains and entries were read.
     """
     standings, repairs = state.standings(tenant), state.repairs(tenant)
-    chains = entries = 0
+    entries, seen = 0, set[str]()
     suspects: list[str] = []
     missing = {*standings, *repairs}
     for name, rows in trail.chains(tenant):
-        chains, entries = chains + 1, entries + len(rows)
+        seen.add(name)
+        entries += len(rows)
         missing.discard(name)
         if _compared(
             tenant, name, rows, standing=standings.get(name), repairs=repairs.get(name, ()), keys=keys, begun=begun
         ):
             suspects.append(name)
-        progress(chains, entries)
-    suspects += sorted(missing)
-    findings = _settled(tenant, suspects, trail=trail, state=state, keys=keys, clock=clock, begun=begun)
-    return Verified(chains, entries, findings)
+        progress(len(seen), entries)
+    looked_at = list(dict.fromkeys([*suspects, *sorted(missing)]))
+    findings = _settled(tenant, looked_at, trail=trail, state=state, keys=keys, clock=clock, begun=begun)
+    return Verified(len(seen), entries, findings)
 
 
 def _settled(

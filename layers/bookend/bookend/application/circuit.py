@@ -57,7 +57,12 @@ class GuardedCalendar:
         self._clock = clock
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
+        self,
+        event_types: Mapping[str, int],
+        window: Slot,
+        *,
+        deadline: Deadline,
+        moving: Mapping[str, str] | None = None,
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         """One question, however many stylists it names: it has failed if Cal.com told of none of them."""
         if (shut := self._shut(CircuitKind.READS, deadline)) is not None:

@@ -46,7 +46,12 @@ class KeyWatch:
         self._told_in: str | None = None
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
+        self,
+        event_types: Mapping[str, int],
+        window: Slot,
+        *,
+        deadline: Deadline,
+        moving: Mapping[str, str] | None = None,
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         answers = self._calendar.free_starts(event_types, window, deadline=deadline, moving=moving)
         for each in answers.values():

@@ -82,6 +82,9 @@ def end_whole(work: Background, repair: EndWhole) -> Converged:
 def follow_whole(work: Background, repair: FollowWhole) -> Converged:
     """Have those parts that do not fit any more go after the one that others moved; else follow that one alone."""
     follow_alone, appointment = repair.follow, repair.appointment
+    stands = work.appointments.appointment(work.tenant.id, appointment.id)
+    if stands is None or stands.version != appointment.version:
+        return Converged.LATER  # a run may have put it off: nobody is rung for what has been done since
     service = work.tenant.service(appointment.service)
     if service is None:
         return _alone(work, follow_alone)

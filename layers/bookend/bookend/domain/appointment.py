@@ -157,8 +157,8 @@ class ChangeWhy(StrEnum):
     """The time for which it was kept is over, or the appointment has begun."""
     NEVER_ARRIVED = "never_arrived"
     APART = "apart"
-    """The rest of a composite could not go after what had been moved or cancelled of it, nor could that be brought back:
-    its parts stand apart, and a person rings."""
+    """The rest of a composite could not go after what was moved or cancelled of it, nor that be brought back: its parts
+    stand apart, and a person rings."""
     CHANGED_THERE = "changed_there"
     """Others changed the appointment meanwhile: what was confirmed was another one."""
     CANCELLED_THERE = "cancelled_there"

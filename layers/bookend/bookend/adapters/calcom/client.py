@@ -96,7 +96,12 @@ class CalcomCalendar:
         self._threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="calcom")
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
+        self,
+        event_types: Mapping[str, int],
+        window: Slot,
+        *,
+        deadline: Deadline,
+        moving: Mapping[str, str] | None = None,
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         left_out = moving or {}
         if len(event_types) == 1:

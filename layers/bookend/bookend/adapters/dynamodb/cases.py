@@ -139,7 +139,10 @@ class DynamoCases:
 
 
 def opened(table: Table, tenant: str, alert: Alert, *, about: str, now: datetime) -> list[Action]:
-    """The case of what is put before a person as `about`, where there is none yet, to be written along with that."""
+    """The case of what is put before a person as `about`, where there is none yet, to be written along with that.
+
+    Its alert is the record of it: nothing was changed yet.
+    """
     case = case_of_flag(about, alert.facts, now=now)
     if case is None:
         return []
@@ -150,8 +153,7 @@ def opened(table: Table, tenant: str, alert: Alert, *, about: str, now: datetime
         if closed is None:
             break
         case = opened_again(case)
-    actions = Actions(table.name)
-    return [actions.put(_written(tenant, case)[0], IS_NEW), actions.put_audit(tenant, _audit(None, case), now)]
+    return [Actions(table.name).put(_written(tenant, case)[0], IS_NEW)]
 
 
 def _written(tenant: str, case: Case) -> tuple[Item, list[Item]]:

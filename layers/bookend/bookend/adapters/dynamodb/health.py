@@ -19,7 +19,7 @@ from bookend.adapters.dynamodb.transact import Table
 from bookend.application.deadline import Deadline
 from bookend.application.ports import RunKind
 from bookend.application.ports.health import Backlogs, Unfinished
-from bookend.domain.appointment import TRANSIENT, Appointment, Told
+from bookend.domain.appointment import Appointment, Told
 from bookend.domain.callbacks import CallbackState
 from bookend.domain.health import Backlog, LastRun, Seen, Waits
 from bookend.domain.timeslot import parse_instant
@@ -171,9 +171,7 @@ def _waits(kind: str, name: str, item: Item) -> Waits | None:
     return Waits(name=name, since=parse_instant(item["at"]["S"]), what=what, told=told == Told.PENDING.value)
 
 
-def _open(appointment: Appointment) -> Waits | None:
-    if appointment.state not in TRANSIENT:
-        return None
+def _open(appointment: Appointment) -> Waits:
     change = appointment.change
     return Waits(
         name=appointment.id,

@@ -239,9 +239,7 @@ class DynamoOutbox:
         rows = self._table.get_all([keys.outbox(tenant, op) for op in ops])
         return [_message(op, row) for op, row in zip(ops, rows, strict=True) if row is not None]
 
-    def _as_read(
-        self, tenant: str, message: Message, update: str, values: dict[str, Any], *used: str
-    ) -> Action:
+    def _as_read(self, tenant: str, message: Message, update: str, values: dict[str, Any], *used: str) -> Action:
         overtaken = "attribute_exists(#overtaken)" if message.overtaken else "attribute_not_exists(#overtaken)"
         own = {":read": message.state.value, ":kind": message.kind.value, ":appt": message.appointment}
         return self._actions.update(

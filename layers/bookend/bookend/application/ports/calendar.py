@@ -73,7 +73,12 @@ class Calendar(Protocol):
     """Cal.com, the calendar of record."""
 
     def free_starts(
-        self, event_types: Mapping[str, int], window: Slot, *, deadline: Deadline, moving: Mapping[str, str] | None = None
+        self,
+        event_types: Mapping[str, int],
+        window: Slot,
+        *,
+        deadline: Deadline,
+        moving: Mapping[str, str] | None = None,
     ) -> Mapping[str, FreeStarts | CalendarTrouble]:
         """The free starts of each event type within `window`; all are asked at the same time, once each.
 
