@@ -277,6 +277,16 @@ def test_what_is_older_than_the_log_needs_no_entry_and_else_it_does() -> None:
     assert {each.flaw for each in audited.verified().findings} == {Flaw.CUT_OFF}
 
 
+def test_a_repair_of_before_the_log_needs_no_entry() -> None:
+    world = SeededWorld.grown(3)
+    world.seed("start, in place")
+    world.once(world.full())
+    world.clock.advance(60)
+    audited = Audited(world.salon)
+    assert audited.verified(begun=begun(world)).findings == []
+    assert any("repair" in each.detail for each in audited.verified().findings)
+
+
 def test_a_repair_whose_entry_is_gone_is_missed() -> None:
     world, audited = repaired()
     audited.catch_up()

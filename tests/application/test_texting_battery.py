@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bookend.application.ports import StoreUnavailable
+from bookend.application.texting import TextEnd
 from tests.support.tables.faults import Crash, Fault
 from tests.support.texts import FATES, TextWorld, owing
 
@@ -129,3 +130,11 @@ def test_the_salon_changes_it_at_every_request(change: str, fate: str) -> None:
         if happened_before_claim and world.bodies:
             true = "14:00 Uhr" if change == "moves" else "nicht zustande gekommen"
             assert true in world.bodies[0], (request, world.bodies)
+
+
+def test_a_claim_that_lost_is_made_anew_in_the_same_job() -> None:
+    """It need not wait for the sweeper: what it says is read again."""
+    world = owing("booked")
+    with at_request(world, 4, world.salon_moves):
+        assert world.work().end is TextEnd.SENT
+    assert ["14:00 Uhr" in body for body in world.bodies] == [True]

@@ -161,7 +161,9 @@ class TestOneStylist:
 
     def test_the_past_is_not_free(self) -> None:
         listed = (every(15, NOW - timedelta(hours=1), NOW + timedelta(hours=5)),) * 2
-        assert perms(StaffDays(ledger()), listed)[0].slot.start == NOW + timedelta(minutes=15), "what begins now has begun"
+        assert perms(StaffDays(ledger()), listed)[0].slot.start == NOW + timedelta(minutes=15), (
+            "what begins now has begun"
+        )
 
 
 class TestSeveralStylists:

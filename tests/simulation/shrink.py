@@ -6,6 +6,7 @@ time, and what still breaks the same promise is kept (delta debugging).
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,9 @@ from tests.simulation.baton import Line
 from tests.simulation.world import Played, Story, World
 
 SYSTEM = frozenset({"sweeper", "poll", "nightly", "remedy"})
+
+MOST_LINES = 160
+"""A longer story is not read: its middle is left out."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Shrunk:
         """What happened, line by line, and how to see it again."""
         story, played = self.played.story, self.played
         told = [line.text() for line in short(played.trace)]
+        if len(told) > MOST_LINES:
+            half = MOST_LINES // 2
+            told[half:-half] = [f"… {len(told) - MOST_LINES} lines; all of them: --trace"]
         only = ",".join(sorted(story.only or ()))
         again = f"--seed {story.seed} --plan {story.plan.name} --calls {story.plan.calls} --only {only}"
         again += "" if story.just is None else f" --faults {','.join(sorted(story.just)) or 'none'}"
@@ -38,14 +45,14 @@ class Shrunk:
 def short(trace: Sequence[Line]) -> list[Line]:
     """What changed something, what went wrong, and what was said; of the rounds that did nothing, the first one."""
     telling = [line for line in trace if line.kind != "r" and not _is_idle(line)]
-    busy = {line.actor for line in telling if line.kind != "c"}
+    busy = {line.actor for line in telling if line.kind != "c" and not line.what.endswith("refused")}
     found, idle = [], set()
     for line in telling:
         top = line.actor.partition("/")[0]
         if top in SYSTEM and line.actor not in busy:
-            if " list" in line.what or (top, line.what) in idle:
+            if " list" in line.what or ("rounds", line.what) in idle:
                 continue
-            idle.add((top, line.what))
+            idle.add(("rounds", line.what))
         found.append(line)
     return found
 
@@ -75,6 +82,9 @@ def shrink(failed: Played, *, seconds: float = 120.0) -> Shrunk:
     story = failed.story
     needed = SYSTEM if failed.at_rest else frozenset[str]()
     tops = sorted({name.partition("/")[0] for name in failed.actors} - needed)
+    near = sorted(_near(failed) & {*tops})
+    if still(replace(story, only=frozenset(near) | needed)):
+        tops = near
     kept = _fewest(tops, lambda some: still(replace(story, only=frozenset(some) | needed)))
     story = replace(story, only=frozenset(kept) | needed)
     if not still(story):
@@ -95,6 +105,12 @@ def shrink(failed: Played, *, seconds: float = 120.0) -> Shrunk:
     )
     still(replace(story, without=frozenset(each for each in gone if not any(other in gone for other in _above(each)))))
     return Shrunk(best, runs)
+
+
+def _near(played: Played) -> set[str]:
+    """Who had to do with what the breach names: mostly all that it takes, and a good first guess."""
+    named = {name[:6] if len(name) == 20 else name for name in re.findall(r"u\d{10}|[0-9a-f]{20}", played.breaches[0])}
+    return {line.actor.partition("/")[0] for line in played.trace if any(name in line.what for name in named)}
 
 
 def _above(name: str) -> Iterator[str]:

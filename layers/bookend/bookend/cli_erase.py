@@ -29,8 +29,8 @@ def add_to(groups: Any) -> None:
         "erase",
         help="take a person out of everything that is kept here; says what it would do until --apply is given",
         description="Take name, number and address of a person out of appointments that are over or cancelled, and of "
-        "their record, wishes to be rung, deliveries and closed cases. Appointments ahead must be cancelled first. It reads "
-        "the table as a whole. Cal.com has the person as well: their bookings there are listed at the end.",
+        "their record, wishes to be rung, deliveries and closed cases. Appointments ahead must be cancelled first. It "
+        "reads the table as a whole. Cal.com has the person as well: their bookings there are listed at the end.",
     )
     parser.add_argument("tenant", help="the tenant's id")
     parser.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")

@@ -134,7 +134,7 @@ def _key(item: Item) -> Key:
     return {"pk": item["pk"], "sk": item["sk"]}
 
 
-def _gone(actions: Actions, table: str, _tenant: str, item: Item, *same: str) -> Iterator[Action]:
+def _gone(table: str, item: Item, *same: str) -> Iterator[Action]:
     """The row as it was read, deleted."""
     yield {
         "Delete": {
@@ -148,12 +148,12 @@ def _gone(actions: Actions, table: str, _tenant: str, item: Item, *same: str) ->
     }
 
 
-def _customer(actions: Actions, table: str, tenant: str, item: Item) -> Iterator[Action]:
-    return _gone(actions, table, tenant, item, "email")
+def _customer(_actions: Actions, table: str, _tenant: str, item: Item) -> Iterator[Action]:
+    return _gone(table, item, "email")
 
 
-def _callback(actions: Actions, table: str, tenant: str, item: Item) -> Iterator[Action]:
-    return _gone(actions, table, tenant, item, "changed_at", "state")
+def _callback(_actions: Actions, table: str, _tenant: str, item: Item) -> Iterator[Action]:
+    return _gone(table, item, "changed_at", "state")
 
 
 def _event(actions: Actions, _table: str, _tenant: str, item: Item) -> Iterator[Action]:
