@@ -26,8 +26,12 @@ def world(
     weekly: Hours = ORDINARY_WEEK,
     on: Hours | None = None,
     teams: Mapping[int, int] | None = None,
+    every: int | None = None,
+    requests_per_minute: int | None = None,
 ) -> Json:
-    """What `POST /_standin/setup` takes. `on` replaces the week on single dates; `teams`: event type to its team."""
+    """What `POST /_standin/setup` takes. `on` replaces the week on single dates; `teams`: event type to its team;
+    `every`: minutes from one start on sale to the next, by default the length; `requests_per_minute`: 0 for no limit.
+    """
     zone, staff = tenant["zone"], {each["id"]: each for each in tenant["staff"]}
     users = [
         {
@@ -47,7 +51,10 @@ def world(
         {"id": user["id"], "owner_id": user["id"], "name": "Arbeitszeit", "time_zone": zone} | hours for user in users
     ]
     owners = {each["id"]: each["calcom_user"] for each in staff.values()}
-    event_types = [_event_type(kind, minutes, owners[who], teams or {}) for kind, minutes, who in _kinds(tenant)]
+    grid = {} if every is None else {"slot_interval": every}
+    event_types = [
+        _event_type(kind, minutes, owners[who], teams or {}) | grid for kind, minutes, who in _kinds(tenant)
+    ]
     teams_there = [
         {
             "id": team,
@@ -58,7 +65,8 @@ def world(
         }
         for team in sorted({*(teams or {}).values()} or {SALON_TEAM})
     ]
-    return {"users": users, "schedules": schedules, "event_types": event_types, "teams": teams_there}
+    limit = {} if requests_per_minute is None else {"settings": {"requests_per_minute": requests_per_minute}}
+    return {"users": users, "schedules": schedules, "event_types": event_types, "teams": teams_there} | limit
 
 
 def customers(tenant: Json, *, now: datetime, seed: int = 7) -> Iterator[Json]:

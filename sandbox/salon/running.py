@@ -29,6 +29,7 @@ from sandbox.stack.engine import REPOSITORY, Progress
 from sandbox.stack.local import LocalStack, RuntimeName
 from sandbox.stack.processes import minimal_environment
 from sandbox.stack.provision import function_credentials
+from sandbox.stack.runtime import DEFAULT_POOL_SIZE
 from sandbox.texts import Arrived, TextsStandIn
 
 Json = dict[str, Any]
@@ -291,10 +292,12 @@ def running(
     tenant: Path = EXAMPLE,
     account: Account | None = None,
     port: int = 0,
+    pool_size: int = DEFAULT_POOL_SIZE,
     scratch: Path,
     progress: Progress = print,
 ) -> Iterator[Salon]:
-    """Start everything; end everything with the block. `scratch` takes the clock and the logs.
+    """Start everything; end everything with the block. `scratch` takes the clock and the logs. `pool_size`: at most so
+    many instances of each function.
 
     Raises:
         CannotStart, EngineMissing: something is missing.
@@ -331,6 +334,7 @@ def running(
             runtime=runtime,
             clock_file=clock_file,
             port=port,
+            pool_size=pool_size,
             log_dir=scratch / "logs",
             # A replay says itself when the sweeper and the reconciliation come.
             schedules=False,

@@ -1,0 +1,1 @@
+"""Bugs that are put in on purpose, and the battery that must notice each."""

@@ -1,0 +1,194 @@
+"""Mutation testing: every small change of a file that its own tests should notice, one at a time.
+
+``python -m tests.planted.mutate [FILE …] [--most 60] [--json evidence/mutants.json]`` (``make mutants FILE=…``). Works on a
+copy of the tree. A mutant is compiled from the changed syntax tree and put in place of its module in a forked process, so
+no file is ever written and what is slow to import is imported once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import importlib.machinery
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tests.planted.mutants import Mutant, mutants_of
+from tests.planted.targets import EQUIVALENT, TARGETS
+
+ROOT = Path(__file__).parents[2]
+LAYER = Path("layers/bookend/bookend")
+HEAVY = ("pytest", "boto3", "botocore.session", "hypothesis", "pydantic", "httpx", "aws_lambda_powertools")
+"""Imported before the fork: nobody's mutants."""
+COPIED = ("layers", "functions", "tests", "sandbox", "examples", "events", "pyproject.toml", "template.yaml")
+PLUGINS = ("pytest_socket",)
+"""Those that the tests need. To load all that are installed takes longer than the tests do."""
+QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "timed out"
+
+
+class Mutated(importlib.machinery.SourceFileLoader):
+    """Loads one module from a syntax tree instead of its file."""
+
+    def __init__(self, name: str, path: str, tree: ast.Module) -> None:
+        super().__init__(name, path)
+        self.tree = tree
+
+    def get_code(self, fullname: str) -> Any:
+        return compile(self.tree, self.path, "exec")
+
+
+class Finder:
+    """Finds that one module."""
+
+    def __init__(self, name: str, tree: ast.Module) -> None:
+        self.name, self.tree = name, tree
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, _target: object = None) -> Any:
+        if fullname != self.name:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        assert spec is not None
+        assert spec.origin is not None
+        spec.loader = Mutated(fullname, spec.origin, self.tree)
+        return spec
+
+
+def outcome_of(file: str, tree: ast.Module, tests: Sequence[str], *, within: float) -> str:
+    """What the tests say of a module made of `tree`; `within` seconds, or it hangs, which is noticed too."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nothing, stream)
+        code = 9
+        with suppress(BaseException):
+            import pytest  # noqa: PLC0415 - in the parent already
+
+            sys.meta_path.insert(0, Finder(_module_of(file), tree))  # type: ignore[arg-type]
+            code = int(pytest.main([*QUIET, *(f"-p{each}" for each in PLUGINS), *tests]))
+        os._exit(code)
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else KILLED
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return TIMED_OUT
+
+
+def _module_of(file: str) -> str:
+    return ".".join(["bookend", *Path(file).with_suffix("").parts])
+
+
+def sample(mutants: Sequence[Mutant], most: int | None) -> list[Mutant]:
+    """All of them, or so many, the same every time."""
+    if most is None or len(mutants) <= most:
+        return list(mutants)
+    chosen = random.Random("mutants").sample(range(len(mutants)), most)
+    return [mutants[number] for number in sorted(chosen)]
+
+
+def run(file: str, most: int | None) -> dict[str, Any]:
+    """The score of one file, and who survived."""
+    source = (LAYER / file).read_text(encoding="utf-8")
+    tests, began = TARGETS[file], time.monotonic()
+    if outcome_of(file, ast.parse(source), tests, within=600) != SURVIVED:
+        sys.exit(f"{file}: its tests are not green without a mutant: {' '.join(tests)}")
+    within = 30 + 4 * (time.monotonic() - began)
+    every = list(mutants_of(source))
+    tried = sample(every, most)
+    ends: Counter[str] = Counter()
+    survived: list[str] = []
+    for number, mutant in enumerate(tried, start=1):
+        if mutant.name in EQUIVALENT.get(file, {}):
+            ends["equivalent"] += 1
+            continue
+        outcome = outcome_of(file, mutant.tree, tests, within=within)
+        ends[outcome] += 1
+        if outcome == SURVIVED:
+            survived.append(mutant.name)
+            print(f"  {number}/{len(tried)} survived, line {mutant.line}: {mutant.name}", flush=True)
+    counted = len(tried) - ends["equivalent"]
+    caught = ends[KILLED] + ends[TIMED_OUT]
+    return {
+        "mutants": len(every),
+        "tried": len(tried),
+        "caught": caught,
+        "timed_out": ends[TIMED_OUT],
+        "equivalent": ends["equivalent"],
+        "score": round(100 * caught / counted, 1) if counted else 100.0,
+        "survived": survived,
+        "tests": list(tests),
+    }
+
+
+def copied() -> Iterator[Path]:
+    """A copy of the tree: others may be writing in this one."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        for name in COPIED:
+            here, there = ROOT / name, Path(folder) / name
+            if here.is_dir():
+                shutil.copytree(here, there, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
+            else:
+                shutil.copy2(here, there)
+        yield Path(folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.planted.mutate", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", nargs="*", help=f"of {', '.join(TARGETS)}; default all")
+    parser.add_argument("--most", type=int, help="mutants of a file, chosen the same way every time; default all")
+    parser.add_argument("--json", type=Path, help="where the scores are kept; other files' stay")
+    options = parser.parse_args(arguments)
+    files = [str(each).removeprefix(f"{LAYER}/") for each in options.file] or list(TARGETS)
+    if unknown := [each for each in files if each not in TARGETS]:
+        parser.error(f"no target: {', '.join(unknown)}")
+    kept = options.json.resolve() if options.json else None
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    for name in (*HEAVY, *PLUGINS):
+        importlib.import_module(name)
+    for folder in copied():
+        os.chdir(folder)
+        sys.path[:] = [str(folder), *(each for each in sys.path if each not in {"", str(ROOT)})]
+        for name in [each for each in sys.modules if each == "tests" or each.startswith("tests.")]:
+            del sys.modules[name]  # they are the copy's from here on
+        for file in files:
+            print(f"{file}: {' '.join(TARGETS[file])}", flush=True)
+            scored = run(file, options.most)
+            print(
+                f"  {scored['score']} %: {scored['caught']} of {scored['tried'] - scored['equivalent']} caught, "
+                f"{scored['equivalent']} of them equivalent, {scored['mutants']} possible",
+                flush=True,
+            )
+            if kept is not None:
+                keep(kept, file, scored)
+
+
+def keep(path: Path, file: str, scored: dict[str, Any]) -> None:
+    """The score goes beside the others'."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"files": {}}
+    known["files"][file] = scored
+    tried = sum(each["tried"] - each["equivalent"] for each in known["files"].values())
+    known["score"] = round(100 * sum(each["caught"] for each in known["files"].values()) / tried, 1)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(known, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""What is mutated, with the tests that must notice, quickest first; and mutants that change nothing, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+STORE = ("starting", "holding", "settling", "states", "parts")
+TARGETS: Mapping[str, tuple[str, ...]] = {
+    "domain/staff_day.py": (
+        "tests/domain/test_staff_day.py",
+        "tests/domain/test_availability.py",
+        "tests/application/convergence/test_what_others_made_of_it.py",
+    ),
+    "domain/answers.py": ("tests/domain/test_answers.py",),
+    "domain/move_answers.py": ("tests/domain/test_move_answers.py",),
+    "domain/composites.py": ("tests/domain/test_composites.py", "tests/application/test_composite_checks.py"),
+    "application/booking_commit.py": ("tests/application/test_book_appointment.py",),
+    "application/booking_parts.py": ("tests/application/test_book_composite.py",),
+    "application/settling.py": (
+        "tests/application/test_settling.py",
+        "tests/application/convergence/test_directed.py",
+    ),
+    "application/change_commit.py": ("tests/application/test_change_appointment.py",),
+    "application/change_settling.py": (
+        "tests/application/convergence/test_changes_directed.py",
+        "tests/application/convergence/test_changes_that_cannot_be_made.py",
+        "tests/application/test_change_appointment.py",
+    ),
+    "adapters/dynamodb/appointments.py": (
+        "-kmemory",
+        *(f"tests/adapters/dynamodb/test_{each}.py" for each in STORE),
+    ),
+}
+EQUIVALENT: Mapping[str, Mapping[str, str]] = {}
+"""Of a file: the mutant's name, and why nobody could tell it from what we ship."""
