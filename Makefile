@@ -6,7 +6,7 @@ CONFIG_ENV := $(if $(filter dev,$(STAGE)),default,$(STAGE))
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= eu-central-1
 
-.PHONY: run test battery simulate coverage check static config-check setup build deploy lint bench grammars lock clean help
+.PHONY: run test battery simulate evidence coverage check static config-check setup build deploy lint bench grammars lock clean help
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ battery: setup ## the tests that take minutes: every order, every loss, every de
 simulate: .venv/.ready ## SEED=7 CALLS=100 PLAN=realistic|brutal|duel RUNS=1: a seeded run, and the story of one that breaks
 	@$(VENV)/python -m tests.simulation --seed $(or $(SEED),1) --calls $(or $(CALLS),100) \
 	  --plan $(or $(PLAN),realistic) --runs $(or $(RUNS),1) --shrink
+
+evidence: setup ## all that tries to break it, counted into docs/evidence.md: hours; QUICK=1: minutes
+	@status=0; $(VENV)/python -m tests.evidence run --profile $(if $(filter-out 0 no,$(QUICK)),ci,long) || status=$$?; \
+	  $(VENV)/python -m tests.evidence page && exit $$status
 
 check: setup ## what CI does: lint, types, boundaries, template, tests, coverage, replays
 	@bash .ci/run

@@ -398,6 +398,18 @@ class TestTheSameWish:
         assert isinstance(outcome, HasOne), "'booked' would be heard as: with Emma"
         sound(phone, outcome)
 
+    @pytest.mark.parametrize("staff", ["Fabian", None])
+    def test_whose_own_appointment_of_an_earlier_call_is_in_the_way_hears_that_and_not_that_it_is_taken(
+        self, salon: Salon, phone: Phone, staff: str | None
+    ) -> None:
+        """Found by the state machine (tests/stateful): "not free, but at eleven" would have them book a second one."""
+        assert isinstance(ten(phone, staff="Fabian"), Booked)
+        again = salon.call("call_2")
+        outcome = again.book(TUESDAY, "10:00", staff=staff)
+        assert isinstance(outcome, HasOne), outcome
+        assert len(salon.calendar.accepted()) == 1
+        sound(again, outcome)
+
 
 class TestRefused:
     def test_nothing_stays_but_the_record_and_alternatives_come_in_the_same_reply(

@@ -1,7 +1,8 @@
 """Whoever has a telephone, or has talked the agent into anything, changes nothing of others and learns nothing of them.
 
 Every request goes through the real signed door to a salon with several customers, beside another salon in the same
-table. The corpus is one request a case; what takes several (tokens, guessing) is written out below it.
+table. The corpus is one request a case; what takes several (tokens, guessing) is written out below it. That each of
+them can fail is shown by the bugs of `tests/planted/of_callers.py`.
 """
 
 from __future__ import annotations
@@ -9,23 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
-from functools import partial
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from bookend.adapters.dynamodb import changes, keys
-from bookend.adapters.dynamodb.changes import DynamoChanges
-from bookend.adapters.dynamodb.items import appointment_from_item
-from bookend.adapters.dynamodb.tenants import DynamoTenants
-from bookend.adapters.retell import wire
-from bookend.application import change_appointment
-from bookend.application.change_outcomes import NotIdentified
-from bookend.domain import authority
 from bookend.domain.answers import NotSent
 from bookend.domain.contacts import customer_id
-from tests.functions import abuse_corpus
 from tests.functions.abuse_corpus import (
     BASE,
     FREE_DAY,
@@ -48,7 +39,7 @@ from tests.functions.abuse_corpus import (
 )
 from tests.functions.test_hostile import RIVAL, RIVAL_NUMBER, rival_document
 from tests.support.calendar import BUSY, EventType
-from tests.support.http import Answer, Doors, door
+from tests.support.http import Answer, Doors
 from tests.support.retell import body_of, function_call, phone_call, signature
 from tests.support.salon import EXAMPLE, Salon
 
@@ -208,12 +199,18 @@ class Scene:
         return self.ids.get(value, value) if isinstance(value, str) else value
 
 
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Scene]:
+@contextmanager
+def open_scene() -> Iterator[Scene]:
     salon = Salon()
     salon.calendar.event_types = {**salon.calendar.event_types, 900001: EventType(90, 30)}
     with Doors(salon, documents=[EXAMPLE.read_text(encoding="utf-8"), rival_document()]) as doors:
         yield Scene(doors)
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Scene]:
+    with open_scene() as scene:
+        yield scene
 
 
 @pytest.fixture
@@ -642,148 +639,3 @@ ALIKE = (
 @pytest.mark.parametrize("alike", ALIKE, ids=lambda alike: alike.__name__)
 def test_answer_and_effort_do_not_tell_who_is_a_customer(scene: Scene, alike: Callable[[Scene], None]) -> None:
     alike(scene)
-
-
-# A test of the tests: bugs planted one at a time
-
-Patch = pytest.MonkeyPatch
-real_matching, real_who_calls = authority.matching, change_appointment.who_calls
-real_route, real_of_customer = DynamoTenants._route, DynamoChanges.of_customer
-
-
-def names_are_not_compared(patch: Patch) -> None:
-    patch.setattr(authority, "is_named", lambda said, known: True)
-
-
-def initials_are_names(patch: Patch) -> None:
-    patch.setattr(authority, "is_named", authority.may_be_one_person)
-
-
-def dates_are_not_compared(patch: Patch) -> None:
-    def careless(appointments: Any, *, name: str, zone: Any, **_: Any) -> list[Any]:
-        days = {each.slot.start.astimezone(zone).date() for each in appointments}
-        found = (real_matching(appointments, name=name, day=day, at=None, zone=zone) for day in sorted(days))
-        return next((hits[:1] for hits in found if hits), [])
-
-    patch.setattr(change_appointment, "matching", careless)
-
-
-def numbers_are_not_compared(patch: Patch) -> None:
-    def everybodys(self: DynamoChanges, tenant: str, customer: str, **_: Any) -> Any:
-        found = self._table._client.scan(TableName=self._table.name)["Items"]
-        mine = [row for row in found if row["pk"]["S"].startswith(f"T#{tenant}#APPT#")]
-        return tuple(appointment_from_item(row["pk"]["S"].rpartition("#")[2], row) for row in mine)
-
-    patch.setattr(DynamoChanges, "of_customer", everybodys)
-
-
-def the_number_is_taken_from_the_arguments(patch: Patch) -> None:
-    handler = door("retell_functions")
-    real = handler._reply
-
-    def trusting(request: Any, *rest: Any) -> Any:
-        named = wire.Arguments(request.args).first("phone", "from_number", "customer_phone", "caller")
-        call = request.call if named is None else request.call.model_copy(update={"from_number": named})
-        return real(request.model_copy(update={"call": call}), *rest)
-
-    patch.setattr(handler, "_reply", trusting)
-
-
-def withheld_is_a_number(patch: Patch) -> None:
-    patch.setattr(door("retell_functions"), "normalise_phone", lambda number, **_: str(number))
-
-
-def the_agent_alone_says_whose_call_it_is(patch: Patch) -> None:
-    patch.setattr(DynamoTenants, "_route", lambda self, agent, number, table: real_route(self, agent, None, table))
-
-
-def every_token_is_right(patch: Patch) -> None:
-    patch.setattr(change_appointment.hmac, "compare_digest", lambda *_: True)
-
-
-def whoever_has_the_token_may(patch: Patch) -> None:
-    patch.setattr(change_appointment, "who_calls", lambda turn: Anybody(real_who_calls(turn)))
-
-
-class Anybody(str):
-    __slots__ = ()
-    __hash__ = str.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    def __ne__(self, other: object) -> bool:
-        return False
-
-
-def a_question_never_grows_old(patch: Patch) -> None:
-    patch.setattr(change_appointment, "CONFIRM_WITHIN", timedelta(hours=1))
-
-
-def nobody_counts_misses(patch: Patch) -> None:
-    patch.setattr(DynamoChanges, "may_try", lambda *_, **__: True)
-
-
-def misses_of_a_call_are_not_counted(patch: Patch) -> None:
-    patch.setattr(changes, "MOST_MISSES_PER_CALL", 99)
-
-
-def misses_of_a_day_are_not_counted(patch: Patch) -> None:
-    patch.setattr(changes, "MOST_MISSES_PER_DAY", 99)
-
-
-def changes_are_not_counted(patch: Patch) -> None:
-    patch.setattr(changes, "MOST_CHANGES_PER_DAY", 99)
-
-
-def who_has_none_is_answered_sooner(patch: Patch) -> None:
-    def hasty(self: DynamoChanges, tenant: str, customer: str, *, after: Any) -> Any:
-        table = self._table
-        index = {"IndexName": keys.CUSTOMER_INDEX, "KeyConditionExpression": "#c = :c"}
-        value = {":c": {"S": keys.customer_partition(tenant, customer)}}
-        found = table.query_all(
-            **index, ExpressionAttributeNames={"#c": "customer_key"}, ExpressionAttributeValues=value
-        )
-        return real_of_customer(self, tenant, customer, after=after) if found else ()
-
-    patch.setattr(DynamoChanges, "of_customer", hasty)
-
-
-def who_is_known_hears_another_sentence(patch: Patch) -> None:
-    real = change_appointment._named
-
-    def talkative(command: Any, turn: Any) -> Any:
-        outcome = real(command, turn)
-        mine = change_appointment.own_appointments(turn, change_appointment.who_calls(turn))
-        return change_appointment.AskAPerson() if isinstance(outcome, NotIdentified) and mine else outcome
-
-    patch.setattr(change_appointment, "_named", talkative)
-
-
-PLANTED: Mapping[Callable[[Patch], None], Callable[[Scene], None]] = {
-    names_are_not_compared: partial(corpus, group=abuse_corpus.other_people),
-    initials_are_names: partial(corpus, group=abuse_corpus.odd_names),
-    dates_are_not_compared: partial(corpus, group=abuse_corpus.other_people),
-    numbers_are_not_compared: partial(corpus, group=abuse_corpus.other_people),
-    the_number_is_taken_from_the_arguments: partial(corpus, group=abuse_corpus.other_people),
-    withheld_is_a_number: partial(corpus, group=abuse_corpus.callers),
-    the_agent_alone_says_whose_call_it_is: partial(corpus, group=abuse_corpus.other_salons),
-    every_token_is_right: a_token_that_is_nearly_right,
-    whoever_has_the_token_may: the_yes_of_another_salon_or_number,
-    a_question_never_grows_old: a_yes_that_comes_too_late,
-    nobody_counts_misses: three_misses_end_it_for_a_call,
-    misses_of_a_call_are_not_counted: three_misses_end_it_for_a_call,
-    misses_of_a_day_are_not_counted: ten_misses_end_it_for_a_day,
-    changes_are_not_counted: five_changes_end_it_for_a_day,
-    who_has_none_is_answered_sooner: nobody_is_told_apart,
-    who_is_known_hears_another_sentence: nobody_is_told_apart,
-}
-
-
-@pytest.mark.parametrize(("plant", "check"), PLANTED.items(), ids=lambda each: getattr(each, "__name__", ""))
-def test_a_planted_bug_is_noticed(
-    scene: Scene, monkeypatch: Patch, plant: Callable[[Patch], None], check: Callable[[Scene], None]
-) -> None:
-    plant(monkeypatch)
-    with pytest.raises(AssertionError):
-        check(scene)

@@ -22,10 +22,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.planted.mutants import Mutant, mutants_of
+from tests.planted.record import record
 from tests.planted.targets import EQUIVALENT, TARGETS
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +129,7 @@ def run(file: str, most: int | None) -> dict[str, Any]:
     counted = len(tried) - ends["equivalent"]
     caught = ends[KILLED] + ends[TIMED_OUT]
     return {
+        "file": file,
         "mutants": len(every),
         "tried": len(tried),
         "caught": caught,
@@ -150,12 +153,15 @@ def copied() -> Iterator[Path]:
         yield Path(folder)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.planted.mutate", description=(__doc__ or "").partition("\n")[0])
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.planted.mutate", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("file", nargs="*", help=f"of {', '.join(TARGETS)}; default all")
     parser.add_argument("--most", type=int, help="mutants of a file, chosen the same way every time; default all")
     parser.add_argument("--json", type=Path, help="where the scores are kept; other files' stay")
     options = parser.parse_args(arguments)
+    began = datetime.now(UTC)
     files = [str(each).removeprefix(f"{LAYER}/") for each in options.file] or list(TARGETS)
     if unknown := [each for each in files if each not in TARGETS]:
         parser.error(f"no target: {', '.join(unknown)}")
@@ -177,18 +183,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 flush=True,
             )
             if kept is not None:
-                keep(kept, file, scored)
+                keep(kept, scored, began, f"python -m tests.planted.mutate {' '.join(arguments)}".strip())
 
 
-def keep(path: Path, file: str, scored: dict[str, Any]) -> None:
-    """The score goes beside the others'."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"files": {}}
-    known["files"][file] = scored
-    tried = sum(each["tried"] - each["equivalent"] for each in known["files"].values())
-    known["score"] = round(100 * sum(each["caught"] for each in known["files"].values()) / tried, 1)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(known, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+def keep(path: Path, scored: dict[str, Any], began: datetime, command: str) -> None:
+    """The score of a file goes beside the others'."""
+    known = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    rows = sorted([each for each in known if each["file"] != scored["file"]] + [scored], key=lambda row: row["file"])
+    counts = {
+        name: sum(row[name] for row in rows) for name in ("mutants", "tried", "caught", "timed_out", "equivalent")
+    }
+    counts["score"] = round(100 * counts["caught"] / max(1, counts["tried"] - counts["equivalent"]), 1)
+    record(path, command=command, began=began, counts=counts, broken=[], rows=rows)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -12,7 +12,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         "tests/application/convergence/test_what_others_made_of_it.py",
     ),
     "domain/answers.py": ("tests/domain/test_answers.py",),
-    "domain/move_answers.py": ("tests/domain/test_move_answers.py",),
+    "domain/move_answers.py": ("tests/domain/test_move_answers.py", "tests/application/test_change_composite.py"),
     "domain/composites.py": ("tests/domain/test_composites.py", "tests/application/test_composite_checks.py"),
     "application/booking_commit.py": ("tests/application/test_book_appointment.py",),
     "application/booking_parts.py": ("tests/application/test_book_composite.py",),

@@ -86,24 +86,36 @@ def play(salon: Salon, *, callers: int, seed: int, ahead: int) -> Round:
         "booked at the offered time" if len(each) > 1 and status_of(each[-1]) == "booked" else status_of(each[-1])
         for each in heard
     )
-    late = list(_settle(salon))
+    late = _settle(salon)
     for line in lines:
         _post(salon, "events", retell.call_ended(line, salon.now()))
     truth = salon.records()
     round_.breaches = [*late, *held_against(salon, round_.wishes, lines, answers, truth), *_invariants(salon)]
     ours = [each for line in lines for each in truth.of_call(line.call_id) if each["state"] == "CONFIRMED"]
+    there = _at_calcom(salon, lines, truth)
+    pairs = overlapping([_times(booking) for _, booking in there])
+    parts = Counter(caller for caller, _ in there)
     round_.counts = {
         "callers": callers,
         **{f"told {status}": number for status, number in sorted(told.items())},
         "refused at first": sum(status_of(each[0]) == "slot_taken" for each in heard),
         "appointments confirmed": len(ours),
         "composites confirmed": sum(len(each["segments"]) > 1 for each in ours),
-        "bookings accepted": sum(len(each["segments"]) for each in ours),
-        "overlapping pairs": len(overlapping([_times(part) for each in ours for part in each["segments"]])),
+        "composites booked in part": sum(0 < parts[wish.caller] < len(wish.parts) for wish in round_.wishes),
+        "bookings accepted": len(there),
+        "overlapping pairs": len(pairs),
+        "callers with an overlap": len({there[position][0] for pair in pairs for position in pair}),
         "bookings asked of Cal.com": asked["POST /v2/bookings"],
         "requests to Cal.com": asked.total(),
     }
     return round_
+
+
+def _at_calcom(salon: Salon, lines: Sequence[retell.Line], truth: Records) -> list[tuple[int, Json]]:
+    """What lives at Cal.com for these callers, by Cal.com's own rows, each with whose it is."""
+    callers = {each["id"]: caller for caller, line in enumerate(lines) for each in truth.of_call(line.call_id)}
+    bookings = [each for each in salon.standin.bookings() if each["status"] == "accepted"]
+    return [(callers[name], each) for each in bookings if (name := each["metadata"].get("appointment")) in callers]
 
 
 def status_of(answer: retell.Answer) -> str:
@@ -207,31 +219,31 @@ def _as_port_sees_it(row: Json) -> Booking:
     )
 
 
-def _settle(salon: Salon) -> Iterator[str]:
+def _settle(salon: Salon) -> list[str]:
     """Webhooks come, the worker ends; what is open is brought to its end by the sweeper, minute by minute."""
-    yield from _ended(salon)
+    late = _not_ended(salon)
     for _ in range(ROUNDS_OF_SWEEPING):
-        if all(each["state"] in FINAL for each in salon.records().appointments):
+        if late or all(each["state"] in FINAL for each in salon.records().appointments):
             break
         salon.set_time(salon.now() + timedelta(minutes=1))
         salon.sweep()
-        yield from _ended(salon)
-    yield from (
-        f"{each['id']} stays {each['state']}" for each in salon.records().appointments if each["state"] not in FINAL
-    )
+        late = _not_ended(salon)
     salon.real_time()
+    rows = salon.records().appointments
+    return [*late, *(f"{each['id']} stays {each['state']}" for each in rows if each["state"] not in FINAL)]
 
 
-def _ended(salon: Salon) -> Iterator[str]:
+def _not_ended(salon: Salon) -> list[str]:
     """Wait for webhooks and worker, longer than a replay does: this machine may be busy."""
     for left in reversed(range(TRIES_TO_CATCH_UP)):
         try:
             salon.caught_up()
         except RuntimeError as late:
             if not left:
-                yield str(late)
+                return [str(late)]
         else:
-            return
+            break
+    return []
 
 
 def _line(salon: Salon) -> retell.Line:

@@ -41,8 +41,6 @@ class Story:
     only: frozenset[str] | None = None
     without: frozenset[str] = frozenset()
     just: frozenset[str] | None = None
-    known: bool = True
-    """Whether what is known already (`known.py`) breaks nothing."""
 
 
 @dataclass
@@ -217,11 +215,10 @@ def play(
     only: Collection[str] | None = None,
     without: Collection[str] = (),
     just: Collection[str] | None = None,
-    known: bool = True,
 ) -> Played:
     """One run."""
     some, faults = (None if each is None else frozenset(each) for each in (only, just))
-    return World(Story(seed, plan, some, frozenset(without), faults, known)).play()
+    return World(Story(seed, plan, some, frozenset(without), faults)).play()
 
 
 __all__ = ["Played", "Story", "World", "play"]

@@ -16,7 +16,7 @@ from hypothesis.stateful import initialize, rule
 from bookend.application.ports import CancelAnswer
 from bookend.domain.answers import Unclear
 from tests.application.changes import answers, moved_unheard
-from tests.stateful.model import NAMES, SERVICES, Busy, Is, Question, When
+from tests.stateful.model import DAYS, FIRST, NAMES, SERVICES, Busy, Is, Question, When
 from tests.stateful.salon import SEEN, SalonMachine, pick, whens
 from tests.support.calendar import FakeCalendar, lost_after, lost_before, lost_but_shown
 from tests.support.retell import phone_call
@@ -110,16 +110,18 @@ class VoiceMachine(SalonMachine):
         said |= {"staff": NAMES[stylists[0]]} if by_name else {}
         self._book(caller, line, service, stylists, when, said, fate)
 
-    @rule(caller=callers, line=lines, which=pick, fate=st.integers(0, 9))
-    def takes_an_offer(self, caller: str, line: int, which: int, fate: int) -> None:
-        offers = self.offers.get(self.call_of(caller, line), {})
+    @rule(caller=callers, line=lines, service=services, when=whens, which=pick, fate=st.integers(0, 9))
+    def takes_an_offer(self, caller: str, line: int, service: str, when: When, which: int, fate: int) -> None:
+        """One that was heard before, or is heard now."""
+        if not self.offers.get(self.call_of(caller, line)):
+            self.checks(caller, line, service, when, timed=True, by_name=False)
+        offers = self.offers[self.call_of(caller, line)]
         if not offers:
             return
         name, offer = list(offers.items())[which % len(offers)]
         kept = offer in self.model.holds and not offer.shaky and offer.until is not None and self.seconds < offer.until
         SEEN["an offer that is kept is taken"] += kept
-        stylists = (offer.stylist,) if kept else SERVICES[offer.service].stylists
-        self._book(caller, line, offer.service, stylists, offer.when, {"offer_id": name}, fate)
+        self._book(caller, line, offer.service, SERVICES[offer.service].stylists, offer.when, {"offer_id": name}, fate)
 
     def _book(
         self, caller: str, line: int, service: str, stylists: tuple[str, ...], when: When, said: dict[str, Any], fate: int
@@ -128,6 +130,10 @@ class VoiceMachine(SalonMachine):
         own = model.own(caller, service, when)
         how = {"now": self.seconds, "call": call, "asked_now": True}
         free = model.anyone(service, stylists, when, **how)
+        meant = [each for each in self.offers.get(call, {}).values() if (each.service, each.when) == (service, when)]
+        if meant and free is Is.FREE:
+            # An offer is its stylist's: that another one would be free is no promise.
+            free = model.is_free(meant[0], **how) if model.is_free(meant[0], **how) is Is.FREE else Is.MAYBE
         fault = {0: lost_but_shown, 1: lost_after, 2: lost_before}.get(fate)
         if fault is not None:
             self.salon.calendar.faults.append(fault)
@@ -135,7 +141,7 @@ class VoiceMachine(SalonMachine):
         answer = self.say(caller, line, "book_appointment", **said, name=CALLERS[caller])
         status, struck = answer["status"], fault is not None and not self.salon.calendar.faults
         self.salon.calendar.faults.clear()
-        made = len(self.salon.calendar.bookings) > before
+        made = len(self.salon.calendar.bookings) - before == len(SERVICES[service].parts)
         if own is not None and not made:
             self._hears_of_ones_own(own, when, answer)
         elif struck and status == "pending":
@@ -151,6 +157,7 @@ class VoiceMachine(SalonMachine):
             model.take(stands)
             model.shake_holds(call)
         elif status == "booked":
+            assert model.is_free(Busy(service, self.stylist_of(answer), when), **how) is not Is.TAKEN, answer
             assert free is not Is.TAKEN, f"booked {when}, which is taken"
             assert made, "told booked, and nothing is booked"
             assert When.of(datetime.fromisoformat(answer["start"])) == when
@@ -162,17 +169,16 @@ class VoiceMachine(SalonMachine):
             assert not made
             self.hears_offers(call, service, answer)
             assert when not in {each.when for each in self.offers[call].values()}
+        if own is not None and "offers" in answer:
+            self.hears_offers(call, service, answer)
         self.after()
 
     def _hears_of_ones_own(self, own: Busy, when: When, answer: dict[str, Any]) -> None:
-        """The same wish again: nothing is made, and what is said is so."""
+        """The same wish again, in this call or another: nothing is made, and what is said is so."""
         open_ = own.open or own.shaky or own.gone or own.untold or own.when != when
         assert answer["status"] in {"booked", "already_booked"} or open_, answer
-        if answer["status"] == "booked":
-            assert not own.gone
-            assert self.stylist_of(answer) == own.stylist
-        self.model.promised[own.caller] += answer["status"] == "pending"
-        self.hears_offers(own.call, own.service, answer) if "offers" in answer else None
+        if answer["status"] == "pending":
+            self.model.promised[own.caller] += 1
 
     def _uids(self, before: int) -> set[str]:
         return set(list(self.salon.calendar.bookings)[before:])
@@ -181,7 +187,6 @@ class VoiceMachine(SalonMachine):
         hosts = {each.calcom_user: each.id for each in self.salon.tenant.staff}
         return next((hosts[self.salon.calendar.bookings[uid].host or 0] for uid in self._uids(before)), None)
 
-    @rule(caller=callers, line=lines)
     def asks_for_ones_own(self, caller: str, line: int) -> None:
         answer = self.say(caller, line, "find_appointments")
         said = Counter(When.of(datetime.fromisoformat(each)) for each in answer.get("appointments", []))
@@ -193,18 +198,23 @@ class VoiceMachine(SalonMachine):
             assert not (one == caller and CALLERS[other] in answer["message"])
         self.after()
 
-    @rule(caller=callers, line=lines, which=pick, to=whens)
-    def wants_to_move(self, caller: str, line: int, which: int, to: When) -> None:
+    @rule(caller=callers, line=lines, which=pick, to=whens, at_once=st.booleans(), fate=st.integers(0, 9))
+    def wants_to_move(self, caller: str, line: int, which: int, to: When, at_once: bool, fate: int) -> None:
         self._names_one(caller, line, which, "reschedule_appointment", to)
+        if at_once:
+            self.says_yes(caller, line, fate)
 
-    @rule(caller=callers, line=lines, which=pick)
-    def wants_to_cancel(self, caller: str, line: int, which: int) -> None:
+    @rule(caller=callers, line=lines, which=pick, at_once=st.booleans(), fate=st.integers(0, 9))
+    def wants_to_cancel(self, caller: str, line: int, which: int, at_once: bool, fate: int) -> None:
         self._names_one(caller, line, which, "cancel_appointment", None)
+        if at_once:
+            self.says_yes(caller, line, fate)
 
     def _names_one(self, caller: str, line: int, which: int, function: str, to: When | None) -> None:
         mine = self.model.of(caller, now=self.now)
         sure = [each for each in mine if not (each.open or each.untold)]
         if not sure:
+            self.books(caller, line, "Herrenhaarschnitt", to or When(DAYS[1], FIRST), by_name=False, fate=9)
             return
         one, call, model = sure[which % len(sure)], self.call_of(caller, line), self.model
         may = model.may_try(caller, call, self.today)
@@ -336,7 +346,10 @@ class VoiceMachine(SalonMachine):
         assert self.salon.calendar.bookings == before
         self.after()
 
-    @rule(caller=callers, line=lines)
+    @rule(caller=callers, line=lines, what=st.sampled_from(("find", "find", "be rung", "hang up")))
+    def does_something_else(self, caller: str, line: int, what: str) -> None:
+        {"find": self.asks_for_ones_own, "be rung": self.wants_to_be_rung, "hang up": self.hangs_up}[what](caller, line)
+
     def wants_to_be_rung(self, caller: str, line: int) -> None:
         call, key = self.call_of(caller, line), (caller, self.today.isoformat())
         listed = self.model.callbacks.setdefault(key, set())
@@ -347,7 +360,6 @@ class VoiceMachine(SalonMachine):
             listed.add(call)
         self.after()
 
-    @rule(caller=callers, line=lines)
     def hangs_up(self, caller: str, line: int) -> None:
         call = self.call_of(caller, line)
         ended = self.doors.event("call_ended", call=phone_call(call, from_number=caller))

@@ -18,7 +18,7 @@ from bookend.application.converged import Converged
 from bookend.application.converging import assess, carry_out, converge
 from bookend.application.deadline import READ_TURN_S
 from bookend.application.find_appointments import find_appointments
-from bookend.application.outcomes import Booked
+from bookend.application.outcomes import Booked, Offers
 from bookend.domain.answers import Booking, CreateAnswer, KeyRejected, NotSent, Refusal, Refused, Unclear
 from bookend.domain.appointment import Amiss, AppointmentState
 from bookend.domain.drift import EndWhole, FollowWhole, is_destructive
@@ -499,3 +499,39 @@ def test_a_run_that_would_take_too_much_away_leaves_it_to_a_person() -> None:
     moved = assess(work, part(world, 0))
     assert isinstance(moved, FollowWhole)
     assert is_destructive(moved)
+
+
+@LAYERS
+def test_an_offer_where_the_part_stands_by_now_is_lost(layer: Layer) -> None:
+    """Found by the simulation: written over a live hold, it let that hold's caller book there as well."""
+    world = booked(layer)
+    there = TEN + timedelta(hours=3)
+    other = world.salon.call("call_other", caller="+491701112233")
+    offers = other.check(DAY, "13:00", service="Herrenhaarschnitt", staff="Fabian")
+    assert isinstance(offers, Offers)
+    held = next(each for each in offers.offers if each.slot.start == there)
+    world.calendar.move(part(world, 0).uid, there)
+    world.run(60)
+    booked_too = other.book(offer=held.id, name="Otto Opfer")
+    assert not isinstance(booked_too, Booked)
+    world.run(900)
+    assert stands(world) == shifted(timedelta(hours=3))
+    assert violations(world) == []
+
+
+def test_what_was_told_to_be_open_ends_although_nobody_asked_for_it() -> None:
+    """Found by the simulation: GIVEN UP never came true of an appointment whose caller had asked about it meanwhile."""
+    world = booked(Layer.WEBHOOKS)
+    world.calendar.move_faults.append(lambda *_: Unclear("ReadTimeout"))
+    moved = world.calendar.move(part(world, 0).uid, TEN + timedelta(hours=3))
+    converge(world.background(8.0, "worker"), moved)
+    appointment = only(world)
+    assert appointment.state is AppointmentState.MOVING
+    now = world.clock.now()
+    assert world.salon.changes.leave_open(
+        world.tenant.id, appointment, due=now, keep_until=None, answer="", alert=None, now=now
+    )
+    world.calendar.change(part(world, 1).uid, host=29)
+    world.run(1800)
+    assert only(world).state is AppointmentState.CONFIRMED
+    assert list(unequal(world.look())) == []

@@ -51,9 +51,20 @@ def book_appointment(command: BookAppointment, turn: Turn) -> BookOutcome:
 
 
 def _earlier(turn: Turn, goal: Goal, seen: Known | None = None) -> BookOutcome | None:
-    """The answer to a wish that is on record already; None for a new one. `seen`: a look that was for it."""
-    known = seen or turn.appointments.look(turn.tenant.id, call=turn.call.id, request=goal.request(turn))
-    return replay(turn, goal, known.request) if known.request is not None else None
+    """The answer to a wish that is on record already, of this call or another; None for a new one.
+
+    `seen`: a look that was for it, before anything was found to be in its way. What is in the way may be the caller's own
+    appointment, made in an earlier call: "not free" would have them book a second one.
+    """
+    known = seen or turn.appointments.look(
+        turn.tenant.id,
+        call=turn.call.id,
+        request=goal.request(turn),
+        customer=goal.who.id,
+        own=(goal.slot.start, goal.service.id),
+    )
+    answer = replay(turn, goal, known.request) if known.request is not None else None
+    return answer or (has_one(turn, goal, known.own) if known.own is not None else None)
 
 
 def _start(turn: Turn, goal: Goal, known: Known) -> Appointment | BookOutcome:

@@ -52,7 +52,7 @@ def assess(work: Background, seen: Booking) -> Repair:
     appointment = _appointment_of(work, seen)
     if appointment is None:
         return _assess_foreign(work, seen)
-    if _is_stale(appointment, seen):
+    if _is_stale(work, appointment, seen):
         return Nothing()
     match appointment.state:
         case (
@@ -72,12 +72,20 @@ def assess(work: Background, seen: Booking) -> Repair:
             assert_never(other)
 
 
-def _is_stale(appointment: Appointment, seen: Booking) -> bool:
-    """Whether what was read is older than what we know: Cal.com's reads may lag behind its writes."""
+def _is_stale(work: Background, appointment: Appointment, seen: Booking) -> bool:
+    """Whether what was read is older than what we know: Cal.com's reads may lag behind its writes.
+
+    That compares states of one booking. Another one of the appointment's that is older (two moves of one booking at the
+    same moment make two) is news.
+    """
     known = appointment.calendar_updated_at
     if len(appointment.segments) > 1:  # each part has a history of its own
         known = next((each.updated_at for each in appointment.segments if each.uid == seen.uid), None)
-    return known is not None and seen.updated_at is not None and seen.updated_at < known
+    if known is None or seen.updated_at is None or seen.updated_at >= known:
+        return False
+    if any(each.uid == seen.uid for each in appointment.segments):
+        return True
+    return work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id
 
 
 def _appointment_of(work: Background, seen: Booking) -> Appointment | None:

@@ -34,7 +34,7 @@ from bookend.domain.drift import (
     is_half_of_a_move,
     is_left_to_a_person,
 )
-from bookend.domain.staff_day import StaffDays
+from bookend.domain.staff_day import IntervalState, StaffDays
 from bookend.domain.tenant import PartRule, Service
 from bookend.domain.timeslot import Slot
 
@@ -161,10 +161,22 @@ def _begin(work: Background, appointment: Appointment, change: Change, days: Sta
         change,
         lease=now + LEASE,
         days=days,
-        freeing=(),
+        freeing=_holds_in_the_way(change, days),
         day=now.astimezone(work.tenant.zone).date(),
         now=now,
     )
+
+
+def _holds_in_the_way(change: Change, days: StaffDays) -> set[str]:
+    """What callers are offered where the part stands by now: those offers are lost, as where anybody books there."""
+    return {
+        held.key
+        for segment in change.segments
+        if segment.index == change.follows
+        for day in segment.slot.utc_days()
+        for held in days.day(segment.staff, day).intervals.values()
+        if held.state is IntervalState.HELD and held.slot.overlaps(segment.slot)
+    }
 
 
 def _listed(

@@ -17,7 +17,7 @@ from bookend.application.own_bookings import LONGEST_CHAIN, successor
 from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import Audit, Cancelled
 from bookend.domain.answers import Answered, Booking, KeyRejected, NotSent, Refusal, Refused
-from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, ChangeKind, ChangeWhy
+from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, ChangeKind, ChangeWhy, Told
 from bookend.domain.composites import sending_order
 from bookend.domain.drift import DEAD, LIVE, Drift, EndPart, Flag, Follow, change_of, is_half_of_a_move
 
@@ -152,7 +152,8 @@ def _leave_apart(work: Background, appointment: Appointment, seen: Mapping[int, 
         work.tenant.id,
         appointment,
         why=ChangeWhy.APART,
-        owes_text=False,
+        # Nobody asked for it; but whoever asked about it meanwhile was told that it is open.
+        owes_text=appointment.under_way.told is Told.PENDING,
         answer="",
         alert=None,
         audit=_audit(work, "leave_apart", appointment),

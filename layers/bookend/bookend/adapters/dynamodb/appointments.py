@@ -75,19 +75,23 @@ class DynamoAppointments:
         call: str,
         request: str | None = None,
         customer: str | None = None,
+        own: tuple[datetime, str] | None = None,
         days: Collection[tuple[str, date]] = (),
     ) -> Known:
         wanted_days = sorted(days)
         wanted: list[Key] = [keys.call(tenant, call)]
         wanted += [keys.request(tenant, request)] if request else []
         wanted += [keys.customer(tenant, customer)] if customer else []
+        wanted += [keys.customer_guard(tenant, customer, *own)] if customer and own else []
         wanted += [keys.staff_day(tenant, staff, day) for staff, day in wanted_days]
         found = iter(self._table.get_all(wanted))
         record = items.call_from_item(call, next(found))
         asked = next(found) if request else None
         known = items.customer_from_item(customer, next(found)) if customer else None
+        has = next(found) if customer and own else None
         ledgers = {(staff, day): items.staff_day_from_item(staff, day, next(found)) for staff, day in wanted_days}
-        return Known(record, asked["appt"]["S"] if asked else None, known, StaffDays(ledgers))
+        request_led_to, owned = (each["appt"]["S"] if each else None for each in (asked, has))
+        return Known(record, request_led_to, known, StaffDays(ledgers), owned)
 
     def appointment(self, tenant: str, appointment: str) -> Appointment | None:
         item = self._table.get(keys.appointment(tenant, appointment))

@@ -41,6 +41,8 @@ class Known:
     """The appointment an earlier, equal wish led to."""
     customer: Customer | None = None
     days: StaffDays = field(default_factory=StaffDays)
+    own: str | None = None
+    """The appointment that the customer has for the start and service asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,10 @@ class Appointments(Protocol):
         call: str,
         request: str | None = None,
         customer: str | None = None,
+        own: tuple[datetime, str] | None = None,
         days: Collection[tuple[str, date]] = (),
     ) -> Known:
-        """One consistent read of everything named."""
+        """One consistent read of everything named; `own` is a start and a service of the `customer`'s."""
         ...
 
     def staff_days(self, tenant: str, days: Collection[tuple[str, date]]) -> StaffDays:

@@ -1,0 +1,1 @@
+"""What was run to break the promises, how often, and what was found: runs that write numbers, and their page."""

@@ -1,0 +1,363 @@
+"""docs/evidence.md, made of what the runs have left and of `evidence/found.toml`; `written()` is all of it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.evidence.batteries import BATTERIES
+from tests.evidence.record import HOME, PROFILES, ROOT, Record, read_all
+
+PAGE = ROOT / "docs" / "evidence.md"
+FOUND = HOME / "found.toml"
+TITLES = {"ci": "CI", "long": "long"}
+PLANS = ("realistic", "brutal", "duel")
+NONE = "–"
+_HEAD = """# Evidence
+
+How we tried to make Bookend break its promises, how often, and what came of it. **Made by `make evidence` from the
+runs' own output in [evidence/](../evidence/README.md); nobody edits it, and a test holds that.** What is known not to
+hold is in [limits.md](limits.md).
+
+## Run it yourself
+
+```
+make evidence QUICK=1                           the CI profile: minutes
+make evidence                                   the long one: 10,000 simulated calls, 20,000 interleavings,
+                                                200 callers at once, every slow battery and mutant; hours
+make simulate SEED=7 CALLS=100 PLAN=brutal      your own seed; one that breaks a promise tells its shortest story
+.venv/bin/python -m tests.evidence run load     one of them by its name; `list` has the names
+```
+"""
+_SIMULATION = """\
+Callers, guests, the salon, webhooks, worker, sweeper and runs, interleaved at every boundary from one seed
+([0033](decisions/0033-one-seed-and-a-baton.md)). A step is a boundary that somebody passed, a look one at all promises
+that a write or a reply may have broken. A duel is two or three around one slot. A breach that is a known limit does not
+break a run: it is counted below, as `known: …`."""
+_RATES = """\
+What goes wrong in them, in percent of the requests, boundaries or deliveries it is about. In brutal runs and duels
+each seed leaves some kinds out and makes others half as frequent again. Names are those of
+`tests/simulation/plan.py`:"""
+_LOAD = (
+    """\
+All at the same moment, for 30 minutes, 45 minutes, a service of two bookings and one of four, through the deployed
+project: signed HTTP, Lambda's own runtime in several processes a function, a real engine, webhooks, Cal.com's
+stand-in over HTTP. Who is refused takes the first time that is offered instead. Then the same first wishes straight
+at the stand-in, without us.""",
+    """\
+The stand-in inserts 15 ms after its check. The real Cal.com accepted both of two such bookings in 14 of 14 tries at 0
+ms, in 13 of 14 at 25 ms, in none of 14 at 50 ms and more (capture 22d): without us, whoever takes longer than 50 ms
+here is checked once more, so a slow machine makes Cal.com no worse than it was seen to be. *Paced* lets as few at it
+at a time as there are instances of our function. The rate limit of a key is off, else most of the load would only
+hear 429.""",
+)
+_BATTERIES = """\
+Counted where it happens, by a plugin. An example is one case that Hypothesis or schemathesis made up, a request one
+event at a function's door, a salon one scenario from an empty table. A known limit is a test that shows what is still
+to be mended."""
+_PLANTED = """\
+A battery that finds nothing may be blind. So the safety code is broken on purpose, one bug at a time, and the battery
+that is about it must notice."""
+_MUTANTS = """\
+Every small change of ledger, classifier and saga (a comparison, a boundary, a condition, a statement left out), one
+at a time, against the tests that are about that file."""
+_FOUND = """\
+Before anybody was on the phone. Each has a test that finds it again; one without a commit is not mended yet, and its
+test shows it. This list is kept by hand (`evidence/found.toml`); that its tests exist is tested."""
+
+
+def written(home: Path = HOME, found: Path = FOUND) -> str:
+    """The whole page. The same files make the same page."""
+    runs = {profile: read_all(home / profile) for profile in PROFILES}
+    alone = {path.stem: Record.read(path) for path in sorted(home.glob("*.json"))}
+    parts = [
+        _HEAD,
+        *_summary(runs, alone),
+        *_simulation(runs),
+        *_load(runs),
+        *_batteries(runs),
+        *_replays(runs),
+        *_planted(alone.get("planted")),
+        *_mutants(alone.get("mutants")),
+        *_found(found),
+        *_commands(runs, alone),
+    ]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """A Markdown table; numbers to the right."""
+    rows = [list(each) for each in rows]
+    if not rows:
+        yield "No run is recorded yet."
+        yield ""
+        return
+    numeric = [
+        all(isinstance(row[column], int | float) or row[column] == NONE for row in rows) for column in range(len(head))
+    ]
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "|".join("---:" if each else "---" for each in numeric) + "|"
+    for row in rows:
+        yield "| " + " | ".join(_text(each) for each in row) + " |"
+    yield ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "**no**"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value).replace("|", "\\|")
+
+
+def _chapter(title: str, *text: str) -> Iterator[str]:
+    yield ""
+    yield f"## {title}"
+    yield ""
+    for each in text:
+        yield each
+        yield ""
+
+
+def _both(runs: Mapping[str, Mapping[str, Record]], name: str) -> Iterator[tuple[str, Record]]:
+    """The run of this name in each profile that has one."""
+    for profile in PROFILES:
+        if name in runs[profile]:
+            yield TITLES[profile], runs[profile][name]
+
+
+def _summary(runs: Mapping[str, Mapping[str, Record]], alone: Mapping[str, Record]) -> Iterator[str]:
+    yield from _chapter("At a glance")
+    rows: list[Sequence[object]] = []
+    for profile in PROFILES:
+        records = list(runs[profile].values())
+        if not records:
+            yield f"No {TITLES[profile]} run is recorded yet."
+            yield ""
+            continue
+        salons = [each for each in records if each.name in {"simulation-realistic", "simulation-brutal"}]
+        duels = [each for each in records if each.name == "simulation-duel"]
+        rows.append(
+            (
+                TITLES[profile],
+                min(each.date for each in records)[:10],
+                ", ".join(sorted({each.commit for each in records})),
+                sum(each.counts["calls"] for each in salons),
+                sum(each.counts["runs"] for each in duels),
+                sum(each.counts.get("tests", 0) for each in records),
+                sum(len(each.broken) for each in [*records, *alone.values()]),
+                round(sum(each.seconds for each in records) / 60),
+            )
+        )
+    yield from table(
+        ("profile", "run on", "commit", "simulated calls", "interleavings", "tests in batteries", "broken", "minutes"),
+        rows,
+    )
+    for record in [*(each for profile in PROFILES for each in runs[profile].values()), *alone.values()]:
+        yield from (f"- **broken**, {record.name}: {line}" for line in record.broken)
+
+
+def _simulation(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
+    yield from _chapter("Simulation", _SIMULATION)
+    numbers = ("runs", "calls", "bookings", "steps", "looks", "faults", "deaths")
+    rows: list[Sequence[object]] = [
+        (title, plan, _seeds(each), *(each.counts[name] for name in numbers), len(each.broken))
+        for plan in PLANS
+        for title, each in _both(runs, f"simulation-{plan}")
+    ]
+    yield from table(("profile", "plan", "seeds", *numbers, "broken"), rows)
+    yield from _rates(runs)
+    states: dict[str, Counter[str]] = {}
+    for profile in PROFILES:
+        for plan in PLANS:
+            if record := runs[profile].get(f"simulation-{plan}"):
+                states.setdefault(profile, Counter()).update({each["state"]: each["times"] for each in record.rows})
+    if states:
+        yield "How often each state was reached, in all plans together; a campaign that misses a rare one fails:"
+        yield ""
+        names = sorted({name for each in states.values() for name in each})
+        titles = [TITLES[profile] for profile in states]
+        yield from table(("state", *titles), [(name, *(each[name] for each in states.values())) for name in names])
+
+
+def _rates(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
+    """What was made to go wrong, by the files themselves."""
+    found = {}
+    for plan in ("realistic", "brutal"):
+        for _, each in _both(runs, f"simulation-{plan}"):
+            found[plan] = dict(_flat(each.rates))
+    if not found:
+        return
+    yield _RATES
+    yield ""
+    names = [
+        name for name in dict.fromkeys(name for each in found.values() for name in each) if not name.endswith("_s")
+    ]
+    yield from table(
+        ("what", *found),
+        [(name, *(round(each.get(name, 0.0) * 100, 2) for each in found.values())) for name in names],
+    )
+
+
+def _flat(rates: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in rates.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}: ")
+        else:
+            yield prefix + name, value
+
+
+def _load(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
+    yield from _chapter("Many callers, one stylist", *_LOAD)
+    for title, record in _both(runs, "load"):
+        yield f"{title} profile, {record.date[:10]}, seeds {_seeds(record)}:"
+        yield ""
+        rows: list[Sequence[object]] = []
+        for each in record.rows:
+            ours, paced = each["with Bookend"], each["straight, paced"]
+            rows.append((each["callers"], each["rounds"], "**with Bookend**", *_came(ours)))
+            rows.append(("", "", "straight", *_came(each["straight"])))
+            rows.append(("", "", f"straight, paced ({each['instances']} at a time)", *_came(paced)))
+        yield from table(
+            (
+                "callers",
+                "rounds",
+                "",
+                "heard *gebucht*",
+                "bookings at Cal.com",
+                "overlapping pairs",
+                "callers in one",
+                "composites in part",
+                "requests to Cal.com",
+            ),
+            rows,
+        )
+        widest = max(each["widest median window in ms"] for each in record.rows)
+        yield f"Median time from check to insert of the straight load, at its widest: {widest} ms."
+        yield ""
+        told: Counter[str] = Counter()
+        for each in record.rows:
+            told.update({name: number for name, number in each["with Bookend"].items() if name.startswith("told ")})
+        yield (
+            "What our callers heard last: "
+            + ", ".join(f"{name[5:]} {number:,}" for name, number in sorted(told.items()))
+            + "."
+        )
+        yield "It was so on both sides, each time." if not record.broken else "It was **not** always so."
+        yield ""
+
+
+def _came(counts: Mapping[str, int]) -> tuple[object, ...]:
+    return (
+        sum(number for name, number in counts.items() if name.startswith("told booked")),
+        counts["bookings accepted"],
+        counts["overlapping pairs"],
+        counts["callers with an overlap"],
+        counts["composites booked in part"],
+        counts["requests to Cal.com"],
+    )
+
+
+def _batteries(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
+    yield from _chapter("Batteries", _BATTERIES)
+    numbers = ("tests", "examples", "requests at the doors", "salons opened", "known limits", "not run here")
+    rows: list[Sequence[object]] = [
+        (
+            f"**{battery.name}**: {battery.tries}",
+            title,
+            *(each.counts.get(name, 0) for name in numbers),
+            len(each.broken),
+        )
+        for battery in BATTERIES
+        for title, each in _both(runs, battery.name)
+    ]
+    yield from table(("battery", "profile", *numbers, "broken"), rows)
+
+
+def _replays(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
+    yield from _chapter(
+        "The incidents, called again", '`make run ONCE=1`: every line of "Must hold", on the deployed stack.'
+    )
+    rows: list[Sequence[object]] = [
+        (title, each["incident"], each["lines"], each["held"])
+        for title, record in _both(runs, "replays")
+        for each in record.rows
+    ]
+    yield from table(("profile", "incident", "must hold", "holds"), rows)
+
+
+def _planted(record: Record | None) -> Iterator[str]:
+    yield from _chapter("Planted bugs", _PLANTED)
+    if record is None:
+        yield "No run is recorded yet."
+        return
+    yield _numbers(record)
+    yield ""
+    yield from table(*_as_rows(record.rows))
+
+
+def _mutants(record: Record | None) -> Iterator[str]:
+    yield from _chapter("Mutants", _MUTANTS)
+    if record is None:
+        yield "No run is recorded yet."
+        return
+    yield _numbers(record)
+    yield ""
+    yield from table(*_as_rows(record.rows))
+
+
+def _as_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[object]]]:
+    """Whatever another program keeps a row for each of; lists are told by their length."""
+    names = list(dict.fromkeys(name for each in rows for name in each))
+    shown = [
+        [len(value) if isinstance(value := each.get(name, NONE), list) else value for name in names] for each in rows
+    ]
+    return names, shown
+
+
+def _numbers(record: Record) -> str:
+    said = ", ".join(f"{name} {_text(number)}" for name, number in record.counts.items())
+    return f"{record.date[:10]}, {record.commit}: {said}."
+
+
+def _found(path: Path) -> Iterator[str]:
+    bugs = tomllib.loads(path.read_text(encoding="utf-8"))["bug"]
+    yield from _chapter(f"{len(bugs)} bugs that they have found", _FOUND)
+    yield from table(
+        ("found by", "what was wrong", "mended in", "held by"),
+        [(each["by"], each["bug"], each.get("commit", NONE), _link(each["test"])) for each in bugs],
+    )
+
+
+def _link(test: str) -> str:
+    path, _, name = test.partition("::")
+    return f"[{name}](../{path})"
+
+
+def _commands(runs: Mapping[str, Mapping[str, Record]], alone: Mapping[str, Record]) -> Iterator[str]:
+    yield from _chapter("Every run, as it was typed")
+    every = [*((TITLES[profile], each) for profile in PROFILES for each in runs[profile].values())]
+    every += [("both", each) for each in alone.values()]
+    yield from table(
+        ("profile", "run", "command", "began", "commit", "seeds", "seconds"),
+        [
+            (title, each.name, f"`{each.command}`", each.date, each.commit, _seeds(each), round(each.seconds))
+            for title, each in every
+        ],
+    )
+
+
+def _seeds(record: Record) -> str:
+    match list(record.seeds):
+        case []:
+            return NONE
+        case [first, last] if first == last:
+            return str(first)
+        case [first, last]:
+            return f"{first}…{last}"
+        case seeds:
+            return ", ".join(map(str, seeds))
