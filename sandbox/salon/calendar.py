@@ -52,9 +52,7 @@ def world(
     ]
     owners = {each["id"]: each["calcom_user"] for each in staff.values()}
     grid = {} if every is None else {"slot_interval": every}
-    event_types = [
-        _event_type(kind, minutes, owners[who], teams or {}) | grid for kind, minutes, who in _kinds(tenant)
-    ]
+    event_types = [_event_type(kind, minutes, owners[who], teams or {}) | grid for kind, minutes, who in _kinds(tenant)]
     teams_there = [
         {
             "id": team,

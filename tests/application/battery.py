@@ -164,6 +164,14 @@ class Run:
         self.breaches += breaches(
             world, heard or [], foreign=self.foreign, orphans=self.orphans, told_may_lag=self.told_may_lag
         )
+        there = self.calendar.inner.bookings
+        self.breaches += [
+            f"I9 {uid} is another's, and was cancelled" for uid in self.foreign if uid not in _live(there)
+        ]
+
+
+def _live(bookings: Mapping[str, Booking]) -> set[str]:
+    return {uid for uid, each in bookings.items() if each.status == "accepted"}
 
 
 def begin(scenario: Scenario) -> Run:

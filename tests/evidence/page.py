@@ -219,9 +219,11 @@ def _load(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
         rows: list[Sequence[object]] = []
         for each in record.rows:
             ours, paced = each["with Bookend"], each["straight, paced"]
-            rows.append((each["callers"], each["rounds"], "**with Bookend**", *_came(ours)))
+            rows.append(
+                (each["callers"], each["rounds"], f"**with Bookend** ({each['instances']} instances)", *_came(ours))
+            )
             rows.append(("", "", "straight", *_came(each["straight"])))
-            rows.append(("", "", f"straight, paced ({each['instances']} at a time)", *_came(paced)))
+            rows.append(("", "", "straight, paced", *_came(paced)))
         yield from table(
             (
                 "callers",

@@ -105,24 +105,30 @@ def _count_examples() -> None:
 
 
 def _count_requests() -> None:
-    opened: Callable[[str], Any] = http.door
-    seen: set[str] = set()
+    opened = http.door
 
     @functools.wraps(opened)
     def door(function: str) -> Any:
         module = opened(function)
-        if function not in seen:
-            seen.add(function)
-            handler = module.lambda_handler
-
-            def counting(*args: Any, **more: Any) -> Any:
-                _counted["requests at the doors"] += 1
-                return handler(*args, **more)
-
-            module.lambda_handler = counting
+        if not isinstance(module.lambda_handler, _Counting):
+            module.lambda_handler = _Counting(module.lambda_handler)
         return module
 
+    for name in ("cache_clear", "cache_info", "cache_parameters"):
+        setattr(door, name, getattr(opened, name))
     http.door = door  # type: ignore[assignment]
+
+
+class _Counting:
+    """A function's handler; each event that it is called with counts."""
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self._handler = handler
+        functools.update_wrapper(self, handler)
+
+    def __call__(self, *args: Any, **more: Any) -> Any:
+        _counted["requests at the doors"] += 1
+        return self._handler(*args, **more)
 
 
 def _count_salons() -> None:

@@ -131,7 +131,7 @@ def _rounds(salon: Salon, callers: int, rounds: int) -> tuple[dict[str, object],
     row = {
         "callers": callers,
         "rounds": rounds,
-        "instances": INSTANCES,
+        "instances": deployed.instances_started(salon),
         "with Bookend": added(ours),
         "straight": added(straight),
         "straight, paced": added(paced),

@@ -1,4 +1,4 @@
-"""The small changes: of a comparison, a boundary, a condition, a return, a statement, a number, a part of a condition text."""
+"""The small changes: a comparison, a boundary, a condition, a return, a statement, a number, a part of a condition."""
 
 from __future__ import annotations
 
@@ -158,9 +158,10 @@ def _without(number: int) -> Change:
 
 
 def _shortened(text: str, number: int) -> Change:
-    """The text of a condition loses one of its parts."""
+    """The text of a condition no longer asks one of its parts. It still names it: what is not used is refused."""
     parts = text.split(" AND ")
-    return lambda _: ast.Constant(" AND ".join(parts[:number] + parts[number + 1 :]))
+    parts[number] = f"({parts[number]} OR NOT {parts[number]})"
+    return lambda _: ast.Constant(" AND ".join(parts))
 
 
 def _reckoned(node: ast.AST) -> ast.AST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import bookend.adapters.dynamodb
+from bookend.adapters.dynamodb.actions import Actions
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
 from bookend.application import booking_answers, booking_commit, booking_goal, offering
 from bookend.application.outcomes import Booked, BookOutcome
@@ -228,7 +230,30 @@ def a_release_is_only_claimed(patch: Patch) -> None:
     patch.setattr(DynamoAppointments, "release", claimed)
 
 
+def numbers_of_bookings_are_not_guarded(patch: Patch) -> None:
+    """The guard of Cal.com's numeric id, beside the one of its uid."""
+    real = Actions.booking_guards
+    patch.setattr(Actions, "booking_guards", lambda *args, **how: real(*args, **how)[:1])
+
+
+def operations_are_not_compared(patch: Patch) -> None:
+    """Another's booking is taken for a wrong one of ours, and undone."""
+    real = answers._judge_booking
+
+    def trusting(booking: Any, expected: Any, now: datetime) -> Judgement:
+        return real(replace(booking, metadata={**booking.metadata, "op_id": expected.op}), expected, now)
+
+    patch.setattr(answers, "_judge_booking", trusting)
+
+
 BUGS = (
+    Bug(
+        numbers_of_bookings_are_not_guarded,
+        "one Cal.com booking belongs to two appointments (P2)",
+        booked("anothers_uid_under_our_label"),
+        "I4",
+    ),
+    Bug(operations_are_not_compared, "another's booking is cancelled (incident I1)", booked("somebody else's"), "I9"),
     Bug(ledger_written_without_its_version, "two of ours overlap (P1)", booked("two_book_at_once"), "I2"),
     Bug(holds_block_nobody, "a time offered to one caller is sold to another", booked("two_check_at_once"), "I1"),
     Bug(open_bookings_expire, "a time of unknown outcome is sold again (P1)", booked("refused"), "I1"),

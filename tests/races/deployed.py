@@ -66,6 +66,12 @@ def deployed(*, instances: int, scratch: Path) -> Iterator[Salon]:
         yield salon
 
 
+def instances_started(salon: Salon) -> int:
+    """How many processes of the function have answered callers so far; each has a log of its own."""
+    name = salon.stack.stack.functions["RetellFunctionsFunction"].name
+    return sum(each.startswith(f"{name}-") for each in salon.stack.logs())
+
+
 def world_of(salon: Salon, *, api_key: str) -> Json:
     """The same Cal.com for whoever books there without us."""
     return calendar.world(salon.tenant, api_key=api_key, **HOURS)

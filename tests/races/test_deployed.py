@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 
 from sandbox.salon.running import Salon
-from tests.races.deployed import deployed, play, world_of
+from tests.races.deployed import deployed, instances_started, play, world_of
 from tests.races.load import added, overlapping, wishes_of
 from tests.races.straight import KEY, sent_straight
 
@@ -46,6 +46,7 @@ def test_callers_of_one_stylist_never_overlap_and_hear_what_is_so(salon: Salon, 
     assert came.breaches == []
     assert came.counts["appointments confirmed"] >= 1
     assert came.counts["refused at first"] >= 1, "the load was no race"
+    assert instances_started(salon) > 1, "one process answered all of them, one after the other"
     assert came.counts["bookings asked of Cal.com"] >= came.counts["bookings accepted"]
 
 

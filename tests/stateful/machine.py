@@ -144,6 +144,11 @@ class VoiceMachine(SalonMachine):
         made = len(self.salon.calendar.bookings) - before == len(SERVICES[service].parts)
         if own is not None and not made:
             self._hears_of_ones_own(own, when, answer)
+        elif status == "booked" and not made:
+            # The same wish as earlier in this call; the appointment it led to has been moved since, and is where it says.
+            own = model.own(caller, service, When.of(datetime.fromisoformat(answer["start"])))
+            assert own is not None, "told booked, and nothing is booked"
+            assert (own.call, own.stylist) == (call, self.stylist_of(answer))
         elif struck and status == "pending":
             # An answer was lost, and no offer was needed to know it: its time is not for anybody else.
             SEEN[f"a booking is open, and was {'made' if made else 'not made'}"] += 1
@@ -159,7 +164,6 @@ class VoiceMachine(SalonMachine):
         elif status == "booked":
             assert model.is_free(Busy(service, self.stylist_of(answer), when), **how) is not Is.TAKEN, answer
             assert free is not Is.TAKEN, f"booked {when}, which is taken"
-            assert made, "told booked, and nothing is booked"
             assert When.of(datetime.fromisoformat(answer["start"])) == when
             model.take(Busy(service, self.stylist_of(answer), when, caller, call, self._uids(before)))
             model.shake_holds(call)

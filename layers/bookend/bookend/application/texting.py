@@ -228,7 +228,8 @@ def _wish(tenant: Tenant, owed: Owed, why: str, now: datetime) -> Callback | Non
         return None
     customer = appointment.customer
     real = customer.email if not is_placeholder(customer.email, domain=tenant.placeholder_domain) else ""
-    known = f"{tenant.id}|text|{message.op}|{message.claim}"
+    # Each of a person's "once more" that fails is a wish of its own: the one before it may be done, or still be open.
+    known = f"{tenant.id}|text|{message.op}|{message.claim}|{message.again}"
     service = tenant.service(appointment.service)
     return Callback(
         id=hashlib.sha256(known.encode()).hexdigest()[:12],
@@ -241,6 +242,7 @@ def _wish(tenant: Tenant, owed: Owed, why: str, now: datetime) -> Callback | Non
         reason=None,
         asked_at=message.at,
         changed_at=now,
+        appointment=appointment.id,
     )
 
 

@@ -38,7 +38,8 @@ class Callback:
     """Who is to be rung, and what for. `service`, `wished` and `reason` are None where nothing was said of them.
 
     `phone` is E.164. It is proof of who calls only if it is `signed`: one that was merely named can be anybody's.
-    `changed_at` is when the same call last said something else, at first `asked_at`.
+    `changed_at` is when the same call last said something else, at first `asked_at`. `appointment` is what it is about
+    where we know that; without a number or an address (`-`) nothing else tells whose it is.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Callback:
     asked_at: datetime
     changed_at: datetime
     state: CallbackState = CallbackState.OPEN
+    appointment: str = ""
 
 
 def callback_id(tenant: str, call: str) -> str:

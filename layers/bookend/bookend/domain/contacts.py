@@ -44,6 +44,11 @@ class Customer:
     email: str
     phone: str | None = None
 
+    @property
+    def is_nobody(self) -> bool:
+        """Whether they were erased: an id, and nothing by which anybody could be reached or named."""
+        return not (self.name or self.email or self.phone)
+
 
 def normalise_phone(text: str | None, *, country_code: str) -> str | None:
     """The number as E.164, or None for anything that is not one: withheld, `anonymous_…`, too short or too long.

@@ -62,7 +62,7 @@ class Message:
     """What an operation owes its caller. `told` is what they had heard by then.
 
     `overtaken`: others changed the appointment after that, so what the caller heard is not so any more. `tries` counts
-    those that surely sent nothing; before `not_before` there is no other. While it is SENDING, `claim` is whose try it
+    those that surely sent nothing; before `not_before` there is no other. `again` counts a person's "once more". While it is SENDING, `claim` is whose try it
     is, and until `leased_until` they may still be at it. `why` is our word for how it ended, `said` what was sent.
     """
 
@@ -75,6 +75,7 @@ class Message:
     overtaken: bool = False
     tries: int = 0
     requeued: int = 0
+    again: int = 0
     not_before: datetime | None = None
     claim: str = ""
     leased_until: datetime | None = None
@@ -112,7 +113,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Nobody needs it. `why`: not_asked (the salon wants no confirmations), over, has_another."""
+    """Nobody needs it. `why`: not_asked (the salon wants no confirmations), over, has_another, erased (nobody is left)."""
 
     why: str
 
@@ -150,6 +151,8 @@ def decide(
     """
     if appointment is None:
         return Person("gone")
+    if appointment.customer.is_nobody:
+        return Skip("erased")
     if appointment.state in TRANSIENT:
         return Wait()
     last = appointment.last_change

@@ -129,6 +129,8 @@ def callback_item(tenant: str, callback: Callback, *, asked_at: datetime | None 
         "state": callback.state.value,
         "ttl": items.epoch(first) + items.CALLBACK_KEPT_S,
     }
+    if callback.appointment:
+        values["appt"] = callback.appointment
     return keys.callback(tenant, first, callback.id) | to_wire(values)
 
 
@@ -146,4 +148,5 @@ def _callback(item: Item) -> Callback:
         asked_at=parse_instant(plain["at"]),
         changed_at=parse_instant(plain["changed_at"]),
         state=CallbackState(plain["state"]),
+        appointment=plain.get("appt", ""),
     )

@@ -179,13 +179,13 @@ class DynamoOutbox:
             tenant,
             message,
             "SET #state = :to, #by = :by, #resolved_at = :now"
-            + (", #overtaken = :yes, #at = :now, #due = :due, #due_shard = :shard" if again else "")
+            + (", #overtaken = :yes, #at = :now, #due = :due, #due_shard = :shard, #again = :again" if again else "")
             + " REMOVE #not_before, #tries"
             + (", #claim" if again else ", #due, #due_shard, #lease"),
             {":to": state.value, ":by": by, ":now": items.text(now)}
-            | ({":yes": True, ":due": items.epoch(now), ":shard": keys.due_shard(message.op)} if again else {}),
+            | (_once_more(message, now) if again else {}),
             *("by", "resolved_at", "not_before", "tries", "due", "due_shard"),
-            *(("overtaken", "at", "claim") if again else ("lease",)),
+            *(("overtaken", "at", "claim", "again") if again else ("lease",)),
         )
         return self._table.write([update]) is None
 
@@ -241,13 +241,14 @@ class DynamoOutbox:
 
     def _as_read(self, tenant: str, message: Message, update: str, values: dict[str, Any], *used: str) -> Action:
         overtaken = "attribute_exists(#overtaken)" if message.overtaken else "attribute_not_exists(#overtaken)"
+        times = "#again = :times" if message.again else "attribute_not_exists(#again)"
         own = {":read": message.state.value, ":kind": message.kind.value, ":appt": message.appointment}
         return self._actions.update(
             keys.outbox(tenant, message.op),
             update,
-            f"{_AS_READ} AND {overtaken}",
-            names("state", "kind", "appt", *{*used, "overtaken"}),
-            own | values,
+            f"{_AS_READ} AND {overtaken} AND {times}",
+            names("state", "kind", "appt", *{*used, "overtaken", "again"}),
+            own | ({":times": message.again} if message.again else {}) | values,
         )
 
     def _unchanged(self, tenant: str, appointment: Appointment | None) -> list[Action]:
@@ -265,6 +266,11 @@ class DynamoOutbox:
 
 
 _UNENDED = frozenset({MessageState.NEW, MessageState.SENDING})
+
+
+def _once_more(message: Message, now: datetime) -> dict[str, Any]:
+    shard = keys.due_shard(message.op)
+    return {":yes": True, ":due": items.epoch(now), ":shard": shard, ":again": message.again + 1}
 
 
 def _states(*used: str) -> dict[str, Any]:
@@ -287,6 +293,7 @@ def _message(op: str, row: Item) -> Message:
         overtaken="overtaken" in plain,
         tries=int(plain.get("tries", 0)),
         requeued=int(plain.get("requeued", 0)),
+        again=int(plain.get("again", 0)),
         not_before=at("not_before"),
         claim=plain.get("claim", ""),
         leased_until=at("lease"),
