@@ -51,9 +51,9 @@ at the stand-in, without us.""",
     """\
 The stand-in inserts 15 ms after its check. The real Cal.com accepted both of two such bookings in 14 of 14 tries at 0
 ms, in 13 of 14 at 25 ms, in none of 14 at 50 ms and more (capture 22d): without us, whoever takes longer than 50 ms
-here is checked once more, so a slow machine makes Cal.com no worse than it was seen to be. *Paced* lets as few at it
-at a time as there are instances of our function. The rate limit of a key is off, else most of the load would only
-hear 429.""",
+here is checked once more, so a slow machine makes Cal.com no worse than it was seen to be. *Paced* lets
+no more at it at a time than our function may have instances. The rate limit of a key is off, else most of the load
+would only hear 429.""",
 )
 _BATTERIES = """\
 Counted where it happens, by a plugin. An example is one case that Hypothesis or schemathesis made up, a request one

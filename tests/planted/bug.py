@@ -34,8 +34,8 @@ class Battery:
 class Bug:
     """One guarded line broken.
 
-    `breaks` is what it does to a caller or to the salon; `expected` how the breach begins that must be reported, so that
-    it is not noticed by accident. Without one it is the battery's only check.
+    `breaks` is what it does to a caller or to the salon; `expected` how the breach begins that must be reported, so
+    that it is not noticed by accident. Without one it is the battery's only check.
     """
 
     plant: Plant

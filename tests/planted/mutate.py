@@ -1,8 +1,8 @@
 """Mutation testing: every small change of a file that its own tests should notice, one at a time.
 
-``python -m tests.planted.mutate [FILE …] [--most 60] [--json evidence/mutants.json]`` (``make mutants FILE=…``). Works on a
-copy of the tree. A mutant is compiled from the changed syntax tree and put in place of its module in a forked process, so
-no file is ever written and what is slow to import is imported once.
+``python -m tests.planted.mutate [FILE …] [--most 60] [--json evidence/mutants.json]`` (``make mutants FILE=…``). It works
+on a copy of the tree. A mutant is compiled from the changed syntax tree and put in place of its module in a forked
+process, so no file is written, and what is slow to import is imported once (decision 0034).
 """
 
 from __future__ import annotations

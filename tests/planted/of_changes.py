@@ -101,7 +101,7 @@ def a_kept_wish_is_kept_for_ever(patch: Patch) -> None:
 
 
 def a_kept_wish_is_dropped(patch: Patch) -> None:
-    patch.setattr(change_settling, "_cancel_again", lambda work, appointment: change_ends.wait(work, appointment))
+    patch.setattr(change_settling, "_cancel_again", change_ends.wait)
 
 
 def half_of_the_salons_move_is_the_cancellation(patch: Patch) -> None:
@@ -149,41 +149,49 @@ BUGS = (
         a_move_of_any_length_is_done,
         '"umgebucht" is said of a booking of another length (P3)',
         changed(Layer.SWEEPER, MOVE, "moved longer"),
+        "I3",
     ),
     Bug(
         moved_is_said_before_it_is_written,
         "what was said stands nowhere, until somebody looks (P4)",
         in_the_turn(MOVE),
+        "I5",
     ),
     Bug(
         cancelled_is_said_before_it_is_written,
         "what was said stands nowhere, until somebody looks (P4)",
         in_the_turn(CANCEL),
+        "I5",
     ),
     Bug(
         an_unclear_move_is_a_no,
         '"nicht umgebucht" is said of what may have happened (P4)',
         changed(Layer.SWEEPER, MOVE, "moved 100 s later"),
+        "I3",
     ),
     Bug(
         an_unclear_cancellation_is_done,
         '"storniert" is said of what may stand (P4)',
         in_the_turn(CANCEL, lost, lost),
+        "I3",
     ),
     Bug(
         a_no_after_an_unclear_answer_is_believed,
         "a refusal is believed that our own first request caused",
         in_the_turn(CANCEL, done_unseen, not_allowed),
+        "I3",
     ),
     Bug(
         no_request_needs_time_to_have_its_effect,
         "a move is given up that Cal.com carries out later",
         changed(Layer.SWEEPER, MOVE, "moved 100 s later"),
+        "I3",
     ),
     Bug(
         a_request_is_over_at_the_second_look,
         "a move is given up that Cal.com carries out later",
         changed(Layer.SWEEPER, MOVE, "moved 125 s later, and not shown"),
+        "I3",
     ),
     Bug(
         a_kept_wish_is_kept_for_ever,
@@ -204,25 +212,30 @@ BUGS = (
         what_the_salon_did_is_our_move,
         '"umgebucht" is said of another time (P4)',
         changed(Layer.SWEEPER, MOVE, "the salon moved it, and lost"),
+        "I5",
     ),
     Bug(
         where_it_went_is_not_looked_at,
         "a move that happened is taken for a cancellation",
         changed(Layer.SWEEPER, MOVE, "moved and not shown"),
+        "I3",
     ),
     Bug(
         who_was_told_that_it_is_open_is_owed_nothing,
         'who heard "noch offen" never hears the end (P4)',
         changed(Layer.SWEEPER, MOVE, "lost before"),
+        "I6",
     ),
     Bug(
         the_new_time_is_not_taken,
         "the time an appointment is moved to is sold meanwhile (P1)",
         changed(Layer.SWEEPER, MOVE, "lost before"),
+        "I2",
     ),
     Bug(
         nothing_is_looked_for_while_the_caller_waits,
         '"nicht umgebucht" is said of what has happened (P4)',
         changed(Layer.SWEEPER, MOVE, "moved and lost"),
+        "I3",
     ),
 )

@@ -1,4 +1,4 @@
-"""What is mutated, with the tests that must notice, quickest first; and mutants that change nothing, with the reason."""
+"""What is mutated, with the tests that must notice, quickest first; and mutants that change nothing, and why."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ _WHAT = {
     RecordKind.CALLBACK: "a wish to be rung: deleted",
     RecordKind.EVENT: "a delivery of Cal.com: its body is emptied",
     RecordKind.CASE: "a closed case: without name, number, address and answers",
+    RecordKind.TEXT: "a text that is owed: sent or settled first",
 }
 
 
@@ -56,7 +57,9 @@ def _erase(options: argparse.Namespace) -> int:
     erasure = plan(deps.people.of(tenant.id, customer=customer, phone=phone), now=now)
     _tell(erasure, as_json=options.json)
     if not erasure.is_possible:
-        return _refuse("Nothing was erased: cancel what is ahead, close what is open, then come again.")
+        return _refuse(
+            "Nothing was erased: cancel what is ahead, close what is open (a text: some minutes, or `texts settle`), then come again."
+        )
     if not options.apply:
         sys.stderr.write("Nothing was erased. Add --apply to erase; it cannot be undone.\n")
         return OK
@@ -79,6 +82,9 @@ def _tell(erasure: Erasure, *, as_json: bool) -> None:
     ]
     if not lines:
         lines.append("Nothing is kept of them here.")
+    if erasure.doubtful:
+        lines += ["", "Only an address in common, so perhaps somebody else. Look, then erase each by --customer:"]
+        lines += erasure.doubtful
     if erasure.bookings:
         lines += ["", "At Cal.com, to be erased there by hand (delete the attendee or the booking):", *erasure.bookings]
     sys.stdout.writelines(line + "\n" for line in lines)
@@ -91,6 +97,7 @@ def _as_json(erasure: Erasure) -> dict[str, Any]:
         "records": [f"{each.kind.value} {each.name}" for each in erasure.records],
         "ahead": [each.id for each in erasure.ahead],
         "waiting": [f"{each.kind.value} {each.name}" for each in erasure.waiting],
+        "doubtful": list(erasure.doubtful),
         "at_calcom": list(erasure.bookings),
     }
 

@@ -6,7 +6,7 @@ held more than marks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,16 +22,18 @@ _NO_MORE = frozenset({AppointmentState.CANCELLED, AppointmentState.FAILED})
 class Erasure:
     """What an erasure comes to. While something is `ahead` or `waiting` nothing is erased at all.
 
-    `ahead` are appointments that are not over: to be cancelled first. `waiting` are rows that somebody works with.
-    `bookings` are those of theirs at Cal.com, which has the person as well.
+    `ahead` are appointments that are not over: to be cancelled first. `waiting` are rows that somebody works with, and
+    texts that are owed: without the person nobody would get them. `bookings` are those of theirs at Cal.com, which has
+    the person as well. `doubtful` are customers that only share an address with them: not erased, but to be looked at.
     """
 
-    customers: frozenset[str]
+    customers: Mapping[str, int]
     appointments: Sequence[Appointment]
     records: Sequence[PersonalRecord]
     ahead: Sequence[Appointment]
     waiting: Sequence[PersonalRecord]
     bookings: Sequence[str]
+    doubtful: Sequence[str] = ()
 
     @property
     def is_possible(self) -> bool:
@@ -54,18 +56,19 @@ def plan(person: PersonOnRecord, *, now: datetime) -> Erasure:
     waiting = [each for each in person.records if each.open and each.kind is not RecordKind.CALLBACK]
     return Erasure(
         customers=person.customers,
-        appointments=[each for each in person.appointments if _is_over(each, now) and _has_person(each)],
+        appointments=[each for each in person.appointments if _is_over(each, now) and not each.customer.is_nobody],
         records=[each for each in person.records if each not in waiting],
         ahead=ahead,
         waiting=waiting,
         bookings=sorted({part.uid for each in person.appointments for part in each.segments if part.uid is not None}),
+        doubtful=sorted(person.doubtful),
     )
 
 
 def erase(tenant: str, erasure: Erasure, *, people: PeopleOnRecord, now: datetime) -> Erased:
     """Do it. May be repeated: what is cleared is not found again.
 
-    The customer goes last: as long as something is left, a repetition finds it by them.
+    What others are found by goes after them, the customer last: whatever is left, a repetition finds.
 
     Raises:
         ValueError: something keeps it from being done.
@@ -73,12 +76,16 @@ def erase(tenant: str, erasure: Erasure, *, people: PeopleOnRecord, now: datetim
     if not erasure.is_possible:
         msg = "what is ahead must be cancelled first, and what is open closed"
         raise ValueError(msg)
-    done = {f"appointment {each.id}": people.clear_appointment(tenant, each, now=now) for each in erasure.appointments}
     others = [each for each in erasure.records if each.kind is not RecordKind.CUSTOMER]
-    done |= {f"{each.kind.value} {each.name}": people.clear(tenant, each, now=now) for each in others}
-    if all(done.values()):
-        customers = [each for each in erasure.records if each.kind is RecordKind.CUSTOMER]
-        done |= {f"customer {each.name}": people.clear(tenant, each, now=now) for each in customers}
+    done = {f"{each.kind.value} {each.name}": people.clear(tenant, each, now=now) for each in others}
+    for far in sorted({*erasure.customers.values()}, reverse=True):
+        ids = {each for each, how_far in erasure.customers.items() if how_far == far}
+        theirs = [each for each in erasure.appointments if each.customer.id in ids]
+        if all(done.values()):
+            done |= {f"appointment {each.id}": people.clear_appointment(tenant, each, now=now) for each in theirs}
+        if all(done.values()):
+            customers = [each for each in erasure.records if each.kind is RecordKind.CUSTOMER and each.name in ids]
+            done |= {f"customer {each.name}": people.clear(tenant, each, now=now) for each in customers}
     return Erased(sum(done.values()), [name for name, is_done in done.items() if not is_done])
 
 
@@ -86,8 +93,3 @@ def _is_over(appointment: Appointment, now: datetime) -> bool:
     if appointment.state in _NO_MORE:
         return True
     return appointment.state is AppointmentState.CONFIRMED and appointment.slot.end + QUIET_FOR < now
-
-
-def _has_person(appointment: Appointment) -> bool:
-    who = appointment.customer
-    return bool(who.name or who.email or who.phone)

@@ -37,7 +37,6 @@ _CLASSES: Mapping[str, SyncFailure] = {
     "never_arrived": SyncFailure.TEMPORARY,
     ChangeWhy.TOO_LATE: SyncFailure.TEMPORARY,
     "over": SyncFailure.PAST_APPOINTMENT,
-    "torn": SyncFailure.COMPOSITE_FAILURE,
     "apart": SyncFailure.COMPOSITE_FAILURE,
 }
 """By the word that an operation which came to nothing is on record with; any other is OTHER."""

@@ -182,8 +182,7 @@ class DynamoOutbox:
             + (", #overtaken = :yes, #at = :now, #due = :due, #due_shard = :shard, #again = :again" if again else "")
             + " REMOVE #not_before, #tries"
             + (", #claim" if again else ", #due, #due_shard, #lease"),
-            {":to": state.value, ":by": by, ":now": items.text(now)}
-            | (_once_more(message, now) if again else {}),
+            {":to": state.value, ":by": by, ":now": items.text(now)} | (_once_more(message, now) if again else {}),
             *("by", "resolved_at", "not_before", "tries", "due", "due_shard"),
             *(("overtaken", "at", "claim", "again") if again else ("lease",)),
         )

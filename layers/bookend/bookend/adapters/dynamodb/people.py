@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.actions import Action, Actions, names
@@ -15,6 +15,7 @@ from bookend.adapters.dynamodb.transact import Table
 from bookend.application.ports import Audit
 from bookend.application.ports.erasure import PersonalRecord, PersonOnRecord, RecordKind
 from bookend.domain.appointment import Appointment
+from bookend.domain.identities import Identity, SamePerson, same_person
 
 BY = "command/erase"
 _NOBODY = {"name": "", "email": "", "phone": None}
@@ -23,7 +24,9 @@ _KINDS = {
     "CALLBACK": RecordKind.CALLBACK,
     "WH": RecordKind.EVENT,
     "CASE": RecordKind.CASE,
+    "OUT": RecordKind.TEXT,
 }
+_UNENDED = frozenset({"NEW", "SENDING"})
 
 
 class DynamoPeople:
@@ -36,23 +39,24 @@ class DynamoPeople:
 
     def of(self, tenant: str, *, customer: str, phone: str | None) -> PersonOnRecord:
         """Two passes: first who they are in all their rows, then what there is of them."""
-        ids, numbers, addresses = {customer} - {""}, {phone} - {None}, set[str]()
+        rows, calls = set[Identity](), dict[str, tuple[str, str]]()
         for item in self._all(tenant):
             who = _who(item)
-            if who and (who.get("id") in ids or who.get("phone") in numbers):
-                ids.add(who["id"])
-                numbers |= {who.get("phone")} - {None, ""}
-                addresses |= {who.get("email", "")} - {""}
-        theirs = {str(each) for each in (*numbers, *addresses)}
+            if who is not None:
+                rows.add(who)
+                if (call := _call_of(item)) is not None:
+                    calls[keys.name_of(item)] = (who.id, call)
+        person = same_person(rows, customer=customer, phone=phone)
+        theirs = _Theirs(person, {name: call for name, (of, call) in calls.items() if of in person.ids})
         appointments, records = list[Appointment](), list[PersonalRecord]()
         for item in self._all(tenant):
             _, kind, name = keys.partition_of(item)
             who = _who(item)
-            if kind == "APPT" and who.get("id") in ids:
+            if kind == "APPT" and who is not None and who.id in person.ids:
                 appointments.append(items.appointment_from_item(name, item))
-            elif kind in _KINDS and (_is_theirs(who, ids) or _tells_of(kind, item, theirs)):
+            elif kind in _KINDS and theirs.has(kind, item, who):
                 records.append(self._record(_KINDS[kind], item))
-        return PersonOnRecord(frozenset(map(str, ids)), appointments, records)
+        return PersonOnRecord(person.ids, appointments, records, person.doubtful)
 
     def clear_appointment(self, tenant: str, appointment: Appointment, *, now: datetime) -> bool:
         update = self._actions.update(
@@ -90,28 +94,47 @@ class DynamoPeople:
         return self._actions.put_audit(tenant, audit, now)
 
 
-def _who(item: Item) -> dict[str, Any]:
-    """Whose row it is: id, number and address, as far as it says so."""
+@dataclass(frozen=True, slots=True)
+class _Theirs:
+    """What else is a person's: by who they are, and by the call of each of their appointments."""
+
+    person: SamePerson
+    calls: dict[str, str]
+
+    def has(self, kind: str, item: Item, who: Identity | None) -> bool:
+        match kind:
+            case "CALLBACK":
+                return self._is_their_wish(item)
+            case "WH":
+                body, person = item.get("body", {}).get("S", "").lower(), self.person
+                return any(each.lower() in body for each in (*person.numbers, *person.addresses, *person.shared))
+            case "OUT":
+                return item["appt"]["S"] in self.calls and item["state"]["S"] in _UNENDED
+            case _:  # and there is something of them left in it
+                return who is not None and who.id in self.person.ids and bool(who.name or who.phone or who.email)
+
+    def _is_their_wish(self, item: Item) -> bool:
+        """By the number or address; where it has none, by what it is about, or by the call they booked in."""
+        reach, about, call = (item.get(name, {}).get("S", "") for name in ("phone", "appt", "call"))
+        is_known = reach in self.person.numbers or reach in self.person.addresses or about in self.calls
+        return is_known or bool(call and call in self.calls.values())
+
+
+def _who(item: Item) -> Identity | None:
+    """Whose row it is, as far as it says so; None: it is nobody's."""
     _, kind, name = keys.partition_of(item)
-    if kind == "CUSTOMER":
-        found = {"id": name, "phone": item.get("phone"), "email": item.get("email")}
-    elif kind in {"APPT", "CASE"}:
-        found = dict(item.get("customer", {}).get("M", {}))
-    else:
-        return {}
-    return {field: value if isinstance(value, str) else (value or {}).get("S") for field, value in found.items()}
+    if kind not in {"CUSTOMER", "APPT", "CASE"}:
+        return None
+    said = item if kind == "CUSTOMER" else item.get("customer", {}).get("M", {})
+    found = {field: said.get(field, {}).get("S", "") for field in ("id", "name", "phone", "email")}
+    of = name if kind == "CUSTOMER" else found["id"]
+    return Identity(of, found["name"], found["phone"], found["email"]) if of else None
 
 
-def _is_theirs(who: dict[str, Any], ids: set[str]) -> bool:
-    """And whether there is anything of them left in it."""
-    return who.get("id") in ids and any(value for name, value in who.items() if name != "id")
-
-
-def _tells_of(kind: str, item: Item, theirs: set[str]) -> bool:
-    if kind == "CALLBACK":
-        return item["phone"]["S"] in theirs
-    body = item.get("body", {}).get("S", "").lower() if kind == "WH" else ""
-    return any(each.lower() in body for each in theirs)
+def _call_of(item: Item) -> str | None:
+    """The call that an appointment was made in, empty if in none; None: it is no appointment."""
+    _, kind, _ = keys.partition_of(item)
+    return str(item.get("call", {}).get("S", "")) if kind == "APPT" else None
 
 
 def _state_of(item: Item) -> str:
@@ -128,6 +151,8 @@ def _is_open(kind: RecordKind, item: Item) -> bool:
             return bool(item["state"]["S"] == "OPEN")
         case RecordKind.CASE:
             return bool(item["state"]["S"] != "CLOSED")
+        case RecordKind.TEXT:
+            return True
 
 
 def _key(item: Item) -> Key:

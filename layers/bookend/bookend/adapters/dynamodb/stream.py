@@ -25,7 +25,7 @@ Mark: TypeAlias = Callable[..., str]
 _CLEAR = frozenset(
     {"state", "op", "service", "segments", "customer_key", "start", "call", "source", "created_at", "told"}
     | {"told_at", "why", "verified_at", "cal_updated", "lease", "due", "due_shard", "absent_since", "ended_at", "moves"}
-    | {"change", "last_change", "last_ver", "by"}
+    | {"change", "last_change", "last_ver", "by", "amiss"}
 )
 """Attributes of an appointment that hold ids, words of ours, numbers and instants."""
 _LEFT_OUT = frozenset({"pk", "sk", "ver"})

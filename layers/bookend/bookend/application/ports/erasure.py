@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -22,6 +22,8 @@ class RecordKind(Enum):
     """A delivery of Cal.com about their booking; gone by itself after 30 days."""
     CASE = "case"
     """What was not on both sides."""
+    TEXT = "text"
+    """A message that their caller is owed and that nobody has ended yet; it holds nobody's data, and needs theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,16 @@ class PersonalRecord:
 
 @dataclass(frozen=True, slots=True)
 class PersonOnRecord:
-    """Everything that is kept of one person. `customers` are their ids with us: one for each way they came."""
+    """Everything that is kept of one person.
 
-    customers: frozenset[str]
+    `customers` are their ids with us, one for each way they came, with how far each is from what was asked for: a
+    farther one is found by a nearer one's data. `doubtful` are ids that only share an address with them.
+    """
+
+    customers: Mapping[str, int]
     appointments: Sequence[Appointment]
     records: Sequence[PersonalRecord]
+    doubtful: Collection[str] = ()
 
 
 class PeopleOnRecord(Protocol):
