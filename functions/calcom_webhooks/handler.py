@@ -17,7 +17,7 @@ from bookend.application.deadline import Deadline
 from bookend.application.ports import StoreUnavailable
 from bookend.application.receiving import receive
 from bookend.bootstrap import Dependencies
-from bookend.observability import WEBHOOK_REJECTED, count, logger, metrics
+from bookend.observability import WEBHOOK_REJECTED, count, logger, metrics, without_words
 
 MAX_BODY = 128 * 1024
 """Bytes. An event of Cal.com has two thousand; bytes that are no text grow threefold in the table, whose items end at
@@ -32,6 +32,7 @@ _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
+@without_words()
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One delivery. 2xx only once it is stored; 503 asks for another try; never 410, which would end the webhook."""
     deps = bootstrap.dependencies()

@@ -14,7 +14,7 @@ from bookend.adapters.retell.door import admitted
 from bookend.application.deadline import WRITE_TURN_S, Deadline
 from bookend.application.end_call import end_call
 from bookend.application.ports import KeyUnavailable, StoreUnavailable
-from bookend.observability import logger, metrics
+from bookend.observability import logger, metrics, without_words
 
 _ENDINGS = frozenset({"call_ended", "call_analyzed"})
 _AGAIN = {"status": "temporary_error", "message": "Please send this event again."}
@@ -24,6 +24,7 @@ _RESERVE_S = 0.5
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
+@without_words()
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One lifecycle event. Retell repeats what is not answered 2xx, up to three times; repeats change nothing."""
     deps = bootstrap.dependencies()

@@ -30,7 +30,7 @@ from bookend.application.request_callback import CallbackNoted, RequestCallback,
 from bookend.application.turn import Call, Turn
 from bookend.domain.appointment import ChangeKind
 from bookend.domain.contacts import normalise_phone
-from bookend.observability import CALLBACK_REQUESTED, answered, count, logger, metrics
+from bookend.observability import CALLBACK_REQUESTED, answered, count, logger, metrics, without_words
 
 if TYPE_CHECKING:
     from bookend.bootstrap import Dependencies
@@ -44,6 +44,7 @@ _REPLY_S = 0.05
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)
 @metrics.log_metrics
+@without_words()
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One function call of the agent."""
     deps = bootstrap.dependencies()

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
 from bookend.adapters.dynamodb.callbacks import DynamoCallbacks
 from bookend.adapters.dynamodb.cases import DynamoCases
 from bookend.adapters.dynamodb.inbox import DynamoInbox
+from bookend.adapters.dynamodb.outbox import DynamoOutbox
 from bookend.adapters.dynamodb.people import BY, DynamoPeople
+from bookend.application.background import Background
 from bookend.application.change_outcomes import Confirm
+from bookend.application.converging import converge
+from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.erasing import Erasure, erase, plan
-from bookend.application.ports import StoreUnavailable
+from bookend.application.ports import BookingRequest, StoreUnavailable
+from bookend.application.ports.erasure import RecordKind
+from bookend.application.texting import Texting, send_text
 from bookend.domain.appointment import Appointment, ChangeKind
 from bookend.domain.callbacks import Callback, CallbackReason, CallbackState, callback_id
 from bookend.domain.cases import Case, CaseOrigin, CaseState, Ending, SyncFailure
 from bookend.domain.contacts import Customer
+from bookend.domain.texts import MessageState
 from tests.application.changes import ask, book, salon_with_one, yes
 from tests.support.invariants import look_at
-from tests.support.salon import Salon
+from tests.support.salon import CountedIds, HeardAlerts, Salon
 from tests.support.stream import Audited
 from tests.support.tables.faults import Crash, Fault
+from tests.support.texts import HANS as AT_TEN
+from tests.support.texts import REFUSED, TextWorld, owing
 
 HANS, ERIKA = "+491701234567", "+491709999999"
 NAME, MAIL = "Kanarinchen Quastenflosser", "quastenflosser@kanarienvogel.example"
@@ -106,6 +117,27 @@ class Left:
         closed = replace(read, state=CaseState.CLOSED, ending=Ending.HISTORICAL)
         assert cases.change(self.tenant, read, closed, now=now)
 
+    def at_calcom(self, name: str, *, phone: str | None = None, day: int = 29) -> str:
+        """Somebody books at Cal.com with Hans's address; what that is here."""
+        salon = self.salon
+        event_type = salon.tenant.services[0].busy[0].event_types["fabian"]
+        start = datetime(2025, 10, day, 12, tzinfo=UTC)
+        booking = salon.calendar.insert(BookingRequest(event_type, start, name, MAIL, phone, "Europe/Berlin", "de", {}))
+        work = Background(
+            tenant=salon.tenant,
+            appointments=salon.appointments,
+            adoptions=DynamoAdoptions(salon.table),
+            changes=salon.changes,
+            calendar=salon.calendar,
+            alerts=salon.alerts,
+            clock=salon.clock,
+            deadline=Deadline.within(900, salon.clock),
+        )
+        before = {*self.appointments}
+        converge(work, booking)
+        (made,) = {*self.appointments} - before
+        return made
+
     def case(self, name: str = "import-1") -> Case:
         now = self.salon.clock.now()
         return Case(
@@ -122,6 +154,22 @@ class Left:
 
     def over(self) -> None:
         self.salon.clock.advance(timedelta(days=10).total_seconds())
+        self.texts_end()
+
+    def texts_end(self) -> None:
+        """Whoever was owed a text has it, or needs none."""
+        deadline = Deadline.within(ONE_S, self.salon.clock)
+        work = Texting(
+            tenant=self.salon.tenant,
+            outbox=DynamoOutbox(self.salon.table),
+            messengers={},
+            alerts=HeardAlerts(),
+            ids=CountedIds("claim"),
+            clock=self.salon.clock,
+            deadline=deadline,
+        )
+        for row in self.salon.items("OUT"):
+            send_text(work, row["pk"]["S"].rpartition("#")[2])
 
     def planned(self, **who: Any) -> Erasure:
         wanted = who or {"customer": self.hans.customer.id, "phone": None}
@@ -194,6 +242,7 @@ def test_what_is_ahead_keeps_everything_as_it_is_until_it_is_cancelled() -> None
     asked = ask(left.salon.call("call_7"), ChangeKind.CANCEL, name=NAME)
     assert isinstance(asked, Confirm)
     yes(left.salon.call("call_7"), ChangeKind.CANCEL, asked.token)
+    left.texts_end()
     assert left.erase() == []
     assert left.traces() == []
 
@@ -201,6 +250,7 @@ def test_what_is_ahead_keeps_everything_as_it_is_until_it_is_cancelled() -> None
 def test_an_appointment_of_yesterday_is_still_compared_and_waits() -> None:
     left = Left()
     left.salon.clock.advance((left.hans.slot.end - left.salon.clock.now()).total_seconds() + 86_400)
+    left.texts_end()
     assert [each.id for each in left.planned().ahead] == [left.hans.id]
     left.salon.clock.advance(86_401)
     assert left.planned().is_possible
@@ -272,3 +322,69 @@ def test_whoever_calls_again_is_known_anew() -> None:
     again = book(left.salon, "2025-11-11", "10:00", call="call_8", name="Hans Schuster")
     assert again.customer.name == "Hans Schuster"
     assert again.customer.id == left.hans.customer.id
+
+
+# The same person, known by something else
+
+
+@pytest.mark.parametrize("fault", [None, *range(6)])
+def test_what_the_same_person_booked_at_calcom_goes_as_well_whatever_breaks(fault: int | None) -> None:
+    left = Left()
+    web = left.at_calcom("Quastenflosser")
+    left.over()
+    left.salon.clock.advance(timedelta(days=5).total_seconds())
+    if fault is not None:
+        left.salon.client.faults.next("transact_write_items", Fault.NOT_SENT, skip=fault // 2)
+        left.salon.client.faults.next("transact_write_items", Fault.LOST_ANSWER, skip=fault // 2)
+        with contextlib.suppress(StoreUnavailable, Crash):
+            left.erase(customer="", phone=HANS)
+    assert left.erase(customer="", phone=HANS) == []
+    assert left.appointments[web].customer.is_nobody
+    assert left.traces() == []
+
+
+def test_whoever_only_shares_the_address_is_named_and_left() -> None:
+    """A family's address, or the salon's own (I1)."""
+    left = Left()
+    family, other = left.at_calcom("Quastenflosser", phone=ERIKA), left.at_calcom("Bernd Beispiel", day=30)
+    left.over()
+    left.salon.clock.advance(timedelta(days=5).total_seconds())
+    planned = left.planned(customer="", phone=HANS)
+    assert [each.id for each in planned.appointments] == [left.hans.id]
+    assert planned.doubtful == sorted({left.appointments[each].customer.id for each in (family, other)})
+    assert left.erase(customer="", phone=HANS) == []
+    assert left.appointments[other].customer.name == "Bernd Beispiel"
+
+
+def erasure_of(world: TextWorld) -> Erasure:
+    return plan(DynamoPeople(world.table).of(world.tenant.id, customer=AT_TEN.id, phone=None), now=world.clock.now())
+
+
+def test_a_wish_to_be_rung_without_a_number_is_known_by_what_it_is_about() -> None:
+    world = owing("not_booked", customer=replace(AT_TEN, phone=None))
+    world.play_on()
+    assert [each.phone for each in world.rung()] == ["-"]
+    planned = erasure_of(world)
+    assert RecordKind.CALLBACK in {each.kind for each in planned.records}
+    assert erase(world.tenant.id, planned, people=DynamoPeople(world.table), now=world.clock.now()).changed == []
+    assert world.rung() == ()
+
+
+def test_a_text_that_is_owed_is_told_first() -> None:
+    world = owing("not_booked")
+    planned = erasure_of(world)
+    assert (planned.is_possible, [each.kind for each in planned.waiting]) == (False, [RecordKind.TEXT])
+    world.play_on()
+    assert (world.state, erasure_of(world).is_possible) == ("SENT", True)
+
+
+def test_a_text_that_is_resent_after_the_erasure_needs_nobody() -> None:
+    world = owing("not_booked", REFUSED)
+    world.play_on()
+    planned = erasure_of(world)
+    erase(world.tenant.id, planned, people=DynamoPeople(world.table), now=world.clock.now())
+    owed = world.outbox.owed(world.tenant.id, world.op)
+    assert owed is not None
+    world.outbox.resolve(world.tenant.id, owed.message, MessageState.NEW, by="maria", now=world.clock.now())
+    world.play_on()
+    assert (world.state, world.row()["why"], world.rung(), world.bodies) == ("SKIPPED", "erased", (), [])

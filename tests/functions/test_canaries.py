@@ -424,7 +424,9 @@ def test_no_command_prints_or_logs_anybody(
     ],
 )
 def test_a_canary_that_got_out_is_heard(nest: Nest, leak: Callable[[Nest], Any], where: str) -> None:
-    nest.salon.table = type("Put", (), {"put": lambda _, row: nest.salon.client.put_item(TableName="appointments", Item=row)})()
+    nest.salon.table = type(
+        "Put", (), {"put": lambda _, row: nest.salon.client.put_item(TableName="appointments", Item=row)}
+    )()
     leak(nest)
     assert any(each.endswith(where) for each in nest.escaped())
 

@@ -1,35 +1,43 @@
-"""``python -m tests.planted [--json]``: plays every planted bug; a table, or `evidence/planted.json`."""
+"""``python -m tests.planted [--json evidence/planted.json]``: plays every planted bug, and says which are caught."""
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
-from tests.planted.record import ROOT, record
+from tests.evidence.record import Record
 from tests.planted.registry import LAYERS, rows
 
-began, found = datetime.now(UTC), []
-logging.disable(logging.CRITICAL)
-for row in rows():
-    found.append(row)
-    print(f"{'caught' if row['caught'] else 'MISSED':7} {row['name']:60} {row['battery']}", flush=True)
-missed = [row["name"] for row in found if not row["caught"]]
-redundant = sum(row["room"] == "redundant" for row in found)
-counts = {
-    "planted": len(found) - redundant,
-    "caught": sum(row["caught"] for row in found if row["room"] != "redundant"),
-    "redundant": redundant,
-    "layers": len(LAYERS),
-}
-print(", ".join(f"{name} {number}" for name, number in counts.items()))
-if "--json" in sys.argv[1:]:
-    record(
-        ROOT / "evidence" / "planted.json",
-        command="python -m tests.planted --json",
-        began=began,
-        counts=counts,
-        broken=missed,
-        rows=found,
-    )
-sys.exit(bool(missed))
+
+def main() -> int:
+    """The number of those that nothing noticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.planted")
+    parser.add_argument("--json", type=Path, nargs="?", const=Path("evidence/planted.json"), help="keep it there")
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    began, found = datetime.now(UTC), []
+    for row in rows():
+        found.append(row)
+        print(f"{'caught' if row['caught'] else 'MISSED':7} {row['name']:60} {row['battery']}", flush=True)
+    missed = [row["name"] for row in found if not row["caught"]]
+    redundant = [row for row in found if row["room"] == "redundant"]
+    counts = {
+        "planted": len(found) - len(redundant),
+        "caught": sum(row["caught"] for row in found if row not in redundant),
+        "redundant": len(redundant),
+        "layers": len(LAYERS),
+    }
+    print(", ".join(f"{name} {number}" for name, number in counts.items()))
+    if options.json is not None:
+        seconds = (datetime.now(UTC) - began).total_seconds()
+        command = f"python -m tests.planted --json {options.json}"
+        record = Record(options.json.stem, command, counts, broken=missed, seconds=seconds, rows=found)
+        record.stamped(began).write(options.json.parent)
+    return len(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main()))

@@ -1,8 +1,8 @@
 """Mutation testing: every small change of a file that its own tests should notice, one at a time.
 
-``python -m tests.planted.mutate [FILE …] [--most 60] [--json evidence/mutants.json]`` (``make mutants FILE=…``). It works
-on a copy of the tree. A mutant is compiled from the changed syntax tree and put in place of its module in a forked
-process, so no file is written, and what is slow to import is imported once (decision 0034).
+``python -m tests.planted.mutate [FILE …] [--most 60] [--json evidence/mutants.json]`` (``make mutants FILE=…``). It
+works on a copy of the tree. A mutant is compiled from the changed syntax tree and put in place of its module in a
+forked process, so no file is written, and what is slow to import is imported once (decision 0034).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import argparse
 import ast
 import importlib
 import importlib.machinery
-import json
 import os
 import random
 import shutil
@@ -26,8 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.evidence.record import Record
 from tests.planted.mutants import Mutant, mutants_of
-from tests.planted.record import record
 from tests.planted.targets import EQUIVALENT, TARGETS
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +37,7 @@ COPIED = ("layers", "functions", "tests", "sandbox", "examples", "events", "pypr
 PLUGINS = ("pytest_socket",)
 """Those that the tests need. To load all that are installed takes longer than the tests do."""
 QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+COUNTED = ("mutants", "tried", "caught", "timed_out", "equivalent")
 SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "timed out"
 
 
@@ -188,13 +188,12 @@ def main(arguments: Sequence[str]) -> None:
 
 def keep(path: Path, scored: dict[str, Any], began: datetime, command: str) -> None:
     """The score of a file goes beside the others'."""
-    known = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    rows = sorted([each for each in known if each["file"] != scored["file"]] + [scored], key=lambda row: row["file"])
-    counts = {
-        name: sum(row[name] for row in rows) for name in ("mutants", "tried", "caught", "timed_out", "equivalent")
-    }
+    known = Record.read(path).rows if path.exists() else ()
+    rows = sorted([*(each for each in known if each["file"] != scored["file"]), scored], key=lambda row: row["file"])
+    counts = {name: sum(row[name] for row in rows) for name in COUNTED}
     counts["score"] = round(100 * counts["caught"] / max(1, counts["tried"] - counts["equivalent"]), 1)
-    record(path, command=command, began=began, counts=counts, broken=[], rows=rows)
+    seconds = (datetime.now(UTC) - began).total_seconds()
+    Record(path.stem, command, counts, seconds=seconds, rows=rows).stamped(began).write(path.parent)
 
 
 if __name__ == "__main__":

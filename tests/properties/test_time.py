@@ -98,7 +98,9 @@ def test_a_length_is_elapsed_time_and_a_slot_is_the_same_in_any_zone(name: str, 
             assert slot.utc_days() == Slot.of(start.astimezone(other), minutes).utc_days()
 
 
-@pytest.mark.parametrize("name", [*FEW, *(pytest.param(each, marks=pytest.mark.slow, id=f"{each}, all") for each in EVERY)])
+@pytest.mark.parametrize(
+    "name", [*FEW, *(pytest.param(each, marks=pytest.mark.slow, id=f"{each}, all") for each in EVERY)]
+)
 def test_hours_that_do_not_exist_are_refused_and_hours_that_happen_twice_are_asked_about(name: str) -> None:
     zone = ZoneInfo(name)
     for change in changes(name):
@@ -126,7 +128,9 @@ def test_hours_that_do_not_exist_are_refused_and_hours_that_happen_twice_are_ask
             assert isinstance(resolve_local(edge.date(), edge.time(), zone), At)
 
 
-@pytest.mark.parametrize("name", [*FEW, *(pytest.param(each, marks=pytest.mark.slow, id=f"{each}, all") for each in EVERY)])
+@pytest.mark.parametrize(
+    "name", [*FEW, *(pytest.param(each, marks=pytest.mark.slow, id=f"{each}, all") for each in EVERY)]
+)
 def test_days_join_at_midnight_and_are_as_long_as_their_clocks_say(name: str) -> None:
     zone = ZoneInfo(name)
     for change in changes(name) or (NOW + timedelta(days=30),):

@@ -15,7 +15,7 @@ from hypothesis.stateful import initialize, rule
 
 from bookend.application.ports import CancelAnswer
 from bookend.domain.answers import Unclear
-from tests.application.changes import answers, moved_unheard
+from tests.application.changes import answers, moved_unseen
 from tests.stateful.model import DAYS, FIRST, NAMES, SERVICES, Busy, Is, Question, When
 from tests.stateful.salon import SEEN, SalonMachine, pick, whens
 from tests.support.calendar import FakeCalendar, lost_after, lost_before, lost_but_shown
@@ -28,9 +28,13 @@ CALLERS = {
 }
 CANNOT_BE_TOLD = {"available", "alternatives", "unavailable", "booked", "slot_taken", "moved", "cancelled"}
 
+_REPEATS = 4
+"""A request that nobody answers may be sent again in its turn."""
+
 callers = st.sampled_from(sorted(CALLERS))
 lines = st.integers(0, 1)
 services = st.sampled_from(["Herrenhaarschnitt", "Herrenhaarschnitt", "Damenhaarschnitt", "Beratung", "Dauerwelle"])
+
 
 class VoiceMachine(SalonMachine):
     """Three callers with two telephones each."""
@@ -124,7 +128,14 @@ class VoiceMachine(SalonMachine):
         self._book(caller, line, offer.service, SERVICES[offer.service].stylists, offer.when, {"offer_id": name}, fate)
 
     def _book(
-        self, caller: str, line: int, service: str, stylists: tuple[str, ...], when: When, said: dict[str, Any], fate: int
+        self,
+        caller: str,
+        line: int,
+        service: str,
+        stylists: tuple[str, ...],
+        when: When,
+        said: dict[str, Any],
+        fate: int,
     ) -> None:
         call, model = self.call_of(caller, line), self.model
         own = model.own(caller, service, when)
@@ -266,12 +277,12 @@ class VoiceMachine(SalonMachine):
         )
         calendar, plain = self.salon.calendar, len(one.takes()) == 1
         if plain and fate < 2 and question.to is not None:
-            calendar.move_faults.append(moved_unheard if fate == 0 else answers(Unclear("ReadTimeout")))
+            calendar.move_faults.extend([moved_unseen] if fate == 0 else [answers(Unclear("ReadTimeout"))] * _REPEATS)
         if plain and fate < 2 and question.to is None:
-            calendar.cancel_faults.append(_cancelled_unheard if fate == 0 else Unclear("ReadTimeout"))
+            calendar.cancel_faults.extend([_cancelled_unheard] if fate == 0 else [Unclear("ReadTimeout")] * _REPEATS)
         before, was = dict(calendar.bookings), len(calendar.asked)
         answer = self.say(caller, line, question.kind, confirmation_token=question.token)
-        struck = plain and fate < 2 and not (calendar.move_faults or calendar.cancel_faults)
+        struck = plain and fate < 2 and len(calendar.move_faults) + len(calendar.cancel_faults) < (1, _REPEATS)[fate]
         calendar.move_faults.clear()
         calendar.cancel_faults.clear()
         happened = calendar.bookings != before

@@ -111,9 +111,7 @@ class Busy:
         return (
             self.stylist == stylist
             and own.day == at.day
-            and any(
-                max(one[0], two[0]) < min(one[1], two[1]) for one in self.takes(own) for two in other.takes(at)
-            )
+            and any(max(one[0], two[0]) < min(one[1], two[1]) for one in self.takes(own) for two in other.takes(at))
         )
 
 
@@ -179,9 +177,7 @@ class Model:
 
     def on_day(self, service: str, stylists: tuple[str, ...], day: str, **how: object) -> Is:
         """Whether anything is free that day."""
-        found = {
-            self.anyone(service, stylists, When(day, minute), **how) for minute in range(FIRST, LAST + 1, EVERY)
-        }
+        found = {self.anyone(service, stylists, When(day, minute), **how) for minute in range(FIRST, LAST + 1, EVERY)}
         return Is.FREE if Is.FREE in found else Is.MAYBE if Is.MAYBE in found else Is.TAKEN
 
     def at_calcom(self, wanted: Busy, *, but: Busy | None = None) -> bool:

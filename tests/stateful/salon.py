@@ -155,7 +155,9 @@ class SalonMachine(RuleBasedStateMachine):
             return
         goes = Busy(old.service, old.stylist, to, minutes=old.minutes)
         twice = any(
-            each is not old and (each.caller, each.service) == (old.caller, old.service) and to in (each.when, *each.elsewhere)
+            each is not old
+            and (each.caller, each.service) == (old.caller, old.service)
+            and to in (each.when, *each.elsewhere)
             for each in self.model.standing
             if old.caller
         )

@@ -58,7 +58,8 @@ def _erase(options: argparse.Namespace) -> int:
     _tell(erasure, as_json=options.json)
     if not erasure.is_possible:
         return _refuse(
-            "Nothing was erased: cancel what is ahead, close what is open (a text: some minutes, or `texts settle`), then come again."
+            "Nothing was erased: cancel what is ahead, close what is open, then come again. A text is sent within "
+            "minutes; if it is not: texts settle."
         )
     if not options.apply:
         sys.stderr.write("Nothing was erased. Add --apply to erase; it cannot be undone.\n")

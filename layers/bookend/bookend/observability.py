@@ -10,8 +10,10 @@ import json
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from aws_lambda_powertools import Logger, Metrics
@@ -72,6 +74,8 @@ METRICS = frozenset(
 )
 """Every metric we emit; alarms may watch only these (a test holds the template against it)."""
 
+_STEPS = 8
+"""How many steps of the way to an exception are logged, the last ones."""
 _MADE_BY_US = re.compile(
     r"(?:call_|web)?[0-9a-f]{20,64}"  # ids
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # of requests
@@ -248,6 +252,25 @@ def logging_to(stream: TextIO) -> Iterator[None]:
         for handler, former in before:
             if former is not None:  # it was this one already
                 handler.setStream(former)
+
+
+class Unexpected(Exception):
+    """Something that nobody thought of; its text is the name of what it was."""
+
+
+@contextmanager
+def without_words() -> Iterator[None]:
+    """What nobody thought of ends the invocation as before, but Lambda prints what it is and where, and none of its words.
+
+    An exception may quote what it stumbled over: a name, a number, a whole body.
+    """
+    try:
+        yield
+    except Exception as error:
+        steps = traceback.extract_tb(error.__traceback__)[-_STEPS:]
+        where = [f"{Path(each.filename).name}:{each.lineno}" for each in steps]
+        logger.error("unexpected", extra={"reason": type(error).__name__, "where": where})
+        raise Unexpected(type(error).__name__) from None
 
 
 def gave_up() -> None:

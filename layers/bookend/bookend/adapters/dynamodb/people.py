@@ -26,7 +26,6 @@ _KINDS = {
     "CASE": RecordKind.CASE,
     "OUT": RecordKind.TEXT,
 }
-_UNENDED = frozenset({"NEW", "SENDING"})
 
 
 class DynamoPeople:
@@ -109,7 +108,7 @@ class _Theirs:
                 body, person = item.get("body", {}).get("S", "").lower(), self.person
                 return any(each.lower() in body for each in (*person.numbers, *person.addresses, *person.shared))
             case "OUT":
-                return item["appt"]["S"] in self.calls and item["state"]["S"] in _UNENDED
+                return item["appt"]["S"] in self.calls and "due_shard" in item
             case _:  # and there is something of them left in it
                 return who is not None and who.id in self.person.ids and bool(who.name or who.phone or who.email)
 
