@@ -5,10 +5,13 @@
     python -m sandbox.desk assign UID Emma
     python -m sandbox.desk cancel UID
     python -m sandbox.desk webhooks lost      (lost, or late as they are at first)
-    python -m sandbox.desk reconcile          (or nightly, or sweep)
+    python -m sandbox.desk reconcile          (or nightly, sweep, remedy)
     python -m sandbox.desk show               both sides: Cal.com's bookings, and what we have of each; of the last
                                               day, or --all. And who is to be rung
-    python -m sandbox.desk health             the page for the morning, as the operator's command prints it
+    python -m sandbox.desk health             the page for the morning, and its exit status
+    python -m sandbox.desk operate review list friseur1
+                                              any of the operator's commands (docs/runbook.md), on this stack and at its
+                                              time: --table, the secrets and Cal.com's address are filled in
     python -m sandbox.desk texts              what callers got, the newest last
     python -m sandbox.desk audit APPOINTMENT  who did what to an appointment, as the audit log has it (the last columns
                                               of show name them)
@@ -20,14 +23,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,14 +39,18 @@ from sandbox.salon.records import Records
 from sandbox.salon.running import REGULAR_MAIL
 from sandbox.salon.standin import StandIn
 from sandbox.stack.clock import SandboxClock
+from sandbox.stack.engine import REPOSITORY
 from sandbox.stack.front import SCHEDULES
+from sandbox.stack.processes import minimal_environment
 from sandbox.stack.provision import function_credentials
 from sandbox.texts import LIST
 
 Json = dict[str, Any]
-_TASKS = {"sweep": "Sweep", "reconcile": "Reconcile", "nightly": "Nightly"}
+_TASKS = {"sweep": "Sweep", "reconcile": "Reconcile", "nightly": "Nightly", "remedy": "Remedy"}
 _RUN_S = 240
-_LAYER = Path(__file__).resolve().parents[1] / "layers" / "bookend"
+_LAYER = REPOSITORY / "layers" / "bookend"
+_KNOWN = "BOOKEND_SANDBOX"
+"""Where sandbox.operate looks for what it fills in; that module is not to be imported here, it knows the project."""
 _REAL_CALCOM = "https://api.cal.com"
 
 
@@ -54,14 +59,16 @@ class Unclear(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: done; 1: there is no stack, or it refused."""
+    """0: done; 1: there is no stack, or it refused. Of health and operate, what the command ends with."""
     options = _options(arguments)
     stack = handle.read()
     if stack is None:
         return _refuse("No stack is running here: start it with make run, in another terminal.")
-    if not stack.calcom and options.what not in {"show", "texts", "audit", "health", *_TASKS}:
+    if not stack.calcom and options.what not in {"show", "texts", "audit", "health", "operate", *_TASKS}:
         return _refuse("This stack speaks to the real Cal.com: book, move and cancel there.")
     try:
+        if options.what in {"health", "operate"}:
+            return _operate(["health", "--all"] if options.what == "health" else options.command, stack)
         _do(options, stack)
     except Unclear as unclear:
         return _refuse(str(unclear))
@@ -95,6 +102,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     audit = doing.add_parser("audit", help="what the audit log has of an appointment")
     audit.add_argument("appointment", help="its id, or the beginning of it")
     doing.add_parser("health", help="how both sides are, as the operator's command prints it")
+    operate = doing.add_parser("operate", help="any of the operator's commands, with this stack filled in")
+    operate.add_argument("command", nargs=argparse.REMAINDER, help="as of python -m bookend: review list friseur1")
     doing.add_parser("texts", help="what callers got on their telephones")
     show = doing.add_parser("show", help="both sides")
     show.add_argument("--all", action="store_true", help="not only what was booked within a day")
@@ -118,8 +127,6 @@ def _do(options: argparse.Namespace, stack: handle.Handle) -> None:
             calcom.mail(**(REGULAR_MAIL if options.mail == "late" else {"lost": 1.0}))
         case "audit":
             _audit(options.appointment, stack)
-        case "health":
-            _health(stack)
         case "texts":
             _texts(stack)
         case "show":
@@ -171,18 +178,23 @@ def _tables(stack: handle.Handle) -> Any:
     ).client("dynamodb", endpoint_url=stack.dynamodb)
 
 
-def _health(stack: handle.Handle) -> None:
-    """The command itself, beside this process: the sandbox holds none of the project's code."""
-    command = ["health", "--all", "--table", stack.table, "--calcom-url", stack.calcom or _REAL_CALCOM]
-    there = {"PYTHONPATH": str(_LAYER), "AWS_ENDPOINT_URL_DYNAMODB": stack.dynamodb}
-    said = subprocess.run(
-        [sys.executable, "-m", "bookend", *command],
-        env={**os.environ, **function_credentials(), **there},
-        capture_output=True,
-        text=True,
+def _operate(command: Sequence[str], stack: handle.Handle) -> int:
+    """The command itself, in a process of its own, which says its words where we say ours."""
+    words = command[1:] if command[:1] == ["--"] else command
+    known = {
+        "--table": stack.table,
+        "--audit-table": stack.audit_table,
+        "--keys-secret": stack.audit_keys,
+        "--calcom-secret": stack.calcom_secret,
+        "--calcom-url": stack.calcom or _REAL_CALCOM,
+    }
+    there = {"PYTHONPATH": f"{_LAYER}:{REPOSITORY}", _KNOWN: json.dumps(known), **stack.aws}
+    sys.stdout.flush()
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox.operate", stack.clock_file, *words],
+        env={**minimal_environment(), **function_credentials(), **there},
         check=False,
-    )
-    print(said.stdout or said.stderr, end="")
+    ).returncode
 
 
 def _audit(wanted: str, stack: handle.Handle) -> None:

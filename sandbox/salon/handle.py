@@ -31,8 +31,12 @@ class Handle:
     audit_table: str
     audit_keys: str
     """The secret with the keys of the audit log, by its ARN."""
+    calcom_secret: str
+    """The secret with the key of Cal.com, by its ARN."""
+    aws: dict[str, str]
+    """Where the engine answers, in the variables that every AWS SDK reads."""
     dynamodb: str
-    """The engine's address."""
+    """Where its tables are."""
     staff: dict[str, int]
     """The stylists, by name, and who they are at Cal.com."""
     event_types: dict[str, int]

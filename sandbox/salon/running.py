@@ -263,6 +263,8 @@ class Salon:
             table=self.stack.table_name,
             audit_table=self.stack.physical("AuditTable"),
             audit_keys=self.stack.physical("AuditKeysSecretArn"),
+            calcom_secret=self.stack.physical("CalcomSecretArn"),
+            aws=self.stack.where(),
             dynamodb=str(self._dynamodb.meta.endpoint_url),
             staff={each["name"]: each["calcom_user"] for each in self.tenant["staff"]},
             event_types={

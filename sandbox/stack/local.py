@@ -104,6 +104,10 @@ class LocalStack:
         """A boto3 client of the engine."""
         return self._aws.client(service)
 
+    def where(self) -> dict[str, str]:
+        """The engine's addresses, in the variables that every AWS SDK reads."""
+        return self._aws.endpoints.environment()
+
     def dynamodb(self) -> Any:
         """A DynamoDB client of the engine."""
         return self.client("dynamodb")

@@ -18,7 +18,7 @@ from bookend.application.ports import Progress
 from bookend.application.rebuilding import Rebuilding, Rebuilt, rebuild
 from bookend.application.reconciling import new_full, reconcile
 from bookend.domain.answers import Unclear
-from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.appointment import Amiss, Appointment, AppointmentState
 from tests.support.invariants import look_at, violations
 from tests.support.salon import Salon
 from tests.support.tables.faults import Crash
@@ -212,3 +212,45 @@ def test_what_is_here_and_gone_there_is_said_and_left_to_a_person(lost: Lost) ->
     assert not result.equal
     assert [each[0] for each in result.extra] == [own.segments[0].uid]
     assert lost.of("call_1").state is AppointmentState.CONFIRMED
+
+
+class TestHalfOfAComposite:
+    """One part is cancelled at Cal.com when the table is lost: by others, or since we were just taking it back."""
+
+    @pytest.mark.parametrize("number", [0, 1])
+    def test_comes_back_as_what_it_is_and_a_person_is_told(self, lost: Lost, number: int) -> None:
+        whole = lost.of("call_2")
+        left = whole.segments[1 - number].uid
+        lost.salon.calendar.change(whole.segments[number].uid, status="cancelled", called_off=True)
+        lost.wipe()
+        lost.salon.alerts.raised.clear()
+        assert lost.rebuild().equal
+        half = lost.of("call_2")
+        assert ([each.uid for each in half.segments], half.amiss) == ([left], Amiss.PART_GONE)
+        told = [each.facts for each in lost.salon.alerts.raised if each.facts.get("drift") == "part"]
+        assert [(each["booking_uid"], each["why"]) for each in told] == [(left, "part_gone")]
+
+    def test_a_second_rebuild_tells_nobody_again(self, lost: Lost) -> None:
+        lost.salon.calendar.change(lost.of("call_2").segments[1].uid, status="cancelled", called_off=True)
+        lost.wipe()
+        lost.rebuild()
+        lost.salon.alerts.raised.clear()
+        lost.rebuild()
+        assert lost.salon.alerts.raised == []
+
+    def test_parts_that_do_not_fit_together_are_told_of_as_well(self, lost: Lost) -> None:
+        second = lost.of("call_2").segments[1]
+        lost.salon.calendar.move(second.uid, second.slot.start + timedelta(hours=2))
+        lost.wipe()
+        lost.rebuild()
+        assert lost.of("call_2").amiss is Amiss.GAP_TOO_LONG
+        assert [each.facts["why"] for each in lost.salon.alerts.raised if each.facts.get("drift") == "part"] == [
+            "gap_too_long"
+        ]
+
+    def test_a_whole_one_and_a_plain_one_ring_nobody(self, lost: Lost) -> None:
+        lost.wipe()
+        lost.salon.alerts.raised.clear()
+        lost.rebuild()
+        assert [lost.of(call).amiss for call in ("call_1", "call_2")] == [None, None]
+        assert lost.salon.alerts.raised == []

@@ -303,6 +303,39 @@ def test_an_unsure_one_that_a_person_sends_again_is_sent_once_more() -> None:
     assert (world.provider.asked, world.state, world.bodies) == (2, "SENT", [BOOKED + ASK])
 
 
+def test_one_that_is_sent_again_and_cannot_be_is_before_a_person_again_each_time() -> None:
+    world = owing("booked")
+    world.outbox.opt_out(world.tenant.id, PHONE, out=True, by="test", now=world.clock.now())
+    for wishes in (1, 2, 3):
+        assert world.work().end is TextEnd.FAILED  # all of it in one second, too
+        assert (world.state, len(world.rung())) == ("FAILED", wishes)
+        owed = world.outbox.owed(world.tenant.id, world.op)
+        assert owed is not None
+        assert world.outbox.resolve(world.tenant.id, owed.message, MessageState.NEW, by="test", now=world.clock.now())
+        world.clock.advance(1)
+    world.play_on()
+    assert (world.state, world.bodies, len(world.rung())) == ("FAILED", [], 4)
+
+
+def test_what_was_read_before_a_person_sent_it_once_more_ends_nothing() -> None:
+    world = owing("booked")
+    world.outbox.opt_out(world.tenant.id, PHONE, out=True, by="test", now=world.clock.now())
+    read = []
+    for _ in range(3):
+        world.work()
+        failed = world.outbox.owed(world.tenant.id, world.op)
+        assert failed is not None
+        world.outbox.resolve(world.tenant.id, failed.message, MessageState.NEW, by="test", now=world.clock.now())
+        read.append(world.outbox.owed(world.tenant.id, world.op))
+    now = world.clock.now()
+    ended = [
+        world.outbox.give_up(world.tenant.id, each, MessageState.FAILED, why="late", ring=None, alert=None, now=now)
+        for each in read
+        if each is not None
+    ]
+    assert ended == [False, False, True]
+
+
 def test_one_that_a_person_has_settled_is_never_sent() -> None:
     world = owing("booked", UNCLEAR_WITHOUT)
     world.play_on()

@@ -22,6 +22,7 @@ from bookend.domain.answers import (
     Unclear,
     Verdict,
     booking_metadata,
+    detail,
     is_fresh,
     judge,
 )
@@ -204,3 +205,14 @@ def test_metadata_are_texts_and_name_no_person() -> None:
     """Numbers are refused by Cal.com (calcom-observed 3)."""
     made = booking_metadata(op="op-1", appointment="apt-1", segment=2, call="call-1")
     assert made == {"op_id": "op-1", "appointment": "apt-1", "segment": "2", "call_id": "call-1"}
+
+
+def test_an_answer_is_kept_for_operators_whole_and_a_booking_by_its_uid() -> None:
+    assert detail(Refused(Refusal.HOST_BUSY, "HTTP 400 {…}")) == "HTTP 400 {…}"
+    assert detail(Answered(BOOKING)) == f"booking {BOOKING.uid}"
+
+
+def test_unless_it_is_said_nothing_answered_and_nothing_was_out_of_reach() -> None:
+    assert (Unclear("x").answered, NotSent("x").unreachable, BOOKING.called_off) == (False, False, False)
+    assert Unclear("x") == Unclear("x", answered=True), "what an answer is does not hang on how well Cal.com is"
+    assert NotSent("x") == NotSent("x", unreachable=True)

@@ -151,6 +151,23 @@ def test_an_address_of_several_is_nobodys() -> None:
     assert address(TENANT, person, shared=True) == f"kunde-{identity(TENANT, person)}@kunden.friseur1.example"
 
 
+@pytest.mark.parametrize("said", ["call_927bf219b2cc20cd24dc97c9f0b", "0f8fad5b-d9cb-469f-a165-70867728950e", "753", ""])
+def test_a_call_is_kept_if_it_looks_like_the_id_of_one(said: str) -> None:
+    assert (row(call_id=said).call, row(call_id=said).notes) == (said, ())
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["+491701000001 Gudrun Beispiel 25.11.", "Gudrun", "Gudrun-Beispiel", "491701000001", "0170-1000001", "a1" * 33],
+)
+def test_a_call_that_may_say_who_called_is_left_out_and_noted(said: str) -> None:
+    read = row(call_id=said)
+    assert (read.call, [(each.column, each.why) for each in read.notes]) == (
+        "",
+        [("call_id", "no id of a call; left out")],
+    )
+
+
 def test_a_customer_is_known_by_their_number_as_a_caller_is() -> None:
     assert identity(TENANT, row().person) == identity(TENANT, row(customer_id="999", customer_name="H. Sputer").person)
     assert identity(TENANT, row(customer_phone="").person) != identity(

@@ -21,7 +21,9 @@ from bookend.domain.answers import (
     Unclear,
     Verdict,
 )
-from bookend.domain.move_answers import ExpectedMove, judge_move, judge_moved
+from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Change, ChangeKind
+from bookend.domain.contacts import Customer
+from bookend.domain.move_answers import ExpectedMove, as_it_stands, judge_move, judge_moved
 from bookend.domain.timeslot import Slot
 
 SENT = datetime(2025, 10, 11, 6, 53, 2, tzinfo=UTC)
@@ -145,3 +147,82 @@ def test_why_is_in_our_words_and_never_in_cal_coms(answer: CreateAnswer, *, afte
     why = judge_move(answer, WANTED, now=NOW, after_unknown=after_unknown).why
     assert "HTTP" not in why
     assert "Kanarienvogel" not in why
+
+
+# What was seen of an appointment that is being changed
+
+WEEK = timedelta(days=7)
+STANDS = tuple(
+    BookedSegment(n, "fabian", Slot.of(SLOT.start + timedelta(hours=n), 30), 2563193 + n, f"uid{n}", n)
+    for n in range(2)
+)
+GOES = tuple(replace(each, slot=Slot.of(each.slot.start + WEEK, 30), uid=None, booking_id=None) for each in STANDS)
+
+
+def being_moved(*parts: BookedSegment) -> Appointment:
+    goes = tuple(each for each in GOES if each.index in {part.index for part in parts})
+    return Appointment(
+        id="a1",
+        state=AppointmentState.MOVING,
+        op="op",
+        version=3,
+        service="farbe",
+        segments=parts,
+        customer=Customer("c1", "Erika Muster", "kunde-c1@salon.example", None),
+        call="call_1",
+        source="phone",
+        created_at=SENT,
+        request="wish",
+        change=Change(op="move", kind=ChangeKind.MOVE, call="call_2", since=SENT, segments=goes),
+    )
+
+
+def shown(segment: BookedSegment, *, uid: str, slot: Slot | None = None, status: str = "accepted") -> Booking:
+    at = slot or segment.slot
+    return replace(MOVED, uid=uid, id=77, start=at.start, end=at.end, status=status)
+
+
+def test_what_was_not_seen_stays_as_it_is_on_record() -> None:
+    assert as_it_stands(being_moved(*STANDS), {}) == STANDS
+    assert as_it_stands(being_moved(*STANDS), {0: shown(STANDS[0], uid="uid0")}) == STANDS
+
+
+@pytest.mark.parametrize("status", ["cancelled", "rejected"])
+def test_a_part_that_is_cancelled_is_none_any_more(status: str) -> None:
+    assert as_it_stands(being_moved(*STANDS), {0: shown(STANDS[0], uid="uid0", status=status)}) == STANDS[1:]
+
+
+def test_a_part_under_another_uid_stands_where_it_was_or_where_it_was_to_go() -> None:
+    back = as_it_stands(being_moved(*STANDS), {0: shown(STANDS[0], uid="back")})
+    gone = as_it_stands(being_moved(*STANDS), {0: shown(STANDS[0], uid="gone", slot=GOES[0].slot)})
+    assert [(each.uid, each.booking_id, each.slot) for each in back] == [
+        ("back", 77, STANDS[0].slot),
+        ("uid1", 1, STANDS[1].slot),
+    ]
+    assert [(each.uid, each.booking_id, each.slot) for each in gone] == [
+        ("gone", 77, GOES[0].slot),
+        ("uid1", 1, STANDS[1].slot),
+    ]
+
+
+def test_at_a_third_place_it_stays_as_it_is_on_record() -> None:
+    elsewhere = Slot.of(SLOT.start + timedelta(days=3), 30)
+    assert as_it_stands(being_moved(*STANDS), {0: shown(STANDS[0], uid="third", slot=elsewhere)}) == STANDS
+
+
+def test_a_part_whose_uid_is_known_is_never_said_to_have_moved() -> None:
+    edited = shown(STANDS[0], uid="uid0", slot=GOES[0].slot)
+    assert as_it_stands(being_moved(*STANDS), {0: edited}) == STANDS
+
+
+def test_a_cancellation_has_nowhere_to_go() -> None:
+    cancelling = replace(
+        being_moved(*STANDS), change=Change(op="cancel", kind=ChangeKind.CANCEL, call="call_2", since=SENT, segments=())
+    )
+    assert as_it_stands(cancelling, {0: shown(STANDS[0], uid="back")})[0].uid == "back"
+
+
+def test_how_new_a_state_is_is_known_part_by_part_of_several_and_not_of_one() -> None:
+    (one,) = as_it_stands(being_moved(STANDS[0]), {0: shown(STANDS[0], uid="back")})
+    first, _ = as_it_stands(being_moved(*STANDS), {0: shown(STANDS[0], uid="back")})
+    assert (one.updated_at, first.updated_at) == (None, MOVED.updated_at)

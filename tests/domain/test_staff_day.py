@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookend.domain.staff_day import CLOCK_SLACK, Interval, IntervalState, StaffDay, StaffDays, interval_key
+from bookend.domain.staff_day import (
+    CLOCK_SLACK,
+    Interval,
+    IntervalState,
+    StaffDay,
+    StaffDays,
+    interval_key,
+    target_key,
+)
 from bookend.domain.timeslot import Slot
 
 NOW = datetime(2025, 10, 27, 8, 0, tzinfo=UTC)
@@ -78,6 +87,43 @@ class TestBlocking:
         day = day_of(interval("mine/0", at(9), state))
         assert day.in_the_way_of(at(9.25), now=NOW, ignoring={"mine/0"})
 
+    def test_an_expired_hold_is_in_nobodys_way(self) -> None:
+        day = day_of(interval("old/0", at(9), HELD, expires=NOW - CLOCK_SLACK))
+        assert not day.in_the_way_of(at(9), now=NOW)
+
+    @pytest.mark.parametrize("state", [PENDING, CONFIRMED])
+    def test_only_a_hold_can_be_turned_into_a_booking(self, state: IntervalState) -> None:
+        assert not interval("a/0", at(9), state, expires=NOW + timedelta(seconds=60)).usable_at(NOW)
+
+    def test_a_hold_whose_end_is_not_known_blocks_everybody_and_serves_nobody(self) -> None:
+        endless = Interval("a/0", at(9), HELD, "op")
+        assert endless.blocks_at(NOW + timedelta(days=365))
+        assert not endless.usable_at(NOW)
+
+    def test_what_is_moved_is_not_in_its_own_way_and_everything_else_is(self) -> None:
+        day = day_of(interval("a/0", at(9), CONFIRMED), interval("b/0", at(9.25), CONFIRMED))
+        assert [each.key for each in day.in_the_way_of(at(9), now=NOW, moving="a")] == ["b/0"]
+        assert [each.key for each in day.in_the_way_of(at(9), now=NOW)] == ["a/0", "b/0"]
+        assert days_of(day_of(interval("a/0", at(9), CONFIRMED))).is_free("fabian", at(9.25), now=NOW, moving="a")
+
+    def test_where_a_part_stands_and_where_it_shall_go_have_two_names(self) -> None:
+        assert (interval_key("a", 1), target_key("a", 1)) == ("a/1", "a/1+")
+
+
+class TestReplacing:
+    def test_it_takes_the_holds_that_are_in_its_way_and_no_others(self) -> None:
+        day = day_of(
+            interval("a/0", at(9), CONFIRMED),
+            interval("a/0+", at(15), PENDING),
+            interval("over/0", at(12), HELD),
+            interval("beside/0", at(12.5), HELD),
+            interval("old/0", at(17), HELD, expires=NOW - CLOCK_SLACK),
+            interval("b/0", at(12.25), CONFIRMED),
+        )
+        after = day.replaced("a", [interval("a/0", at(12), CONFIRMED)], now=NOW)
+        assert set(after.intervals) == {"a/0", "beside/0", "b/0"}
+        assert after.intervals["a/0"].slot == at(12)
+
 
 class TestRewriting:
     def test_only_holds_are_freed(self) -> None:
@@ -128,6 +174,28 @@ class TestSeveralDays:
         days = days_of(day_of()).updated([day_of(interval("c/0", at(9), CONFIRMED))])
         assert not days.is_free("fabian", at(9), now=NOW)
         assert days.busy_count("fabian", at(15)) == 1
+
+
+class TestStaleConflicts:
+    def flagged(self, days: StaffDays) -> set[str]:
+        known = {
+            key: each for day in days.without_stale_conflicts().days.values() for key, each in day.intervals.items()
+        }
+        return {key for key, each in known.items() if each.conflict}
+
+    def test_a_flag_stays_while_another_appointment_overlaps_and_no_longer(self) -> None:
+        a, b = (replace(interval(f"{name}/0", at(9), CONFIRMED), conflict=True) for name in "ab")
+        assert self.flagged(days_of(day_of(a, b))) == {"a/0", "b/0"}
+        assert self.flagged(days_of(day_of(a, interval("c/0", at(9.5), CONFIRMED)))) == set()
+
+    def test_a_hold_is_no_appointment(self) -> None:
+        a = replace(interval("a/0", at(9), CONFIRMED), conflict=True)
+        assert self.flagged(days_of(day_of(a, interval("h/0", at(9), HELD)))) == set()
+
+    def test_of_what_is_over_midnight_nothing_is_known_with_one_day_at_hand(self) -> None:
+        late = replace(interval("a/0", at(23.75), CONFIRMED), conflict=True)
+        assert self.flagged(days_of(day_of(late))) == {"a/0"}
+        assert self.flagged(days_of(day_of(late), day_of(late, day=DAY + timedelta(days=1)))) == set()
 
 
 starts = st.integers(0, 40 * 60).map(lambda minute: datetime(2025, 10, 26, tzinfo=UTC) + timedelta(minutes=minute))

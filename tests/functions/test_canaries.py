@@ -88,7 +88,7 @@ class Loud:
             return found
         if isinstance(self.trouble, Exception):
             return self._raise
-        return lambda *args, **_: {each: self.trouble for each in args[0]} if name == "free_starts" else self.trouble
+        return lambda *args, **_: dict.fromkeys(args[0], self.trouble) if name == "free_starts" else self.trouble
 
     def _raise(self, *_args: Any, **_more: Any) -> Any:
         raise self.trouble
@@ -206,10 +206,12 @@ def nest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nest]:
 
 
 TROUBLES = [
-    None, NotSent(SAID), Unclear(SAID), RuntimeError(SAID), KeyError(NAME), UnicodeDecodeError("utf-8", NAME.encode(), 0, 1, PHONE),
+    None, NotSent(SAID), Unclear(SAID), RuntimeError(SAID), KeyError(NAME),
+    UnicodeDecodeError("utf-8", NAME.encode(), 0, 1, PHONE),
 ]  # fmt: skip
 FATES = [
-    None, lost_before, lambda *_: Refused(Refusal.HOST_BUSY, SAID), lambda *_: Refused(Refusal.OTHER, SAID), lambda *_: Unclear(SAID),
+    None, lost_before, lambda *_: Refused(Refusal.HOST_BUSY, SAID), lambda *_: Refused(Refusal.OTHER, SAID),
+    lambda *_: Unclear(SAID),
 ]  # fmt: skip
 FAULTS = [(None, ""), *((each, where) for each in (Fault.NOT_SENT, Fault.LOST_ANSWER, Fault.THROTTLE) for where in (
     "transact_write_items", "batch_get_item", "get_item", "query", "update_item", "put_item"))]  # fmt: skip

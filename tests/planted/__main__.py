@@ -8,8 +8,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.evidence.record import Record
-from tests.planted.registry import LAYERS, rows
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "bookend")]
+
+from tests.evidence.record import Record  # noqa: E402 - the layer must be found first
+from tests.planted.registry import LAYERS, rows  # noqa: E402
 
 
 def main() -> int:

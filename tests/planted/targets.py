@@ -14,7 +14,10 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "domain/answers.py": ("tests/domain/test_answers.py",),
     "domain/move_answers.py": ("tests/domain/test_move_answers.py", "tests/application/test_change_composite.py"),
     "domain/composites.py": ("tests/domain/test_composites.py", "tests/application/test_composite_checks.py"),
-    "application/booking_commit.py": ("tests/application/test_book_appointment.py",),
+    "application/booking_commit.py": (
+        "tests/application/test_others_at_work.py",
+        "tests/application/test_book_appointment.py",
+    ),
     "application/booking_parts.py": ("tests/application/test_book_composite.py",),
     "application/settling.py": (
         "tests/application/test_settling.py",
@@ -31,5 +34,15 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         *(f"tests/adapters/dynamodb/test_{each}.py" for each in STORE),
     ),
 }
-EQUIVALENT: Mapping[str, Mapping[str, str]] = {}
+EQUIVALENT: Mapping[str, Mapping[str, str]] = {
+    "domain/staff_day.py": {
+        "StaffDay.in_the_way_of: moving is not None and each.key.startswith(f'{moving}/') → "
+        "each.key.startswith(f'{moving}/')": "no appointment is called None",
+        "StaffDay.expired: each.state is IntervalState.HELD and (not each.blocks_at(now)) → not each.blocks_at(now)": (
+            "what is no hold blocks at any time"
+        ),
+        "StaffDays._judged: not interval.conflict or not self.covers(staff, interval.slot) → "
+        "not self.covers(staff, interval.slot)": "what is not flagged would be written as not flagged",
+    },
+}
 """Of a file: the mutant's name, and why nobody could tell it from what we ship."""

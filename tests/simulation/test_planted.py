@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
 
 import pytest
 
-from bookend.adapters.dynamodb import actions
-from bookend.application import booking_commit
-from bookend.domain.answers import Answered, CreateAnswer, Judgement, Verdict, judge
-from bookend.domain.staff_day import Interval, IntervalState, StaffDay
-from bookend.domain.timeslot import Slot
+from tests.planted.of_bookings import any_2xx_is_ours, ledger_written_without_its_version, open_bookings_expire
 from tests.simulation.plan import Plan, Rates, plan_of
 from tests.simulation.shrink import short, shrink
 from tests.simulation.world import Played, Story, World, play
 
 Patch = pytest.MonkeyPatch
-real_in_the_way = StaffDay.in_the_way_of
-
-
-def the_ledger_is_written_whatever_it_has_become(patch: Patch) -> None:
-    """Reliability 2.5: the laboratory's only planted bug that nothing but interleaving found."""
-    patch.setattr(actions, "_LEDGER_AS_READ", "#v = :v OR attribute_exists(#v)")
-
-
-def open_bookings_are_in_nobodys_way(patch: Patch) -> None:
-    def forgetful(day: StaffDay, slot: Slot, **rest: Any) -> tuple[Interval, ...]:
-        return tuple(each for each in real_in_the_way(day, slot, **rest) if each.state is not IntervalState.PENDING)
-
-    patch.setattr(StaffDay, "in_the_way_of", forgetful)
-
-
-def any_success_is_ours(patch: Patch) -> None:
-    """Incident I1."""
-
-    def trusting(answer: CreateAnswer, expected: Any, *, now: datetime) -> Judgement:
-        return Judgement(Verdict.OK, "2xx") if isinstance(answer, Answered) else judge(answer, expected, now=now)
-
-    patch.setattr(booking_commit, "judge", trusting)
-
-
 DUEL = plan_of("duel", 3)
 STRANGERS = Plan(
     name="strangers",
@@ -53,9 +23,9 @@ STRANGERS = Plan(
     calm_hours=0.8,
 )
 PLANTED: dict[str, tuple[Callable[[Patch], None], Plan, int, tuple[str, ...]]] = {
-    "the ledger's version": (the_ledger_is_written_whatever_it_has_become, DUEL, 60, ("I1", "I2")),
-    "open ones block": (open_bookings_are_in_nobodys_way, DUEL, 60, ("I1",)),
-    "ours or not": (any_success_is_ours, STRANGERS, 8, ("P3",)),
+    "the ledger's version": (ledger_written_without_its_version, DUEL, 60, ("I1", "I2")),
+    "open ones block": (open_bookings_expire, DUEL, 60, ("I1",)),
+    "ours or not": (any_2xx_is_ours, STRANGERS, 8, ("P3",)),
 }
 
 
@@ -76,7 +46,7 @@ def test_a_planted_bug_is_found(name: str, monkeypatch: Patch) -> None:
 
 
 def test_its_story_is_told_in_a_few_lines_and_can_be_played_again(monkeypatch: Patch) -> None:
-    the_ledger_is_written_whatever_it_has_become(monkeypatch)
+    ledger_written_without_its_version(monkeypatch)
     found = first_broken(DUEL, range(1, 61))
     assert found is not None
 

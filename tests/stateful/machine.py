@@ -114,6 +114,12 @@ class VoiceMachine(SalonMachine):
         said |= {"staff": NAMES[stylists[0]]} if by_name else {}
         self._book(caller, line, service, stylists, when, said, fate)
 
+    @rule(caller=callers, line=lines, which=pick)
+    def books_what_they_have(self, caller: str, line: int, which: int) -> None:
+        if mine := self.model.of(caller, now=self.now):
+            own = mine[which % len(mine)]
+            self.books(caller, line, own.service, own.when, by_name=own.stylist == "fabian", fate=9)
+
     @rule(caller=callers, line=lines, service=services, when=whens, which=pick, fate=st.integers(0, 9))
     def takes_an_offer(self, caller: str, line: int, service: str, when: When, which: int, fate: int) -> None:
         """One that was heard before, or is heard now."""
@@ -156,7 +162,7 @@ class VoiceMachine(SalonMachine):
         if own is not None and not made:
             self._hears_of_ones_own(own, when, answer)
         elif status == "booked" and not made:
-            # The same wish as earlier in this call; the appointment it led to has been moved since, and is where it says.
+            # The same wish as earlier in this call; the appointment it led to is where it says, moved since.
             own = model.own(caller, service, When.of(datetime.fromisoformat(answer["start"])))
             assert own is not None, "told booked, and nothing is booked"
             assert (own.call, own.stylist) == (call, self.stylist_of(answer))
@@ -315,10 +321,11 @@ class VoiceMachine(SalonMachine):
             each.spoilt = each.spoilt or (each.about is one and each is not question)
         question.done = True
         done = "moved" if to is not None else "cancelled"
-        assert status == done or (struck and status == "pending"), status
+        open_ = status in {"pending", "temporary_error"}  # of a change both say that a message follows
+        assert status == done or (struck and open_), status
         assert status != done or happened
-        SEEN[f"a change is open, and was {'done' if happened else 'not done'}"] += status == "pending"
-        if status == "pending":
+        SEEN[f"a change is open, and was {'done' if happened else 'not done'}"] += open_
+        if open_:
             one.open = True
             model.promised[caller] += 1
             question.spoilt = True
@@ -329,7 +336,7 @@ class VoiceMachine(SalonMachine):
         else:
             old, new = one.when, to if happened else one.when
             one.when = new
-            one.elsewhere = [to, old] if status == "pending" else []
+            one.elsewhere = [to, old] if open_ else []
             for each in model.holds:
                 each.shaky = each.shaky or each.call == call or each.touches(one.stylist, one, own=each.when, at=new)
         model.shake_holds(call)

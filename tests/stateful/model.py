@@ -2,7 +2,7 @@
 
 It knows two salon days, two stylists and four services from the worked example, does its own arithmetic in wall
 minutes, and imports nothing of the product. Where the answer depends on what nobody can know yet (an answer was lost,
-a change at Cal.com has not been told) it says MAYBE, and follows what was said; in the end it must be right all the same.
+a change at Cal.com has not been told) it says MAYBE, and follows what was said; in the end it must be right.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class Model:
         self.holds += holds
 
     def shake_holds(self, call: str) -> None:
-        """Something was booked or changed in this call; whether its other offers are still kept is nobody's business."""
+        """Something was booked or changed in this call; who knows what else it is still offered."""
         for each in self.holds:
             each.shaky = each.shaky or each.call == call
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from bookend.application.deadline import Deadline
 from bookend.application.findings import Report, Stopped
 from bookend.application.ports import Progress, StoreUnavailable, TenantUnusable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, new_full, reconcile
+from bookend.cli_aws import refused_by_aws, said_by_aws
 from bookend.config import Settings
 from bookend.domain.tenant import Tenant
 
@@ -45,18 +46,36 @@ _SHELL_REQUESTS = 2_000
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; 0: done or nothing to do, 1: refused, with the reasons on standard error."""
-    options = _parser().parse_args(arguments)
+    """Run one command; 0: done or nothing to do, 1: refused, with the reasons on standard error.
+
+    What it logs goes there too: trouble alone, or everything with --verbose.
+    """
+    parser = _parser()
+    for each in commands(parser).values():
+        each.add_argument("--verbose", action="store_true", help="log every step to standard error, not trouble alone")
+    options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
-        with observability.logging_to(sys.stderr):  # on standard output are our own words alone
+        # On standard output are our own words alone.
+        with observability.logging_to(sys.stderr, quiet=not options.verbose):
             return run(options)
     except StoreUnavailable:
         return _refuse(f"the table {options.table} cannot be reached")
     except (BotoCoreError, ClientError) as error:
-        return _refuse(f"AWS refuses: {_said_by_aws(error)}")
+        return _refuse(refused_by_aws(error, options.table, getattr(options, "audit_table", None)))
     except TenantUnusable:
         return _refuse(f"the stored document of {options.tenant} cannot be used; see: config show")
+
+
+def commands(parser: argparse.ArgumentParser | None = None) -> Mapping[str, argparse.ArgumentParser]:
+    """What each command takes, by its words: "review list"."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for group in (parser or _parser())._actions:
+        if isinstance(group, argparse._SubParsersAction):
+            for name, below in group.choices.items():
+                inner = commands(below)
+                found |= {f"{name} {words}": each for words, each in inner.items()} if inner else {name: below}
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("file", type=Path)
     load.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
     load.add_argument("--apply", action="store_true", help="really write it; in force within a minute")
+    load.add_argument("--json", action="store_true", help="what it came to as JSON, and nothing else")
     load.set_defaults(run=_load)
     show = actions.add_parser("show", help="print the document that is in force")
     show.add_argument("tenant", help="the tenant's id")
@@ -120,15 +140,17 @@ def _load(options: argparse.Namespace) -> int:
     tenant = _read(options.file)
     if tenant is None:
         return FAILED
-    _say(json.dumps(_summary(tenant), ensure_ascii=False, indent=2))
-    if not options.apply:
+    if options.apply:
+        try:
+            _tenants(options.table).store(tenant, options.file.read_text(encoding="utf-8"))
+        except RouteTaken as taken:
+            return _refuse(f"another tenant has: {taken}")
+    said = _summary(tenant) | ({"written": options.apply} if options.json else {})
+    _say(json.dumps(said, ensure_ascii=False, indent=2))
+    if not options.json and options.apply:
+        _say(f"In force within a minute: tenant {tenant.id}.")
+    elif not options.json:
         _say("Nothing was written. Add --apply to put this in force.")
-        return OK
-    try:
-        _tenants(options.table).store(tenant, options.file.read_text(encoding="utf-8"))
-    except RouteTaken as taken:
-        return _refuse(f"another tenant has: {taken}")
-    _say(f"In force within a minute: tenant {tenant.id}.")
     return OK
 
 
@@ -158,7 +180,7 @@ def _reconcile(options: argparse.Namespace) -> int:
     except SecretUnusable as unusable:
         return _refuse(str(unusable))
     except (BotoCoreError, ClientError) as error:
-        return _refuse(f"the secret {options.calcom_secret} cannot be read: {_said_by_aws(error)}")
+        return _refuse(f"the secret {options.calcom_secret} cannot be read: {said_by_aws(error)}")
     now = deps.clock.now()
     today = now.astimezone(work.tenant.zone).date()
     run = new_full(now, Progress(), today=today, back=options.back, ahead=options.ahead)
@@ -209,12 +231,6 @@ def _as_json(tenant: str, report: Report) -> dict[str, Any]:
         "tally": {name: number for name, number in report.tally.items() if number},
         "findings": [asdict(each) for each in report.findings],
     }
-
-
-def _said_by_aws(error: BotoCoreError | ClientError) -> str:
-    """The name of what went wrong and, of a refusal, AWS's own word for it."""
-    code = error.response["Error"].get("Code") if isinstance(error, ClientError) else None
-    return code or f"{type(error).__name__} ({error})"
 
 
 def _read(file: Path) -> Tenant | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,7 @@ def add_to(groups: Any) -> None:
     parser = groups.add_parser("breaker", help="say whether Cal.com is being left alone, and since when")
     parser.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
     parser.add_argument("--calcom-url", default="https://api.cal.com")
+    parser.add_argument("--json", action="store_true", help="as JSON, by breaker")
     parser.set_defaults(run=_show)
 
 
@@ -33,7 +35,11 @@ def _show(options: argparse.Namespace) -> int:
     except StoreUnavailable as unavailable:
         sys.stderr.write(f"the table does not answer: {unavailable}\n")
         return FAILED
-    sys.stdout.writelines(line + "\n" for line in lines_of(breakers))
+    if options.json:
+        said = {kind.value: dict(state_of(breaker)) for kind, breaker in breakers.items()}
+        sys.stdout.write(json.dumps(said, ensure_ascii=False, indent=2) + "\n")
+    else:
+        sys.stdout.writelines(line + "\n" for line in lines_of(breakers))
     return OK
 
 

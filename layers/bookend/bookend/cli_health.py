@@ -15,6 +15,7 @@ from bookend import bootstrap
 from bookend.application.circuit import state_of
 from bookend.application.health import SyncHealth, UnknownTenant, sync_health
 from bookend.application.ports import StoreUnavailable, TenantUnusable
+from bookend.cli_aws import refused_by_aws
 from bookend.config import Settings
 from bookend.domain.cases import CaseState
 from bookend.domain.circuit import CircuitState
@@ -70,7 +71,7 @@ def _show(options: argparse.Namespace) -> int:
     except StoreUnavailable as unavailable:
         return _refuse(f"the table {options.table} cannot be reached: {unavailable}")
     except (BotoCoreError, ClientError) as error:
-        return _refuse(f"AWS refuses: {error}")
+        return _refuse(refused_by_aws(error, options.table))
     if options.json:
         said = [as_json(each, past=options.past) for each in found]
         sys.stdout.write(json.dumps(said, ensure_ascii=False, indent=2) + "\n")

@@ -100,6 +100,8 @@ _MOST_FINDINGS = 50
 logger = Logger(service="bookend")
 _lines_go_to: TextIO | None = None
 """None: standard output, which Lambda collects."""
+_is_quiet = False
+"""An operator's command: no metrics, since nothing collects them."""
 
 
 class _Emf(AmazonCloudWatchEMFProvider):
@@ -171,6 +173,8 @@ _OUTCOMES: Mapping[int, str] = {0: "no_answer", 401: "key", 403: "key", 404: "no
 def _measure(values: Mapping[str, float], **dimensions: str) -> None:
     """A metric line of its own, under each of the dimensions alone. Requests are made by several threads at once, so
     it goes out in one piece, and nothing that the invocation collects is touched."""
+    if _is_quiet:
+        return
     line = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service="bookend")
     for metric, value in values.items():
         line.add_metric(name=metric, unit=_unit_of(metric), value=value)
@@ -239,16 +243,23 @@ def reconciled(tenant: str, report: Report) -> dict[str, Any]:
 
 
 @contextmanager
-def logging_to(stream: TextIO) -> Iterator[None]:
-    """Log and metric lines go there instead of standard output, where a command's own words must be readable."""
-    global _lines_go_to
-    _lines_go_to = stream
+def logging_to(stream: TextIO, *, quiet: bool = False) -> Iterator[None]:
+    """Log and metric lines go there instead of standard output, where a command's own words must be readable.
+
+    `quiet`: warnings and errors alone.
+    """
+    global _lines_go_to, _is_quiet
+    _lines_go_to, _is_quiet = stream, quiet
+    level = logger.log_level
+    if quiet:
+        logger.setLevel(max(level, logging.WARNING))
     handlers = [each for each in logger.handlers if isinstance(each, logging.StreamHandler)]
     before = [(each, each.setStream(stream)) for each in handlers]
     try:
         yield
     finally:
-        _lines_go_to = None
+        _lines_go_to, _is_quiet = None, False
+        logger.setLevel(level)
         for handler, former in before:
             if former is not None:  # it was this one already
                 handler.setStream(former)

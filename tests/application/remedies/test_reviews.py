@@ -151,7 +151,7 @@ def test_a_ghost_ends_here_after_two_looks_and_not_after_one(ward: Ward) -> None
     assert isinstance(ward.world.calendar.booking(uid, deadline=None), NotThere)  # type: ignore[arg-type]
     ward.decide(case.id, Choice.TAKE_THEIRS)
     assert ward.case(case.id).state is CaseState.OPEN, "one look that finds none proves nothing"
-    ward.rounds(2)
+    ward.rounds(3)
     now_is = ward.ours(case)
     assert now_is is not None
     assert (ward.case(case.id).ending, now_is.state) == (Ending.CANCELLED, AppointmentState.CANCELLED)

@@ -16,7 +16,8 @@ from bookend.domain.cases import Case, CaseOrigin
 from bookend.domain.contacts import is_placeholder
 from bookend.domain.drift import LIVE
 from bookend.domain.remedies import Seen
-from bookend.domain.timeslot import Slot
+from bookend.domain.reviews import names_a_booking
+from bookend.domain.timeslot import Slot, parse_instant
 
 _ROOM = timedelta(days=1)
 
@@ -32,7 +33,10 @@ class Looking:
         appointment = self._ours(case.appointment)
         if appointment is not None and appointment.state is not AppointmentState.FAILED:
             stands = appointment.state is AppointmentState.CONFIRMED
-            return Seen(appointment=appointment, bookings=self._bookings(appointment) if stands else ())
+            try:
+                return Seen(appointment=appointment, bookings=self._bookings(appointment) if stands else ())
+            except CalendarSilent:
+                return Seen(appointment=appointment, unread=True)
         if case.origin is not CaseOrigin.IMPORT:
             return Seen(appointment=appointment)
         wanted = read_wanted(case, self._work.tenant)
@@ -66,11 +70,35 @@ class Looking:
         return self._ours(owner) if owner is not None else None
 
     def _bookings(self, appointment: Appointment) -> tuple[Booking | None, ...]:
-        """Those it stands on, each read by its uid; None for one that is not shown, whatever the reason."""
-        read = [
-            self._work.calendar.booking(each.uid or "", deadline=self._work.deadline) for each in appointment.segments
-        ]
-        return tuple(each if isinstance(each, Booking) else None for each in read)
+        """Those it stands on, each read by its uid; None for one that is not shown.
+
+        Raises:
+            CalendarSilent: it does not say.
+        """
+        return tuple(self._read(each.uid or "") for each in appointment.segments)
+
+    def named(self, case: Case) -> Booking | None:
+        """The booking that a row names, whenever it is and whatever else is wrong with the row.
+
+        A number alone is looked for on the day that the row tells. A row that names none: see `_named`.
+
+        Raises:
+            CalendarSilent: Cal.com does not say.
+        """
+        wanted = read_wanted(case, self._work.tenant)
+        if isinstance(wanted, Wanted):
+            return self._named(case, wanted, tried=bool(case.appointment))
+        return self._by_name(case)
+
+    def _by_name(self, case: Case) -> Booking | None:
+        number, start = case.facts.get("booking_id", ""), case.facts.get("start", "")
+        if case.booking:
+            return self._read(case.booking)
+        if not number.isdecimal() or not start:
+            return None
+        begins = parse_instant(start)
+        uid = self._numbers.uid(int(number), Slot(begins, begins + _ROOM))
+        return self._read(uid) if uid is not None else None
 
     def _named(self, case: Case, wanted: Wanted, *, tried: bool) -> Booking | None:
         """The booking that the case names, by uid or by number; else one that its customer has for just this.
@@ -78,12 +106,8 @@ class Looking:
         Raises:
             CalendarSilent: Cal.com does not say.
         """
-        if case.booking:
-            return self._read(case.booking)
-        number = case.facts.get("booking_id", "")
-        if number.isdecimal():
-            uid = self._numbers.uid(int(number), wanted.slot)
-            return self._read(uid) if uid is not None else None
+        if names_a_booking(case):
+            return self._by_name(case)
         email = wanted.customer.email
         if tried or len(wanted.slots) > 1 or is_placeholder(email, domain=self._work.tenant.placeholder_domain):
             return None

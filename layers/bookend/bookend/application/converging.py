@@ -78,14 +78,13 @@ def _is_stale(work: Background, appointment: Appointment, seen: Booking) -> bool
     That compares states of one booking. Another one of the appointment's that is older (two moves of one booking at the
     same moment make two) is news.
     """
-    known = appointment.calendar_updated_at
-    if len(appointment.segments) > 1:  # each part has a history of its own
-        known = next((each.updated_at for each in appointment.segments if each.uid == seen.uid), None)
+    known, own = appointment.calendar_updated_at, [each for each in appointment.segments if each.uid == seen.uid]
+    if len(appointment.segments) > 1:  # each part has a history of its own, which its earlier bookings are of as well
+        part = own or [each for each in appointment.segments if each.index == part_of(seen)]
+        known = part[0].updated_at if part else None
     if known is None or seen.updated_at is None or seen.updated_at >= known:
         return False
-    if any(each.uid == seen.uid for each in appointment.segments):
-        return True
-    return work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id
+    return bool(own) or work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id
 
 
 def _appointment_of(work: Background, seen: Booking) -> Appointment | None:

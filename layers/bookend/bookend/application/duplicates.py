@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
@@ -22,8 +22,10 @@ from bookend.application.ports.cases import Cases
 from bookend.application.ports.imports import Duplicates
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.cases import Case, CaseOrigin, CaseState, SyncFailure
+from bookend.domain.case_wishes import same_person
+from bookend.domain.cases import Case, CaseOrigin, CaseState, Ending, SyncFailure, opened_again
 from bookend.domain.drift import DEAD, LIVE, Drift, has_attendee, is_touched, part_of
+from bookend.domain.reviews import HAS_NONE, TWO_AT_ONCE
 from bookend.domain.staff_day import IntervalState
 from bookend.domain.timeslot import Slot, instant_text
 
@@ -37,7 +39,7 @@ class Kind(StrEnum):
 
     APPOINTMENTS = "appointments_of_one_booking"
     BOOKINGS = "bookings_of_one_appointment"
-    TIMES = "customer_has_two"
+    TIMES = TWO_AT_ONCE
 
 
 class Done(StrEnum):
@@ -46,8 +48,12 @@ class Done(StrEnum):
     PLANNED = "planned"
     ENDED = "ended"
     """The appointment is cancelled here; its booking is another's and stays."""
+    RING = "ended_ring_them"
+    """The same, and its customer is another than the booking's: a case says that they must be rung."""
     CANCELLED = "cancelled_at_calcom"
     REVIEW = "before_a_person"
+    DECIDED = "stays_as_decided"
+    """A person has decided that just these may stay as they are."""
     LATER = "later"
     """Cal.com did not answer, or somebody else was at it: run it again."""
     LEFT = "not_done_limit"
@@ -148,14 +154,18 @@ class _Search:
         return {each.id for each in others}
 
     def _end(self, duplicate: Appointment, kept: Appointment, seen: Booking, why: str) -> None:
+        """Of another customer a case comes first: they were told "gebucht", have none then, and must be rung."""
+        is_same = same_person(duplicate.customer, kept.customer)
         done = self._may_take()
         if done is None:
             work = self._work
+            if not is_same:
+                self._open(_case_of_who_has_none(duplicate, seen, now=work.clock.now()))
             audit = audit_of(work, Drift.DUPLICATE, "end_duplicate", seen, before=duplicate, after=kept)
             ended = self._at.duplicates.end_duplicate(
                 work.tenant.id, duplicate, kept=kept, audit=audit, now=work.clock.now()
             )
-            done = Done.ENDED if ended else Done.LATER
+            done = Done.LATER if not ended else Done.ENDED if is_same else Done.RING
         self._note(Kind.APPOINTMENTS, seen.uid, kept.id, duplicate.id, why, done)
 
     # One customer, twice at the same time
@@ -168,7 +178,8 @@ class _Search:
                 at_once[each.customer.id, each.service, instant_text(each.slot.start)].append(each)
         for several in at_once.values():
             if len(several) > 1:
-                uid = several[-1].segments[0].uid or ""
+                several.reverse()  # the case is the later one's, by its own booking
+                uid = several[0].segments[0].uid or ""
                 self._before_a_person(Kind.TIMES, uid, None, several, "the same service at the same time")
 
     # Several live bookings of one appointment
@@ -240,10 +251,22 @@ class _Search:
         names = sorted(each.id for each in claimants)
         done = Done.PLANNED
         if self._limits.apply:
-            now = self._work.clock.now()
-            self._at.cases.open(self._work.tenant.id, _case(kind, uid, claimants, why, now=now), now=now)
-            done = Done.REVIEW
+            done = self._open(_case(kind, uid, claimants, why, now=self._work.clock.now()))
         self._note(kind, uid, kept.id if kept is not None else "", ", ".join(names), why, done)
+
+    def _open(self, case: Case) -> Done:
+        """The case, or the one that is open of it already; anew, if that was closed and this is not as decided then."""
+        tenant = self._work.tenant.id
+        while not self._at.cases.open(tenant, case, now=case.opened_at):
+            known = self._at.cases.case(tenant, case.id)
+            if known is None:
+                continue  # its record has expired in this moment
+            if known.state is not CaseState.CLOSED:
+                return Done.REVIEW
+            if known.ending is Ending.BY_HAND and known.facts.get("appointments") == case.facts["appointments"]:
+                return Done.DECIDED
+            case = opened_again(case)
+        return Done.REVIEW
 
     def _note(self, kind: Kind, uid: str, kept: str, goes: str, why: str, done: Done) -> None:  # noqa: PLR0917
         self._report.found.append(Duplicate(kind, uid, kept, goes, why, done))
@@ -328,6 +351,12 @@ def _case(kind: Kind, uid: str, claimants: Sequence[Appointment], why: str, *, n
         why=why,
         by="duplicates",
     )
+
+
+def _case_of_who_has_none(duplicate: Appointment, seen: Booking, *, now: datetime) -> Case:
+    """Of an appointment that is ended because its booking is another customer's: a person rings whose it was."""
+    case = _case(Kind.APPOINTMENTS, seen.uid, [duplicate], HAS_NONE, now=now)
+    return replace(case, id=f"{case.id}-{duplicate.id}")
 
 
 def _midnight(day: date) -> datetime:

@@ -173,10 +173,10 @@ class _Page:
         if isinstance(row, CustomerRow):
             who = _customer(self._tenant, row.person, self._claims)
             return AsCustomer(row, who, is_new=who.id not in self._customers and who.id not in self._found.customers)
+        if appointment_name(self._tenant.id, row.external_id) in self._found.appointments:
+            return Known(row)
         if draft is None:
             return AsCase(row, of=self._claims.duplicate_of(row) or "")
-        if draft.id in self._found.appointments:
-            return Known(row)
         owner = self._owner_of_booking(draft)
         if owner is not None:
             return self._of_an_owned(row, draft, owner)
@@ -247,8 +247,12 @@ class _Page:
             case AsCustomer():
                 return ["customer_rows"]
             case AsCase():
-                failure = case_of(self._tenant, decided, self._claims, now=self._now).failure
-                return ["cases", f"case_{failure.value}", *(["duplicates"] if decided.of else [])]
+                return counted_as(decided, case_of(self._tenant, decided, self._claims, now=self._now))
+
+
+def counted_as(decided: AsCase, case: Case) -> list[str]:
+    """By what names a row that is kept as a case is counted."""
+    return ["cases", f"case_{case.failure.value}", *(["duplicates"] if decided.of else [])]
 
 
 def case_of(tenant: Tenant, decided: AsCase, claims: Claims, *, now: datetime) -> Case:
@@ -300,7 +304,7 @@ def _facts(row: Row, decided: AsCase) -> dict[str, str]:
         "sync_status": row.sync_status if _is_word(row.sync_status) else "",
         "booking_id": str(row.booking_id) if row.booking_id is not None else "",
         "bookings": " ".join(row.uids),
-        "call": row.call if _is_word(row.call) else "",
+        "call": row.call,
         "duplicate_of": decided.of,
     }
     return {name: text for name, text in known.items() if text}

@@ -14,7 +14,8 @@ from datetime import date
 from enum import StrEnum
 from typing import assert_never
 
-from bookend.application.import_plan import AsCase, Planned, case_of, days_of, draft_of, plan
+from bookend.application.import_cases import keep
+from bookend.application.import_plan import AsCase, Planned, case_of, counted_as, days_of, draft_of, plan
 from bookend.application.ports import Clock, StoreUnavailable
 from bookend.application.ports.cases import Cases
 from bookend.application.ports.imports import (
@@ -27,7 +28,17 @@ from bookend.application.ports.imports import (
 )
 from bookend.domain.appointment import Appointment
 from bookend.domain.import_claims import Claims, SharedAddress
-from bookend.domain.imports import Becomes, CustomerRow, Names, Row, RowError, becomes, identity, read_row
+from bookend.domain.imports import (
+    Becomes,
+    CustomerRow,
+    Names,
+    Row,
+    RowError,
+    appointment_name,
+    becomes,
+    identity,
+    read_row,
+)
 from bookend.domain.staff_day import StaffDay
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
@@ -152,6 +163,8 @@ class _Run:
         self._counts: Counter[str] = Counter()
         """Of the lines behind the last one of the page."""
         self._line = progress.line
+        self._left: dict[int, RowError] = {}
+        """Rows of the page whose case was not made anew, and why."""
         self._dry_days: dict[tuple[str, date], StaffDay] = {}
         """In a dry run, what the rows before would have written."""
 
@@ -214,7 +227,7 @@ class _Run:
                 self._write(page[-1:], behind, line, done=done)
                 return
             planned = self._planned(page)
-            counts = Counter(self._progress.counts) + planned.counts + behind
+            counts = Counter(self._progress.counts) + self._cases_of(planned) + behind
             for each in page:
                 counts += each.counts
             after = replace(self._progress, line=line, counts=dict(counts), done=done)
@@ -222,7 +235,6 @@ class _Run:
                 self._dry_days |= planned.intake.days.days
                 self._keep(planned, after)
                 return
-            self._open_cases(planned)
             now = self._work.clock.now()
             self._report.requests += 1
             outcome = self._work.imports.take_in(self._work.tenant.id, planned.intake, progress=after, now=now)
@@ -247,28 +259,45 @@ class _Run:
         if self._dry_days:
             seen = [self._dry_days.get(key, day) for key, day in found.days.days.items()]
             found = replace(found, days=found.days.updated(seen))
+        others = [
+            appointment_name(work.tenant.id, each.row.external_id)
+            for each in page
+            if each.draft is None and isinstance(each.row, Row)
+        ]
+        if others:
+            self._report.requests += 1
+            known = work.imports.appointments(work.tenant.id, others)
+            found = replace(found, appointments={**found.appointments, **known})
         people = [identity(work.tenant, each.row.person) for each in page if isinstance(each.row, CustomerRow)]
         if people:
             self._report.requests += 1
             found = replace(found, customers={**found.customers, **work.imports.customers(work.tenant.id, people)})
         return plan(work.tenant, [(each.row, each.draft) for each in page], self._claims, found, now=now)
 
-    def _open_cases(self, planned: Planned) -> None:
-        """Before the progress that says they are done; one that is there already is left as it is."""
-        work = self._work
+    def _cases_of(self, planned: Planned) -> Counter[str]:
+        """The page's counts, once its rows are kept as cases: before the progress that says they are done."""
+        work, counts = self._work, Counter(planned.counts)
         for decided in planned.decisions:
-            if isinstance(decided, AsCase):
-                now = work.clock.now()
-                self._report.requests += 1
-                work.cases.open(work.tenant.id, case_of(work.tenant, decided, self._claims, now=now), now=now)
+            if not isinstance(decided, AsCase):
+                continue
+            case = case_of(work.tenant, decided, self._claims, now=work.clock.now())
+            kept = keep(work.cases, work.tenant.id, case, applies=work.applies)
+            self._report.requests += kept.requests
+            if kept.as_row is not None:
+                counts -= Counter(counted_as(decided, case))
+                counts[kept.as_row.value] += 1
+                self._left[decided.row.line] = RowError(decided.row.line, "external_id", kept.why)
+        return counts
 
     def _keep(self, planned: Planned, after: ImportProgress) -> None:
         self._progress = after
+        self._report.notes += self._left.values()
         self._report.duplicates += [
             DuplicateRow(each.row.line, each.row.external_id, each.of)
             for each in planned.decisions
-            if isinstance(each, AsCase) and each.of
+            if isinstance(each, AsCase) and each.of and each.row.line not in self._left
         ]
+        self._left = {}
 
 
 class _Twin(Exception):

@@ -141,10 +141,13 @@ def _seen_through(work: Background, begun: Begun) -> Converged:
 def _change(
     work: Background, repair: FollowWhole | EndWhole, kind: ChangeKind, targets: tuple[BookedSegment, ...] = ()
 ) -> Change:
-    """One name for one change of others: two that see it at once write the same, and one of them loses."""
+    """One name for one change of others: two that see it at once write the same, and one of them loses.
+
+    It is named for the version that it is begun on. A booking names it not: others may change the same one again.
+    """
     segment = repair.follow.segment if isinstance(repair, FollowWhole) else repair.segment
     return Change(
-        op=f"part-{repair.booking.uid}",
+        op=f"part-{repair.appointment.id}-{repair.appointment.version}",
         kind=kind,
         call="",
         since=work.clock.now(),

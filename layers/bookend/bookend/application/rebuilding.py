@@ -17,14 +17,15 @@ from bookend.application.background import Background
 from bookend.application.budget import Budget, Limits, Stop
 from bookend.application.duplicates import listed
 from bookend.application.findings import Finding, Report, Stopped
-from bookend.application.following import audit_of
+from bookend.application.following import audit_of, put_before_a_person
 from bookend.application.ports import Progress, RunKind
 from bookend.application.ports.imports import Imports, Intake, TakenIn
 from bookend.application.reconciling import new_full, reconcile
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.appointment import Amiss, Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.composites import what_is_amiss
 from bookend.domain.contacts import Customer, clean_name, customer_id, normalise_phone
-from bookend.domain.drift import LIVE, Drift, part_of
+from bookend.domain.drift import LIVE, Drift, Flag, part_of
 from bookend.domain.staff_day import Interval, IntervalState, StaffDays, interval_key
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
@@ -148,7 +149,10 @@ def _name_of(booking: Booking) -> str:
 
 
 def _bring_back(at: Rebuilding, result: Rebuilt, budget: Budget, rows: Sequence[Booking]) -> None:
-    """One appointment, from its bookings as they are read now; a list only says where to look."""
+    """One appointment, from its bookings as they are read now; a list only says where to look.
+
+    Of a composite that is no whole a person is told first: who knew of it has gone with the table.
+    """
     if not at.apply:
         result.ours, result.parts = result.ours + 1, result.parts + len(rows)
         return
@@ -164,6 +168,8 @@ def _bring_back(at: Rebuilding, result: Rebuilt, budget: Budget, rows: Sequence[
     if not read:
         return
     appointment = _appointment(at.work, read)
+    if appointment.amiss is not None:
+        put_before_a_person(at.work, Flag(read[0], Drift.PART, appointment, appointment.amiss))
     if _written(at, appointment, read[0]):
         result.ours, result.parts = result.ours + 1, result.parts + len(appointment.segments)
     else:
@@ -179,25 +185,26 @@ def _appointment(work: Background, read: Sequence[Booking]) -> Appointment:
     several = len(parts) > 1
     first = parts[min(parts)]
     service = tenant.service_of_event_type(first.event_type)
+    segments = tuple(
+        BookedSegment(
+            index=index,
+            staff=tenant.staff_of_host(each.host) or "",
+            slot=Slot(each.start, each.end),
+            event_type=each.event_type or 0,
+            uid=each.uid,
+            booking_id=each.id,
+            host=each.host,
+            updated_at=each.updated_at if several else None,
+        )
+        for index, each in sorted(parts.items())
+    )
     return Appointment(
         id=_name_of(first),
         state=AppointmentState.CONFIRMED,
         op=first.metadata["op_id"],
         version=1,
         service=service,
-        segments=tuple(
-            BookedSegment(
-                index=index,
-                staff=tenant.staff_of_host(each.host) or "",
-                slot=Slot(each.start, each.end),
-                event_type=each.event_type or 0,
-                uid=each.uid,
-                booking_id=each.id,
-                host=each.host,
-                updated_at=each.updated_at if several else None,
-            )
-            for index, each in sorted(parts.items())
-        ),
+        segments=segments,
         customer=_customer(tenant, first),
         call=first.metadata.get("call_id", ""),
         source="phone",
@@ -208,7 +215,17 @@ def _appointment(work: Background, read: Sequence[Booking]) -> Appointment:
         calendar_updated_at=max(
             (each.updated_at for each in parts.values() if each.updated_at is not None), default=None
         ),
+        amiss=_amiss(tenant, service, segments),
     )
+
+
+def _amiss(tenant: Tenant, name: str, segments: Sequence[BookedSegment]) -> Amiss | None:
+    """What the living bookings of a composite lack to be the whole: some of them may have been cancelled or moved, by
+    others or by us, when the table was lost.
+    """
+    service = tenant.service(name)
+    plain = [each.index for each in segments] == [0] and (service is None or not service.is_composite)
+    return None if plain else what_is_amiss(service, segments)
 
 
 def _customer(tenant: Tenant, booking: Booking) -> Customer:

@@ -12,23 +12,22 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from bookend.application import alerts as alert
-from bookend.application.adopting import adopt
 from bookend.application.alerts import job_failed
 from bookend.application.arranging import LEASE, Begun, BegunBefore, HasOne, InTheWay, ask, commit, start
 from bookend.application.background import Background, BackgroundOf
 from bookend.application.booking_numbers import BookingNumbers
 from bookend.application.budget import callers_need_the_rest
 from bookend.application.case_looking import Looking
+from bookend.application.case_taking import NotTaken, link, take_in
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Alerts, StoreUnavailable, Tenants
 from bookend.application.ports.cases import Cases
 from bookend.application.reviewing import carry_on
 from bookend.application.settling import Settled, settle
 from bookend.domain.answers import Answered, CreateAnswer, detail
-from bookend.domain.appointment import AppointmentState
+from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.case_wishes import Wanted, appointment_of, is_the_same, operation_of
 from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
-from bookend.domain.drift import Adopt
 from bookend.domain.remedies import (
     RETRY,
     SOON,
@@ -52,6 +51,8 @@ BY = "remedy"
 CASE_S = 20.0
 """Seconds that one case may take."""
 _STEPS = 6
+_LOOKS_FOR_ONE = 5
+"""How many cases are looked at for each that may be treated, where most of them can only be left as they are."""
 _LOOKS = 10
 """How many of those that a person has before them are looked at again in one run."""
 _EVERY_S = 900
@@ -116,6 +117,8 @@ class _Run:
         self._closings: list[Case] = []
         """Cases whose remedy takes an appointment away from somebody who believes in it; done last, or not at all."""
         self._waiting: list[Case] = []
+        self._left: set[str] = set()
+        """Those of which this run could do nothing."""
         self._may_close = False
         self.report = RemedyReport()
 
@@ -123,7 +126,7 @@ class _Run:
         now = self._work.clock.now()
         self._known = {each.id: each for each in self._cases.unclosed(self._work.tenant.id)}
         self.report.before = standing(self._known.values(), now=now)
-        self._each(self._due())
+        self._some(self._due())
         closings, self._closings = self._closings, []
         if len(closings) > self._limits.most_destructive:
             self.report.limited = len(closings)
@@ -139,17 +142,36 @@ class _Run:
         self.report.after = standing(self._known.values(), now=self._work.clock.now())
 
     def _due(self) -> list[Case]:
+        """Those whose time has come: the oldest ones first, and behind as many as a run may treat the others in turn.
+
+        So that whoever stands first and must be left as it is keeps nobody behind from being looked at for ever.
+        """
         now = self._work.clock.now()
-        found: list[Case] = []
+        due = [
+            each
+            for each in self._known.values()
+            if each.state is CaseState.OPEN
+            and self._limits.only in {None, each.failure}
+            and (each.due is None or each.due <= now)
+        ]
+        first, others = due[: self._limits.most], due[self._limits.most :]
+        begin = int(now.timestamp()) // _EVERY_S * self._limits.most % len(others) if others else 0
+        return first + others[begin:] + others[:begin]
+
+    def _some(self, due: Sequence[Case]) -> None:
+        """As many as a run may treat. What is held back, or waits, was only looked at and takes nobody's place."""
         of_class: Counter[SyncFailure] = Counter()
-        for each in self._known.values():
-            asked_for = self._limits.only in {None, each.failure}
-            if each.state is not CaseState.OPEN or not asked_for or (each.due is not None and each.due > now):
+        looks = 0
+        for case in due:
+            if of_class.total() >= self._limits.most or looks >= _LOOKS_FOR_ONE * self._limits.most:
+                return
+            if of_class[case.failure] >= self._limits.most_of_class:
                 continue
-            if of_class[each.failure] < self._limits.most_of_class and len(found) < self._limits.most:
-                of_class[each.failure] += 1
-                found.append(each)
-        return found
+            self._each([case])
+            if self.report.stopped:
+                return
+            looks += 1
+            of_class[case.failure] += case.id not in self._left
 
     def _each(self, cases: Sequence[Case]) -> None:
         for case in cases:
@@ -187,6 +209,8 @@ class _Run:
             self._say(first, case, _name(decided), _why(decided))
             if isinstance(decided, Wait) and decided.for_others:
                 self._waiting.append(case)
+            if isinstance(decided, Wait) and not number:
+                self._left.add(case.id)
             if self._is_held_back(first, case, decided) or not self._limits.apply:
                 return
             case, go_on = self._do(work, case, decided)
@@ -205,6 +229,7 @@ class _Run:
         if not is_destructive(decided) or self._may_close:
             return False
         self._closings.append(case)
+        self._left.add(case.id)
         self._treated[case.id] = Treated(first, case, NOT_DONE, _why(decided), done=False)
         return True
 
@@ -251,15 +276,22 @@ class _Run:
 
     def _take_in(self, work: Background, case: Case, decided: TakeIn) -> tuple[Case, bool]:
         wanted, booking = decided.wanted, decided.booking
-        owner = work.adoptions.owner(work.tenant.id, booking.uid)
-        if owner is None:
-            comes = replace(wanted.customer, email=(*booking.attendees, wanted.customer.email)[0])
-            staff = work.tenant.staff_of_host(booking.host) or wanted.staff
-            adopt(work, Adopt(booking, staff, wanted.service.id, customer=comes))
-            owner = work.adoptions.owner(work.tenant.id, booking.uid)
-        if owner is None:
-            return case, False
-        return self._write(case, appointment=owner, booking=booking.uid, op="")
+        staff = work.tenant.staff_of_host(booking.host) or wanted.staff
+        taken = take_in(work, case, booking, staff=staff, service=wanted.service.id, customer=wanted.customer)
+        return self._taken(work, case, taken)
+
+    def _taken(self, work: Background, case: Case, taken: Appointment | NotTaken) -> tuple[Case, bool]:
+        match taken:
+            case Appointment():
+                uid = taken.segments[0].uid or case.booking
+                return self._write(case, appointment=taken.id, booking=uid, op="")
+            case NotTaken.LATER:
+                return case, False
+            case NotTaken.HAS_ONE:
+                why = "its customer has the same at that time in another appointment"
+                return self._do(work, case, ToReview(SyncFailure.DOUBLE_BOOKING, why))
+            case other:
+                assert_never(other)
 
     def _book(self, work: Background, case: Case, wanted: Wanted, *, again: bool) -> tuple[Case, bool]:
         """The operation is written down in the case before it is begun, and Cal.com's answers before what they mean."""
@@ -315,7 +347,7 @@ class _Run:
         found = work.appointments.several(work.tenant.id, others)
         same = next((each for each in found.values() if is_the_same(each, wanted)), None)
         if same is not None and same.source == TAKEN_OVER:
-            return self._write(case, appointment=same.id, op="")
+            return self._taken(work, case, link(work, case, same, wanted.customer))
         if same is not None:
             return self._has_one(work, case, same.id)
         why = f"here the time is {', '.join(others)}'s"

@@ -189,6 +189,8 @@ def _of_appointment(case: Case, tenant: Tenant, seen: Seen, appointment: Appoint
         case AppointmentState.CONFIRMED:
             read = [each for each in seen.bookings if each is not None]
             if len(read) < len(appointment.segments):
+                if now - case.changed_at > DIFFER_FOR:
+                    return ToReview(SyncFailure.NOT_FOUND, "confirmed here, and Cal.com does not show its booking")
                 return Wait("its booking is not shown")
             if not all(each.status == LIVE and agree(each, appointment, tenant) for each in read):
                 if now - case.changed_at > DIFFER_FOR:

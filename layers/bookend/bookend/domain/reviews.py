@@ -9,12 +9,21 @@ from typing import assert_never
 
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.case_wishes import same_person
 from bookend.domain.cases import Case, CaseOrigin, CaseState
-from bookend.domain.drift import LIVE
+from bookend.domain.drift import DEAD, LIVE
+from bookend.domain.remedies import RETRY, TAKEN_OVER
 from bookend.domain.timeslot import parse_instant
 
-LEFT_AS_IT_IS = frozenset({"part", "taken_over", "refused"})
+HAS_NONE = "has_none"
+"""Why a case was opened: a duplicate was ended whose customer is another, was told "gebucht", and has none now."""
+LEFT_AS_IT_IS = frozenset({"part", "taken_over", "refused", HAS_NONE})
 """Differences that both sides agree on by now; what was for a person was to tell the customer."""
+TWO_AT_ONCE = "customer_has_two"
+"""The fact `kind` of a case: two appointments of one customer for the same. They may be for two people."""
+OWN_BOOKING = "it is the appointment's own booking: change it at Cal.com, then retry"
+ANOTHERS_BOOKING = "it is another appointment's booking by now: decide about that one at Cal.com"
+NOBODY_SAYS = "its booking lives and does not tell whose it is: put it right at Cal.com, then take-theirs"
 _ENDED = frozenset({AppointmentState.FAILED, AppointmentState.CANCELLED})
 
 
@@ -39,7 +48,8 @@ class Choice(StrEnum):
 class Evidence:
     """A case with what was read of it just now: our appointment, Cal.com's booking, whose that is here.
 
-    `calls` are the customer's other appointments around it, the oldest first: how the call went on.
+    `calls` are the customer's other appointments around it, the oldest first: how the call went on. `others` are other
+    appointments that stand on a booking of ours.
     """
 
     case: Case
@@ -48,6 +58,35 @@ class Evidence:
     owner: Appointment | None = None
     unread: bool = False
     calls: tuple[Appointment, ...] = ()
+    others: tuple[Appointment, ...] = ()
+
+
+class Whose(StrEnum):
+    """Whose a live booking is that an imported row names."""
+
+    ITS_OWN = "its_own"
+    ANOTHERS = "anothers"
+    UNTOLD = "untold"
+
+
+def names_a_booking(case: Case) -> bool:
+    """By its uid, or by its number."""
+    return bool(case.booking) or case.facts.get("booking_id", "").isdecimal()
+
+
+def whose(case: Case, booking: Booking, owner: Appointment | None) -> Whose:
+    """Whether a booking is the row's own: by what it names, by who has it here, or by who comes to it."""
+    if owner is not None and owner.id != case.appointment and owner.source != TAKEN_OVER:
+        return Whose.ANOTHERS
+    named = {booking.metadata.get("appointment"), booking.metadata.get("call_id")} - {None, ""}
+    if named:
+        own = {case.facts.get("external_id"), case.facts.get("call"), case.appointment} - {None, ""}
+        return Whose.ITS_OWN if named & own else Whose.ANOTHERS
+    if case.customer is None:
+        return Whose.UNTOLD
+    comes = bool(case.customer.email) and case.customer.email.lower() in {each.lower() for each in booking.attendees}
+    known = owner is not None and same_person(owner.customer, case.customer)
+    return Whose.ITS_OWN if comes or known else Whose.UNTOLD
 
 
 def refusal(  # noqa: C901, PLR0911, PLR0912 - one answer for each choice and reason
@@ -58,9 +97,14 @@ def refusal(  # noqa: C901, PLR0911, PLR0912 - one answer for each choice and re
     if case.state is CaseState.CLOSED:
         return "it is closed"
     if case.decision:
-        return f"{case.decision.partition(' ')[0]} was decided, and is being carried out"
+        withdraws = choice is Choice.RETRY and case.decision != RETRY
+        what = case.decision.partition(" ")[0]
+        return None if withdraws else f"{what} was decided, and is being carried out: retry takes that back"
     if case.state is CaseState.OPEN:
         return "a remedy is at it: wait for the next run"
+    if seen.others and choice in {Choice.TAKE_THEIRS, Choice.CANCEL, Choice.MOVE}:
+        names = ", ".join(each.id for each in seen.others)
+        return f"{names} stands on the same booking: let it name one of them at Cal.com, then run duplicates"
     is_import = case.origin is CaseOrigin.IMPORT
     lives = ours is not None and ours.state is AppointmentState.CONFIRMED
     if ours is not None and ours.state not in {AppointmentState.CONFIRMED, *_ENDED} and choice is not Choice.RETRY:
@@ -69,12 +113,16 @@ def refusal(  # noqa: C901, PLR0911, PLR0912 - one answer for each choice and re
         case Choice.RETRY:
             return None
         case Choice.KEEP_OURS:
-            if is_import or case.why in LEFT_AS_IT_IS:
+            if is_import:
+                return OWN_BOOKING if lives else None
+            if case.why in LEFT_AS_IT_IS or is_two_at_once(case):
                 return None
             if ours is None or theirs is None or theirs.status != LIVE:
                 return "there is no booking of Cal.com's that stands against ours"
-            own = theirs.uid in {each.uid for each in ours.segments}
-            return "it is the appointment's own booking: change it at Cal.com, then retry" if own else None
+            if theirs.uid in {each.uid for each in ours.segments}:
+                return OWN_BOOKING
+            is_owned = seen.owner is not None and seen.owner.id != ours.id
+            return ANOTHERS_BOOKING if is_owned else None
         case Choice.TAKE_THEIRS:
             if seen.unread:
                 return "Cal.com does not answer"
@@ -82,18 +130,31 @@ def refusal(  # noqa: C901, PLR0911, PLR0912 - one answer for each choice and re
                 return "it is booked on both sides: cancel or move it"
             return None
         case Choice.CANCEL:
-            return None if is_import or lives else "there is no appointment of ours to cancel"
+            return _untold(seen) if is_import or lives else "there is no appointment of ours to cancel"
         case Choice.MOVE:
             if to is None:
                 return "say where to"
             if to <= now:
                 return "that time is over"
-            return None if is_import or lives else "there is no appointment of ours to move"
+            return _untold(seen) if is_import or lives else "there is no appointment of ours to move"
         case Choice.HISTORICAL:
             start = ours.slot.start if ours is not None else _start(case)
             return None if start is not None and start <= now else "it has not begun yet"
         case other:
             assert_never(other)
+
+
+def is_two_at_once(case: Case) -> bool:
+    """Whether it is about two appointments that both stand on both sides."""
+    return case.facts.get("kind") == TWO_AT_ONCE
+
+
+def _untold(seen: Evidence) -> str | None:
+    """Of a row that stands nowhere here: whether the booking it names may be touched for it."""
+    stands = seen.appointment is not None and seen.appointment.state is not AppointmentState.FAILED
+    if seen.case.origin is not CaseOrigin.IMPORT or stands or seen.booking is None or seen.booking.status in DEAD:
+        return None
+    return NOBODY_SAYS if whose(seen.case, seen.booking, seen.owner) is Whose.UNTOLD else None
 
 
 def _start(case: Case) -> datetime | None:

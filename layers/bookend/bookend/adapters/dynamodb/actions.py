@@ -137,6 +137,27 @@ class Actions:
         }
         return {"Delete": delete | self._common}
 
+    def link(self, tenant: str, before: Appointment, after: Appointment) -> list[Action]:
+        """One that is here already is known to be this customer's; the second action is the guard of their time."""
+        who = after.customer
+        values = {"id": who.id, "name": who.name, "email": who.email, "phone": who.phone}
+        known = self.update(
+            keys.appointment(tenant, before.id),
+            "SET #customer = :who, #customer_key = :key, #source = :source, #call = :call, #ver = #ver + :one",
+            "#state = :state AND #ver = :ver",
+            names("customer", "customer_key", "source", "call", "state", "ver"),
+            {
+                ":who": values,
+                ":key": keys.customer_partition(tenant, who.id),
+                ":source": after.source,
+                ":call": after.call,
+                ":state": before.state.value,
+                ":ver": before.version,
+                ":one": 1,
+            },
+        )
+        return [known, self.put_customer_guard(tenant, after)]
+
     def put_customer(self, tenant: str, customer: Customer, known: Customer | None) -> Action:
         """How to reach the customer, in place of what was known."""
         item = items.customer_to_item(tenant, customer)

@@ -99,6 +99,25 @@ class DynamoAdoptions:
             return CustomerHasOne(guard["appt"]["S"])
         return AdoptLost()
 
+    def link(
+        self, tenant: str, before: Appointment, after: Appointment, *, audit: Audit, now: datetime
+    ) -> Adopted | AdoptLost | CustomerHasOne:
+        """Position 0: the appointment moved on. 1: the customer's guard."""
+        who = after.customer
+        is_new = self._table.get(keys.customer(tenant, who.id)) is None
+        failed = self._table.write(
+            [
+                *self._actions.link(tenant, before, after),
+                self._actions.put_audit(tenant, audit, now),
+                *([self._actions.put_customer(tenant, who, None)] if is_new else []),
+            ]
+        )
+        if failed is None:
+            return Adopted()
+        if 0 not in failed.items and (guard := failed.items.get(1)) is not None:
+            return CustomerHasOne(guard["appt"]["S"])
+        return AdoptLost()
+
     def overlapping(self, tenant: str, customer: str, slot: Slot) -> Collection[str]:
         """The index says which, the appointments themselves whether they are open and where they stand."""
         named = customers.names_of(self._table, tenant, customer, after=slot.start - _LONGEST, until=slot.end)

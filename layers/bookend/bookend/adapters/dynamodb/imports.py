@@ -85,7 +85,7 @@ class DynamoImports:
         actions = [
             *([self._put_progress(tenant, progress, now)] if progress is not None else []),
             *(action for each in intake.new for action in self._put_new(tenant, each, intake.unguarded)),
-            *(action for before, after in intake.linked for action in self._link(tenant, before, after)),
+            *(action for before, after in intake.linked for action in self._actions.link(tenant, before, after)),
             *(self._actions.put_customer(tenant, each, None) for each in intake.customers),
             *(
                 self._actions.put_ledger(tenant, intake.days_read.day(staff, day), written)
@@ -102,6 +102,9 @@ class DynamoImports:
         if failed is None:
             return TakenIn()
         return ImportTwin() if progress is not None and 0 in failed.items else IntakeLost()
+
+    def appointments(self, tenant: str, names: Collection[str]) -> Mapping[str, Appointment]:
+        return self._several(tenant, sorted({*names}))
 
     def customers(self, tenant: str, customers: Collection[str]) -> Mapping[str, Customer]:
         wanted = sorted({*customers})
@@ -145,27 +148,6 @@ class DynamoImports:
             yield self._actions.uid_guard(tenant, appointment, segment)
         else:
             yield from self._actions.booking_guards(tenant, appointment, segment)
-
-    def _link(self, tenant: str, before: Appointment, after: Appointment) -> Iterable[Action]:
-        """One that is here already is known to be this customer's."""
-        who = after.customer
-        values = {"id": who.id, "name": who.name, "email": who.email, "phone": who.phone}
-        yield self._actions.update(
-            keys.appointment(tenant, before.id),
-            "SET #customer = :who, #customer_key = :key, #source = :source, #call = :call, #ver = #ver + :one",
-            "#state = :state AND #ver = :ver",
-            names("customer", "customer_key", "source", "call", "state", "ver"),
-            {
-                ":who": values,
-                ":key": keys.customer_partition(tenant, who.id),
-                ":source": after.source,
-                ":call": after.call,
-                ":state": before.state.value,
-                ":ver": before.version,
-                ":one": 1,
-            },
-        )
-        yield self._actions.put_customer_guard(tenant, after)
 
 
 class DynamoDuplicates:

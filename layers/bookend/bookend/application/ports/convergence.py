@@ -76,6 +76,15 @@ class Adoptions(Protocol):
         """
         ...
 
+    def link(
+        self, tenant: str, before: Appointment, after: Appointment, *, audit: Audit, now: datetime
+    ) -> Adopted | AdoptLost | CustomerHasOne:
+        """One that was taken over without anybody knowing whose it is, is the customer's of `after`, who is kept.
+
+        AdoptLost: it is not as it was read.
+        """
+        ...
+
     def overlapping(self, tenant: str, customer: str, slot: Slot) -> Collection[str]:
         """The open and confirmed appointments that a customer has within `slot`, with whomever.
 

@@ -104,6 +104,10 @@ class Imports(Protocol):
         """All of it or nothing. `progress`: as it is after it, at the version that it was read at."""
         ...
 
+    def appointments(self, tenant: str, names: Collection[str]) -> Mapping[str, Appointment]:
+        """Those of the names that are here, whatever their state."""
+        ...
+
     def customers(self, tenant: str, customers: Collection[str]) -> Mapping[str, Customer]:
         """Those of the customers that are on record."""
         ...

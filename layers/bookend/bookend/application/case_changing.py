@@ -1,0 +1,201 @@
+"""A move or a cancellation that a person has decided: of an appointment of ours, or of the booking that a row names."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from bookend.application.background import Background
+from bookend.application.booking_numbers import BookingNumbers
+from bookend.application.case_looking import Looking
+from bookend.application.case_records import ABSENT_SINCE, again, back, close, not_gone_yet, ours, read, write
+from bookend.application.case_taking import NotTaken, owner_of, take_in
+from bookend.application.change_settling import settle_change
+from bookend.application.following import audit_of
+from bookend.application.patience import AGAIN
+from bookend.application.ports import Begun, NotBegun
+from bookend.application.ports.cases import Cases
+from bookend.application.settling import settle
+from bookend.domain.answers import Booking, NotThere
+from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Change, ChangeEnd, ChangeKind, Told
+from bookend.domain.case_wishes import Wanted, read_wanted
+from bookend.domain.cases import Case, CaseOrigin, Ending
+from bookend.domain.drift import DEAD, LIVE, Drift
+from bookend.domain.reviews import NOBODY_SAYS, Whose, names_a_booking, whose
+from bookend.domain.timeslot import instant_text
+
+TRIED_FOR = timedelta(minutes=15)
+"""How long a change that a person decided is tried while Cal.com does not answer."""
+_LEASE = timedelta(seconds=20)
+
+
+def change_it(work: Background, cases: Cases, case: Case, kind: ChangeKind, to: datetime | None) -> Case:
+    """A move or cancellation of what stands, like a caller's; of what stands nowhere here: `_of_a_row`."""
+    appointment, op = ours(work, case), _op(work, case)
+    if appointment is None or appointment.state is AppointmentState.FAILED:
+        if case.origin is CaseOrigin.IMPORT:
+            return _of_a_row(work, cases, case, kind, to)
+        if to is not None:
+            return back(work, cases, case, "there is no appointment of ours to move")
+        return close(work, cases, case, Ending.CANCELLED, "it was never booked")
+    if appointment.state is AppointmentState.CANCELLED:
+        return close(work, cases, case, Ending.CANCELLED, "cancelled on both sides")
+    change, last = appointment.change, appointment.last_change
+    if change is not None and change.op == op:
+        _bring_on(work, appointment)
+    elif change is not None:
+        return case  # the next run goes on with it
+    elif last is not None and last.op == op:
+        if last.end is ChangeEnd.DONE:
+            return _moved(work, cases, case, appointment)
+        return back(work, cases, case, f"it could not be done: {last.why.value or 'Cal.com refuses'}")
+    elif str(appointment.version) != case.facts.get("decided_on"):
+        return back(work, cases, case, "the appointment has changed since this was decided")
+    else:
+        begun = _begin(work, appointment, kind, op, to)
+        if isinstance(begun, str):
+            return back(work, cases, case, begun)
+        settle_change(work, begun)
+    now_is = ours(work, case)
+    if now_is is None or now_is.change is not None or now_is.version == appointment.version:
+        return case  # the next run goes on with it
+    return change_it(work, cases, case, kind, to)
+
+
+def _of_a_row(work: Background, cases: Cases, case: Case, kind: ChangeKind, to: datetime | None) -> Case:
+    """Nothing of it stands here; but the booking it names may stand at Cal.com.
+
+    If that is its own it becomes an appointment first, and goes or moves from there like any other. Another's stays.
+    """
+    booking = Looking(work, BookingNumbers(work.calendar, work.clock)).named(case)
+    why = "it was never booked"
+    if booking is None and names_a_booking(case):
+        waits = not_gone_yet(work, cases, case)
+        if waits is not None:
+            return waits
+        why = "Cal.com has no booking of it"
+    elif booking is not None and booking.status in DEAD:
+        why = "its booking is cancelled there"
+    elif booking is not None:
+        match whose(case, booking, owner_of(work, booking)):
+            case Whose.ITS_OWN:
+                return _taken_in(work, cases, case, booking, kind, to)
+            case Whose.UNTOLD:
+                return back(work, cases, case, NOBODY_SAYS)
+            case Whose.ANOTHERS:
+                why = "it has no booking; the one it names is another's, and stays"
+            case other:
+                assert_never(other)
+    if to is None:
+        return close(work, cases, case, Ending.CANCELLED, why)
+    facts = {name: text for name, text in case.facts.items() if name not in {"booking_id", ABSENT_SINCE}}
+    return again(work, cases, replace(case, facts=facts, booking=""), start=instant_text(to))
+
+
+def _taken_in(  # noqa: PLR0917 - the decision, and what was read for it
+    work: Background, cases: Cases, case: Case, booking: Booking, kind: ChangeKind, to: datetime | None
+) -> Case:
+    """Owned before it is changed, so that what follows is on record and its events find their home."""
+    wanted, tenant = read_wanted(case, work.tenant), work.tenant
+    if (isinstance(wanted, Wanted) and len(wanted.slots) > 1) or " " in case.facts.get("bookings", ""):
+        return back(work, cases, case, "it has several bookings: put them right at Cal.com, then take-theirs")
+    staff = tenant.staff_of_host(booking.host)
+    if staff is None:
+        return back(work, cases, case, "its booking is with nobody of ours: put it right at Cal.com, then take-theirs")
+    customer = wanted.customer if isinstance(wanted, Wanted) else case.customer
+    service = tenant.service_of_event_type(booking.event_type)
+    taken = take_in(work, case, booking, staff=staff, service=service, customer=customer)
+    match taken:
+        case NotTaken.LATER:
+            return case  # the next run goes on with it
+        case NotTaken.HAS_ONE:
+            return back(work, cases, case, "the customer has the same at that time in another appointment")
+        case Appointment() if taken.state is not AppointmentState.CONFIRMED:
+            return case  # it is being changed: the next run goes on with it
+        case Appointment():
+            facts = case.facts | {"decided_on": str(taken.version)}
+            mine, stored = write(work, cases, case, appointment=taken.id, booking=booking.uid, facts=facts)
+            return change_it(work, cases, mine, kind, to) if stored else case
+        case other:
+            assert_never(other)
+
+
+def _bring_on(work: Background, appointment: Appointment) -> None:
+    """Settle it; what Cal.com does not know any more is cancelled here, since a person says so and two looks agree."""
+    change = appointment.under_way
+    absent, now = change.absent_since, work.clock.now()
+    if change.kind is ChangeKind.CANCEL and absent is not None and now - absent >= AGAIN:
+        answer = work.calendar.booking(appointment.segments[0].uid or "", deadline=work.deadline)
+        if isinstance(answer, NotThere):
+            audit = audit_of(work, Drift.GHOST_HERE, "cancel", None, before=appointment, after=None)
+            work.changes.cancelled(work.tenant.id, appointment, booking=None, told=change.told, audit=audit, now=now)
+            return
+    settle(work, appointment.id)
+
+
+def _begin(
+    work: Background, appointment: Appointment, kind: ChangeKind, op: str, to: datetime | None
+) -> Appointment | str:
+    """The change on record, before Cal.com is asked; or why it was not begun. Who decided it tells the customer."""
+    now = work.clock.now()
+    segments: tuple[BookedSegment, ...] = ()
+    if to is not None:
+        by = to - appointment.slot.start
+        segments = tuple(
+            replace(each, slot=each.slot.shifted(by), uid=None, booking_id=None, updated_at=None)
+            for each in appointment.segments
+        )
+    days = work.appointments.staff_days(
+        work.tenant.id, {(each.staff, day) for each in segments for day in each.slot.utc_days()}
+    )
+    if not all(days.is_free(each.staff, each.slot, now=now, moving=appointment.id) for each in segments):
+        return "the new time is not free here"
+    begun = work.changes.begin(
+        work.tenant.id,
+        appointment,
+        Change(
+            op=op,
+            kind=kind,
+            call=appointment.call,
+            since=now,
+            segments=segments,
+            told=Told.DONE,
+            keep_until=now + TRIED_FOR,
+        ),
+        lease=now + _LEASE,
+        days=days,
+        freeing=(),
+        day=now.astimezone(work.tenant.zone).date(),
+        now=now,
+    )
+    match begun:
+        case Begun(changing):
+            return changing
+        case NotBegun.APPOINTMENT_CHANGED | NotBegun.LEDGER_CHANGED:
+            return "it has changed in this moment: look at it again"
+        case NotBegun.CUSTOMER_HAS_ONE:
+            return "the customer has the same at that time already"
+        case NotBegun.TOO_MANY:
+            return "this customer's appointments were changed too often today"
+        case other:
+            assert_never(other)
+
+
+def _moved(work: Background, cases: Cases, case: Case, appointment: Appointment) -> Case:
+    """Closed once its bookings were read where they stand now."""
+    found = [read(work, each.uid or "") for each in appointment.segments]
+    stand = [
+        each is not None and (each.status, each.start) == (LIVE, segment.slot.start)
+        for each, segment in zip(found, appointment.segments, strict=True)
+    ]
+    if not all(stand):
+        return case  # the next run goes on with it
+    return close(work, cases, case, Ending.EQUAL, "moved, and read at Cal.com")
+
+
+def _op(work: Background, case: Case) -> str:
+    """The operation of this decision: the same, however often it is carried on."""
+    decided = f"{work.tenant.id}|{case.id}|{case.facts.get('decided_at', '')}"
+    return hashlib.sha256(decided.encode()).hexdigest()[:20]

@@ -1,0 +1,123 @@
+"""While a booking is under way somebody else writes the same operation: what is said then, and what stays at Cal.com.
+
+Found missing by mutation testing: each of these lines could be broken without a test that noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bookend.application.deadline import LEAST_FOR_WRITE_S, WRITE_TURN_S
+from bookend.application.outcomes import Booked, SlotTaken, StillOpen, TemporaryTrouble
+from bookend.application.ports import BookingRequest
+from bookend.domain.answers import Answered, CreateAnswer, NotSent
+from bookend.domain.appointment import Appointment, AppointmentState
+from tests.support.calendar import BUSY, FakeCalendar
+from tests.support.invariants import look_at
+from tests.support.salon import Salon
+from tests.support.tables.faults import Fault as StoreFault
+
+TUESDAY = "2025-10-28"
+Meanwhile = Callable[[Salon, Appointment], Any]
+
+
+@pytest.fixture
+def salon() -> Salon:
+    salon = Salon()
+    salon.open(TUESDAY)
+    return salon
+
+
+def given_up(salon: Salon, appointment: Appointment) -> None:
+    now = salon.clock.now()
+    assert salon.appointments.release(salon.tenant.id, appointment, why="never_arrived", answer="", alert=None, now=now)
+
+
+def told_open(salon: Salon, appointment: Appointment) -> None:
+    """The same wish, delivered twice: the other turn came to its deadline and said so."""
+    now = salon.clock.now()
+    assert salon.appointments.leave_open(
+        salon.tenant.id, appointment, why="no clear answer", answer="", alert=None, now=now
+    )
+
+
+def under_way(salon: Salon, do: Meanwhile, answer: Callable[[FakeCalendar, BookingRequest], CreateAnswer]) -> None:
+    """Before Cal.com answers, somebody does it."""
+
+    def fault(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        appointment = salon.appointments.appointment(salon.tenant.id, request.metadata["appointment"])
+        assert appointment is not None
+        do(salon, appointment)
+        return answer(calendar, request)
+
+    salon.calendar.faults.append(fault)
+
+
+def longer(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+    right = calendar.insert(request)
+    calendar.bookings[right.uid] = replace(right, end=right.end + timedelta(minutes=15))
+    return Answered(calendar.bookings[right.uid])
+
+
+def only(salon: Salon) -> Appointment:
+    (appointment,) = look_at(salon).appointments.values()
+    return appointment
+
+
+def test_a_wrong_booking_of_what_was_given_up_is_cancelled_and_never_called_booked(salon: Salon) -> None:
+    under_way(salon, given_up, longer)
+    outcome = salon.call().book(TUESDAY, "10:00", staff="Fabian")
+    assert not isinstance(outcome, Booked)
+    assert only(salon).state is AppointmentState.FAILED
+    assert salon.calendar.accepted() == []
+
+
+def test_a_no_after_the_other_delivery_was_told_that_it_is_open_is_written_down_with_its_message(salon: Salon) -> None:
+    under_way(salon, told_open, lambda *_: BUSY)
+    outcome = salon.call().book(TUESDAY, "10:00", staff="Fabian")
+    assert isinstance(outcome, SlotTaken)
+    assert only(salon).state is AppointmentState.FAILED
+    assert look_at(salon).outbox == {only(salon).id: ["not_booked"]}
+
+
+def test_a_no_of_what_was_given_up_meanwhile_is_still_a_no_and_owes_nobody_a_message(salon: Salon) -> None:
+    under_way(salon, given_up, lambda *_: BUSY)
+    outcome = salon.call().book(TUESDAY, "10:00", staff="Fabian")
+    assert not isinstance(outcome, Booked | StillOpen)
+    assert look_at(salon).outbox == {}
+
+
+def test_while_the_table_is_away_after_cal_com_has_answered_it_is_said_to_be_open(salon: Salon) -> None:
+    """Neither the commit nor what is on record can be had."""
+
+    def away(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        salon.client.faults.next("*", StoreFault.NOT_SENT, times=10_000)
+        return calendar.make(request)
+
+    salon.calendar.faults.append(away)
+    outcome = salon.call().book(TUESDAY, "10:00", staff="Fabian")
+    salon.client.faults.clear()
+    assert isinstance(outcome, StillOpen)
+    assert only(salon).state is AppointmentState.PENDING
+
+
+@pytest.mark.parametrize(("left", "sent"), [(LEAST_FOR_WRITE_S, 2), (LEAST_FOR_WRITE_S - 0.01, 1)])
+def test_what_never_left_is_sent_once_more_only_while_there_is_time_to_write_it_down(
+    salon: Salon, left: float, sent: int
+) -> None:
+    asked: list[BookingRequest] = []
+
+    def slow(_: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        asked.append(request)
+        salon.clock.advance(WRITE_TURN_S - left - salon.clock.monotonic())
+        return NotSent("ConnectError")
+
+    salon.calendar.faults.extend([slow] * 2)
+    outcome = salon.call().book(TUESDAY, "10:00", staff="Fabian")
+    assert isinstance(outcome, TemporaryTrouble)
+    assert len(asked) == sent
