@@ -19,8 +19,15 @@ def main(venv: str, requirements: str) -> int:
     python = pathlib.Path(venv) / "bin" / "python"
     wanted = sum(1 for line in pathlib.Path(requirements).read_text("utf-8").splitlines() if re.match(r"\w", line))
     began = time.monotonic()
-    if subprocess.run([sys.executable, "-m", "venv", venv], check=False).returncode:  # noqa: S603
-        sys.stderr.write("Python's venv module is missing (Debian: apt install python3-venv)\n")
+    made = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "venv", venv],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    if made.returncode:
+        sys.stderr.write(f"{made.stdout}{venv} could not be made{_why_no_venv(made.stdout, venv)}\n")
         return 1
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
     pip = subprocess.Popen(  # noqa: S603
@@ -48,6 +55,15 @@ def main(venv: str, requirements: str) -> int:
     else:
         sys.stderr.write("".join(said[-15:]) + f"pip could not install {requirements}: see above.\n")
     return 1
+
+
+def _why_no_venv(said: str, venv: str) -> str:
+    """What is to be done about what venv said, where that is known."""
+    if re.search(r"No module named '?(?:venv|ensurepip)\b|ensurepip is not\s+available", said):
+        return ": Python's venv module is missing (Debian: apt install python3-venv)"
+    if pathlib.Path(venv).is_symlink():
+        return f": it is a link to {pathlib.Path(venv).readlink()}; remove the link, or make where it leads"
+    return ": see above"
 
 
 def _say(text: str) -> None:

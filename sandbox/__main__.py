@@ -145,7 +145,7 @@ def _stay(salon: Salon, screen: Screen, progress: _Progress) -> int:
     screen.line(f"webhooks        {stack.url}/calcom/webhook/{salon.tenant['id']}")
     if salon.has_standin:
         screen.line(
-            f"Cal.com         {salon.standin.url}/_standin/state   (the stand-in; faults: POST /_standin/faults)"
+            f"Cal.com         {salon.standin.url}/_standin/state   (the stand-in; its faults: POST /_standin/faults)"
         )
     screen.line(f"table           {stack.table_name}   at {stack.dynamodb().meta.endpoint_url}")
     screen.line(f"logs            {salon.logs.relative_to(REPOSITORY)}/")
@@ -188,7 +188,8 @@ def _desk(salon: Salon, service: str) -> Iterator[str]:
     yield "show                              both sides, and the uids"
     yield f'move UID "{then:%Y-%m-%d %H:%M}"   ·   assign UID {colleague}   ·   cancel UID'
     yield "webhooks lost                     from now on; late: as they were"
-    yield "reconcile                         or nightly, or sweep: now, and not when it is time"
+    yield "reconcile                         or nightly, sweep, remedy: now, and not when it is time"
+    yield f"operate review list {salon.tenant['id']}     any of the operator's commands; or health, texts, audit ID"
 
 
 def _way_out(missing: str) -> str:

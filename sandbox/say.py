@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("words", nargs="*", metavar="name=value")
     parser.add_argument("--call", help="another phone call than before, by a name of your choice")
     parser.add_argument("--number", default="+491713920009", help="the caller's; 'anonymous' withholds it")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # options stand wherever they are thought of
     stack = handle.read()
     if stack is None:
         return _refuse("No stack is running here: start it with make run, in another terminal.")

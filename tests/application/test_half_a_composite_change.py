@@ -5,6 +5,7 @@ What never left, what Cal.com does not know any more, and what others did meanwh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,6 +83,15 @@ class TestTheOtherPartNeverLeaves:
         assert (only(two).state, texts(two)) == (AppointmentState.CANCELLED, ["cancelled"])
         sound(phone, outcome)
 
+    @pytest.mark.parametrize("whose", ["ours", "theirs"])
+    def test_nor_is_it_given_up_at_the_next_look_after_its_time(self, two: Salon, number: int, whose: str) -> None:
+        kept(two, CANCEL)
+        if whose == "theirs":
+            two.calendar.change(only(two).segments[number].uid, status="cancelled", called_off=True)
+        two.calendar.cancel_faults.extend([none_goes_but(number)] * 400)
+        assert after(two, MINUTE, timedelta(hours=2)) is Settled.WAITING
+        assert (only(two).state, texts(two)) == (AppointmentState.CANCELLING, [])
+
     def test_a_kept_move_is_taken_back_when_its_time_is_over(self, two: Salon, number: int) -> None:
         phone, outcome = kept(two, MOVE)
         on_part(two, 1 - number, fault=never_left, times=400)
@@ -109,6 +119,17 @@ class TestTheOtherPartNeverLeaves:
         kept(two, MOVE)
         segment = only(two).segments[number]
         two.calendar.move(segment.uid or "", segment.slot.start + timedelta(hours=4))
+        two.calendar.move_faults.extend([never_left] * 400)
+        assert after(two, MINUTE, *KEPT_FOR, *[MINUTE] * 5) is Settled.WAITING
+        assert (only(two).state, texts(two)) == (AppointmentState.MOVING, [])
+
+    def test_nor_half_that_is_on_its_way_back(self, two: Salon, number: int) -> None:
+        """The salon does not offer the service any more, so it cannot go on."""
+        kept(two, MOVE)
+        segment = only(two).segments[number]
+        two.calendar.move(segment.uid or "", segment.slot.start + timedelta(hours=4))
+        *others, _ = two.tenant.services
+        two.tenant = replace(two.tenant, services=tuple(others))
         two.calendar.move_faults.extend([never_left] * 400)
         assert after(two, MINUTE, *KEPT_FOR, *[MINUTE] * 5) is Settled.WAITING
         assert (only(two).state, texts(two)) == (AppointmentState.MOVING, [])

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from bookend.application import alerts
 from bookend.application.deadline import LEAST_FOR_WRITE_S, WRITE_TURN_S
 from bookend.application.outcomes import Booked, SlotTaken, StillOpen, TemporaryTrouble
 from bookend.application.ports import BookingRequest
-from bookend.domain.answers import Answered, CreateAnswer, NotSent
+from bookend.domain.answers import Answered, CreateAnswer, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
+from tests.application import test_book_composite as composite
 from tests.support.calendar import BUSY, FakeCalendar
 from tests.support.invariants import look_at
 from tests.support.salon import Salon
@@ -120,4 +122,65 @@ def test_what_never_left_is_sent_once_more_only_while_there_is_time_to_write_it_
     salon.calendar.faults.extend([slow] * 2)
     outcome = salon.call().book(TUESDAY, "10:00", staff="Fabian")
     assert isinstance(outcome, TemporaryTrouble)
+    assert len(asked) == sent
+
+
+# Of a service with several bookings
+
+
+@pytest.fixture
+def parts() -> Salon:
+    return composite.opened()
+
+
+def test_a_part_that_is_refused_as_invalid_is_told_to_an_operator_and_another_refusal_is_not(parts: Salon) -> None:
+    for number, refusal in enumerate((Refusal.INVALID, Refusal.OUT_OF_BOUNDS)):
+        composite.failing(parts, 1, fault=composite.told(Refused(refusal, "HTTP 400")))
+        composite.perm(parts.call(f"call_{number}"), f"1{number}:00")
+        parts.calendar.faults.clear()
+    assert [each.kind for each in parts.alerts.raised] == [alerts.REQUEST_REFUSED]
+
+
+def test_a_part_that_is_not_there_is_told_to_an_operator_and_kept_with_its_reason(parts: Salon) -> None:
+    composite.failing(parts, 1, fault=composite.told(NotThere("HTTP 404")))
+    composite.perm(parts.call())
+    assert [each.kind for each in parts.alerts.raised] == [alerts.REQUEST_REFUSED]
+    assert only(parts).why == "not_found"
+
+
+def test_each_part_that_speaks_against_it_is_told_of(parts: Salon) -> None:
+    composite.failing(parts, 0, 1, fault=longer)
+    composite.perm(parts.call())
+    assert [each.kind for each in parts.alerts.raised] == [alerts.WRONG_BOOKING] * 2
+    assert parts.calendar.accepted() == []
+
+
+def test_a_part_of_unknown_outcome_beside_a_refusal_is_waited_for_as_something_to_undo(parts: Salon) -> None:
+    answers = {"0": BUSY, "1": Unclear("ReadTimeout")}
+    parts.calendar.faults.extend([lambda _, request: answers[request.metadata["segment"]]] * 2)
+    assert isinstance(composite.perm(parts.call()), StillOpen)
+    assert only(parts).state is AppointmentState.COMPENSATING
+
+
+def test_a_wrong_part_of_what_was_given_up_is_cancelled_and_the_whole_never_called_booked(parts: Salon) -> None:
+    under_way(parts, given_up, longer)
+    assert not isinstance(composite.perm(parts.call()), Booked)
+    assert only(parts).state is AppointmentState.FAILED
+    assert parts.calendar.accepted() == []
+
+
+@pytest.mark.parametrize(("left", "sent"), [(LEAST_FOR_WRITE_S, 4), (LEAST_FOR_WRITE_S - 0.01, 2)])
+def test_parts_that_never_left_are_sent_again_only_while_there_is_time(
+    parts: Salon, left: float, sent: int
+) -> None:
+    asked: list[BookingRequest] = []
+
+    def slow(_: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        asked.append(request)
+        if len(asked) == 2:
+            parts.clock.advance(WRITE_TURN_S - left - parts.clock.monotonic())
+        return NotSent("ConnectError")
+
+    parts.calendar.faults.extend([slow] * 4)
+    assert isinstance(composite.perm(parts.call()), TemporaryTrouble)
     assert len(asked) == sent

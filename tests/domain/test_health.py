@@ -241,7 +241,8 @@ GOOD, SO_SO, BAD = Health
         ({"runs": run("poll", timedelta(minutes=11))}, GOOD),
         ({"runs": run("poll", timedelta(minutes=12))}, SO_SO),
         ({"runs": run("poll", timedelta(minutes=20))}, BAD),
-        ({"runs": run("poll", timedelta(hours=9), limited=True)}, SO_SO),
+        ({"runs": run("poll", timedelta(hours=9), limited=True, ended_by=NOW - timedelta(minutes=5))}, SO_SO),
+        ({"runs": run("poll", timedelta(hours=9), limited=True, ended_by=NOW - timedelta(minutes=20))}, BAD),
         ({"runs": run("full", timedelta(hours=26))}, GOOD),
         ({"runs": run("full", timedelta(hours=27))}, SO_SO),
         ({"runs": run("full", timedelta(hours=51))}, BAD),
@@ -268,6 +269,15 @@ def test_the_worst_reason_comes_first_and_decides() -> None:
 def test_what_is_critical_is_said_before_what_comes_first_among_the_rules() -> None:
     _, reasons = judged(replace(FINE, operations=backlog(6), texts=backlog(40)))
     assert [each.level for each in reasons] == [BAD, SO_SO]
+
+
+def test_a_limited_reconciliation_that_comes_no_more_is_said_with_its_age() -> None:
+    dead = run("poll", timedelta(days=2), limited=True, ended_by=NOW - timedelta(hours=47))
+    _, reasons = judged(replace(FINE, runs=dead))
+    assert [(each.level, each.says) for each in reasons] == [
+        (BAD, "the last reconciliation (poll) ended 1 d 23 h ago"),
+        (SO_SO, "the last reconciliation (poll) left something undone that a person must decide"),
+    ]
 
 
 def test_what_was_not_looked_at_is_counted_all_the_same() -> None:

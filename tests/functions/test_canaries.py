@@ -345,6 +345,7 @@ TABLE = ["--table", "appointments"]
 CALCOM = [*TABLE, "--calcom-secret", CALCOM_ARN]
 COMMANDS: dict[str, list[list[str]]] = {
     "config check": [["FILE"], ["DOCUMENT"]],
+    "config diff": [["DOCUMENT", *TABLE]],
     "config load": [["DOCUMENT", *TABLE]],
     "config show": [["friseur1", *TABLE]],
     "reconcile": [["friseur1", *CALCOM], ["friseur1", *CALCOM, "--apply"], ["friseur1", *CALCOM, "--json"]],

@@ -18,7 +18,10 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         "tests/application/test_others_at_work.py",
         "tests/application/test_book_appointment.py",
     ),
-    "application/booking_parts.py": ("tests/application/test_book_composite.py",),
+    "application/booking_parts.py": (
+        "tests/application/test_others_at_work.py",
+        "tests/application/test_book_composite.py",
+    ),
     "application/settling.py": (
         "tests/application/test_settling.py",
         "tests/application/convergence/test_directed.py",

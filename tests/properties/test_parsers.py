@@ -43,7 +43,8 @@ values = st.recursive(
     max_leaves=6,
 )
 FIELDS = [
-    "data", "status", "error", "message", "code", "details", "uid", "id", "start", "end", "hosts", "attendees", "metadata",
+    "data", "status", "error", "message", "code", "details", "uid", "id", "start", "end", "hosts", "attendees",
+    "metadata",
     "triggerEvent", "createdAt", "payload", "call", "call_id", "name", "args", "event", "from_number", "kind", "tenant",
     "attempt", "eventTypeId", "createdAt", "rescheduledToUid", "pagination",
 ]  # fmt: skip
@@ -154,7 +155,8 @@ COLUMNS = [
 ]  # fmt: skip
 NAMES = Names(example_tenant())
 cells = people | st.text(max_size=30) | st.sampled_from(
-    ["Herrenhaarschnitt", "Dauerwelle", "Fabian", "2025-10-26 02:30", "2026-03-29 02:30", "9999-12-31 23:59", "1", "-1", "²", "confirmed"]
+    ["Herrenhaarschnitt", "Dauerwelle", "Fabian", "2025-10-26 02:30", "2026-03-29 02:30", "9999-12-31 23:59",
+     "1", "-1", "²", "confirmed"]
 )  # fmt: skip
 
 

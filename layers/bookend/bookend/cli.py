@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +16,7 @@ from bookend import (
     cli_audit,
     cli_breaker,
     cli_callbacks,
+    cli_config,
     cli_duplicates,
     cli_erase,
     cli_health,
@@ -27,10 +27,7 @@ from bookend import (
     cli_texts,
     observability,
 )
-from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
-from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.secrets.store import SecretUnusable
-from bookend.adapters.tenants.document import TenantInvalid, read_tenant
 from bookend.application.budget import MOST_DESTRUCTIVE, Limits
 from bookend.application.deadline import Deadline
 from bookend.application.findings import Report, Stopped
@@ -38,7 +35,6 @@ from bookend.application.ports import Progress, StoreUnavailable, TenantUnusable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, new_full, reconcile
 from bookend.cli_aws import refused_by_aws, said_by_aws
 from bookend.config import Settings
-from bookend.domain.tenant import Tenant
 
 OK, FAILED = 0, 1
 _SHELL_S = 900.0
@@ -81,21 +77,7 @@ def commands(parser: argparse.ArgumentParser | None = None) -> Mapping[str, argp
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bookend", description="Operate Bookend from a shell.")
     groups = parser.add_subparsers(dest="group", required=True)
-    config = groups.add_parser("config", help="a tenant's configuration (docs/tenant.md)")
-    actions = config.add_subparsers(dest="action", required=True)
-    check = actions.add_parser("check", help="read a document and say what is wrong with it; needs no AWS account")
-    check.add_argument("file", type=Path)
-    check.set_defaults(run=_check)
-    load = actions.add_parser("load", help="put a document in force; says what it would do until --apply is given")
-    load.add_argument("file", type=Path)
-    load.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
-    load.add_argument("--apply", action="store_true", help="really write it; in force within a minute")
-    load.add_argument("--json", action="store_true", help="what it came to as JSON, and nothing else")
-    load.set_defaults(run=_load)
-    show = actions.add_parser("show", help="print the document that is in force")
-    show.add_argument("tenant", help="the tenant's id")
-    show.add_argument("--table", required=True, help="name of the table")
-    show.set_defaults(run=_show)
+    cli_config.add_to(groups)
     reconcile = groups.add_parser(
         "reconcile", help="compare both sides of a tenant, and say what would be repaired (docs/runbook.md)"
     )
@@ -126,40 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     cli_remedy.add_to(groups)
     cli_review.add_to(groups)
     return parser
-
-
-def _check(options: argparse.Namespace) -> int:
-    tenant = _read(options.file)
-    if tenant is None:
-        return FAILED
-    _say(json.dumps(_summary(tenant), ensure_ascii=False, indent=2))
-    return OK
-
-
-def _load(options: argparse.Namespace) -> int:
-    tenant = _read(options.file)
-    if tenant is None:
-        return FAILED
-    if options.apply:
-        try:
-            _tenants(options.table).store(tenant, options.file.read_text(encoding="utf-8"))
-        except RouteTaken as taken:
-            return _refuse(f"another tenant has: {taken}")
-    said = _summary(tenant) | ({"written": options.apply} if options.json else {})
-    _say(json.dumps(said, ensure_ascii=False, indent=2))
-    if not options.json and options.apply:
-        _say(f"In force within a minute: tenant {tenant.id}.")
-    elif not options.json:
-        _say("Nothing was written. Add --apply to put this in force.")
-    return OK
-
-
-def _show(options: argparse.Namespace) -> int:
-    document = _tenants(options.table).document(options.tenant)
-    if document is None:
-        return _refuse(f"there is no tenant {options.tenant}")
-    _say(document)
-    return OK
 
 
 def _reconcile(options: argparse.Namespace) -> int:
@@ -231,32 +179,6 @@ def _as_json(tenant: str, report: Report) -> dict[str, Any]:
         "tally": {name: number for name, number in report.tally.items() if number},
         "findings": [asdict(each) for each in report.findings],
     }
-
-
-def _read(file: Path) -> Tenant | None:
-    try:
-        return read_tenant(file.read_bytes())
-    except OSError as error:
-        _refuse(f"{file}: {error.strerror}")
-    except TenantInvalid as invalid:
-        for problem in invalid.problems:
-            _refuse(f"{file}: {problem}")
-    return None
-
-
-def _summary(tenant: Tenant) -> dict[str, Any]:
-    return {
-        "tenant": tenant.id,
-        "zone": tenant.zone.key,
-        "branches": [each.name for each in tenant.branches],
-        "staff": [each.name for each in tenant.staff],
-        "services": [f"{each.name}, {each.minutes} min" for each in tenant.services],
-    }
-
-
-def _tenants(table: str) -> DynamoTenants:
-    clock = bootstrap.SystemClock()
-    return DynamoTenants(Table(bootstrap.aws_client("dynamodb"), table, clock=clock), parse=read_tenant, clock=clock)
 
 
 def _say(text: str) -> None:

@@ -187,7 +187,8 @@ def _said_of(run: LastRun, now: datetime, zone: tzinfo) -> str:
         return "has never come to its end"
     found = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in sorted(run.found.items()))
     under_way = f"; one under way for {spoken(now - run.under_way_since)}" if run.under_way_since is not None else ""
-    limited = "; LIMITED, a person must decide" if run.limited else ""
+    ended = f" (ended {spoken(now - run.ended_by)} ago)" if run.ended_by is not None else ""
+    limited = f"; LIMITED{ended}, a person must decide" if run.limited else ""
     until = f"{run.seen_until.astimezone(zone):%d.%m. %H:%M}, {spoken(now - run.seen_until)} ago"
     return f"compared up to {until}{under_way}{limited}; in 24 h: {found or 'no difference'}"
 
@@ -242,6 +243,7 @@ def as_json(health: SyncHealth, *, past: bool = False) -> dict[str, Any]:
                 "kind": run.kind,
                 "seen_until": instant_text(run.seen_until) if run.seen_until is not None else None,
                 "limited": run.limited,
+                "ended_by": instant_text(run.ended_by) if run.ended_by is not None else None,
                 "under_way_since": instant_text(run.under_way_since) if run.under_way_since is not None else None,
                 "found_24h": dict(run.found),
             }

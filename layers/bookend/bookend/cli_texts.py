@@ -17,7 +17,7 @@ from bookend import bootstrap
 from bookend.config import Settings
 from bookend.domain.contacts import normalise_email, normalise_phone
 from bookend.domain.tenant import Tenant
-from bookend.domain.texts import Message, MessageState
+from bookend.domain.texts import Message, MessageState, is_owed
 
 OK, FAILED = 0, 1
 _KEPT = timedelta(days=30)
@@ -66,7 +66,7 @@ def _list(options: argparse.Namespace) -> int:
         for each in deps.outbox.in_trouble(tenant.id, since=since)
         if not options.unsure or each.state is MessageState.UNSURE
     ]
-    waiting = [] if options.unsure else list(deps.outbox.waiting(tenant.id))
+    waiting = [] if options.unsure else [each for each in deps.outbox.waiting(tenant.id) if _is_sent(each, tenant)]
     if options.json:
         _say(json.dumps([_as_json(each) for each in (*waiting, *troubled)], ensure_ascii=False, indent=2))
         return OK
@@ -74,6 +74,11 @@ def _list(options: argparse.Namespace) -> int:
     unsure = sum(each.state is MessageState.UNSURE for each in troubled)
     _say(f"{len(waiting)} wait to be sent, {unsure} unsure, {len(troubled) - unsure} failed.")
     return OK
+
+
+def _is_sent(message: Message, tenant: Tenant) -> bool:
+    """What only confirms what its caller has heard is sent where the salon wants that, and is skipped elsewhere."""
+    return tenant.texts.confirmations or is_owed(message.kind, message.told, overtaken=message.overtaken)
 
 
 def _resolve(options: argparse.Namespace) -> int:

@@ -271,13 +271,13 @@ class Unexpected(Exception):
 
 @contextmanager
 def without_words() -> Iterator[None]:
-    """What nobody thought of ends the invocation as before, but Lambda prints what it is and where, and none of its words.
+    """What nobody thought of ends the invocation as before, but what is printed is its kind and place, not its words.
 
     An exception may quote what it stumbled over: a name, a number, a whole body.
     """
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it goes on as `Unexpected`
         steps = traceback.extract_tb(error.__traceback__)[-_STEPS:]
         where = [f"{Path(each.filename).name}:{each.lineno}" for each in steps]
         logger.error("unexpected", extra={"reason": type(error).__name__, "where": where})

@@ -156,6 +156,11 @@ def test_a_run_that_left_something_to_a_person_says_so(place: Place) -> None:
     assert DynamoRuns(place.table).keep(place.tenant, held, done=True, now=NOW)
     poll, _ = seen(place).runs
     assert (poll.limited, poll.seen_until, poll.found) == (True, NOW - HOUR, {"not_done": 6})
+    assert poll.ended_by == NOW
+    under_way = Run(kind=RunKind.POLL, started=NOW + MINUTE, version=1)
+    assert DynamoRuns(place.table).keep(place.tenant, under_way, done=False, now=NOW + 3 * MINUTE)
+    poll, _ = seen(place).runs
+    assert (poll.limited, poll.seen_until, poll.ended_by) == (True, NOW - HOUR, NOW + MINUTE)
 
 
 def test_who_waits_to_be_rung_is_seen_without_who_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

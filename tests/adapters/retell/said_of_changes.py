@@ -15,7 +15,9 @@ from bookend.domain.availability import Offer
 from bookend.domain.failures import FailureClass
 from bookend.domain.policy import BeyondHorizon, CancelTooLate, MovedTooOften, MoveTooLate, TooSoon
 from bookend.domain.saying import Language
+from bookend.domain.standing import OpenPoint
 from bookend.domain.timeslot import Slot
+from bookend.domain.when.facts import EVENING, MORNING
 from tests.support.salon import example_tenant
 
 TENANT = example_tenant()
@@ -44,6 +46,7 @@ def offers(*slots: Slot) -> tuple[Offer, ...]:
 
 NINE, HALF_PAST = slot(WEDNESDAY, 9), slot(WEDNESDAY, 9, 30)
 THREE = (slot(WEDNESDAY, 10), slot(WEDNESDAY, 11, 30), slot(THURSDAY, 9))
+WITH_THREE = (slot(WEDNESDAY, 10), slot(WEDNESDAY, 11, 30), slot(WEDNESDAY, 15))
 
 
 def not_changed(kind: ChangeKind, failure: FailureClass, **more: object) -> c.NotChanged:
@@ -52,17 +55,38 @@ def not_changed(kind: ChangeKind, failure: FailureClass, **more: object) -> c.No
     return replace(outcome, **more)  # type: ignore[arg-type]
 
 
+def own(where: Slot, service: str = "herrenhaarschnitt", **more: object) -> c.Own:
+    return c.Own(where, service, **more)  # type: ignore[arg-type]
+
+
+TODAY_AT_FIVE = own(slot(TODAY, 17))
+OPEN_POINTS = {
+    "the booking": own(NINE, open=OpenPoint.BOOKING, message=True),
+    "the booking, and nobody says how": own(NINE, open=OpenPoint.BOOKING),
+    "the move": own(NINE, "dauerwelle", open=OpenPoint.MOVE, message=True),
+    "the move, and nobody says how": own(NINE, "dauerwelle", open=OpenPoint.MOVE),
+    "the cancellation": own(NINE, "", open=OpenPoint.CANCEL, message=True),
+}
 FOUND: dict[str, c.FindOutcome] = {
     "found none": c.Found((), TODAY),
-    "found one": c.Found((NINE,), TODAY),
-    "found two": c.Found((slot(TODAY, 17), NINE), TODAY),
-    "found two, one of them not whole": c.Found((slot(TODAY, 17), NINE), TODAY, (NINE,)),
-    "found next year": c.Found((slot(date(2026, 1, 5), 10),), TODAY),
-    "found seven": c.Found(tuple(slot(WEDNESDAY + timedelta(days=n), 9) for n in range(7)), TODAY),
+    "found one": c.Found((own(NINE),), TODAY),
+    "found one, of a service that is gone": c.Found((own(NINE, "bartpflege"),), TODAY),
+    "found two": c.Found((TODAY_AT_FIVE, own(NINE, "dauerwelle")), TODAY),
+    "found two, one of them not whole": c.Found((TODAY_AT_FIVE, own(NINE, changed=True)), TODAY),
+    "found next year": c.Found((own(slot(date(2026, 1, 5), 10)),), TODAY),
+    "found seven": c.Found(tuple(own(slot(WEDNESDAY + timedelta(days=n), 9)) for n in range(7)), TODAY),
     "found, number withheld": c.AskAPerson(),
+    **{f"found, open is {what}": c.Found((each,), TODAY) for what, each in OPEN_POINTS.items()},
+    "found two, of one the booking is open": c.Found((TODAY_AT_FIVE, OPEN_POINTS["the booking"]), TODAY),
 }
 CHANGED: dict[str, tuple[ChangeKind, c.ChangeOutcome]] = {
     "not identified": (CANCEL, c.NotIdentified()),
+    "not the last question": (MOVE, c.NotTheLastQuestion()),
+    **{
+        f"{kind.value}: not noted, open is {what}": (kind, c.NotNoted(kind, each, TODAY))
+        for kind in (MOVE, CANCEL)
+        for what, each in OPEN_POINTS.items()
+    },
     "a person must move it": (MOVE, c.AskAPerson()),
     "a person must cancel it": (CANCEL, c.AskAPerson()),
     "which of two": (CANCEL, c.WhichOne((NINE, slot(WEDNESDAY, 15)), TODAY)),
@@ -71,9 +95,12 @@ CHANGED: dict[str, tuple[ChangeKind, c.ChangeOutcome]] = {
     "one time": (MOVE, c.NewTimes(WEDNESDAY, offers(HALF_PAST), TODAY)),
     "times on another day only": (MOVE, c.NewTimes(WEDNESDAY, offers(THREE[2]), TODAY)),
     "no times": (MOVE, c.NewTimes(WEDNESDAY, (), TODAY)),
-    "shall I move it": (MOVE, c.Confirm(MOVE, "t1", NINE, HALF_PAST, TODAY)),
-    "shall I move it to another day": (MOVE, c.Confirm(MOVE, "t1", NINE, THREE[2], TODAY)),
-    "shall I cancel it": (CANCEL, c.Confirm(CANCEL, "t1", NINE, None, TODAY)),
+    "times in the morning and besides": (MOVE, c.NewTimes(WEDNESDAY, offers(*WITH_THREE), TODAY, MORNING.window)),
+    "times not in the evening": (MOVE, c.NewTimes(WEDNESDAY, offers(*WITH_THREE), TODAY, EVENING.window)),
+    "shall I move it": (MOVE, c.Confirm(MOVE, "t1", NINE, HALF_PAST, TODAY, service="herrenhaarschnitt")),
+    "shall I move it to another day": (MOVE, c.Confirm(MOVE, "t1", NINE, THREE[2], TODAY, service="dauerwelle")),
+    "shall I cancel it": (CANCEL, c.Confirm(CANCEL, "t1", NINE, None, TODAY, service="herrenhaarschnitt")),
+    "shall I cancel it, of a service that is gone": (CANCEL, c.Confirm(CANCEL, "t1", NINE, None, TODAY)),
     "asked too long ago": (MOVE, c.AskedTooLongAgo(MOVE)),
     "already there": (MOVE, c.AlreadyThere(NINE, TODAY)),
     "has one there": (MOVE, c.HasOneThere(HALF_PAST, TODAY)),
@@ -96,6 +123,10 @@ CHANGED: dict[str, tuple[ChangeKind, c.ChangeOutcome]] = {
     "move: not found": (MOVE, not_changed(MOVE, F.NOT_FOUND)),
     "move: error": (MOVE, not_changed(MOVE, F.ERROR)),
     "move: taken, three instead": (MOVE, not_changed(MOVE, F.SLOT_TAKEN, offers=offers(*THREE))),
+    "move: taken, instead on the day that was wished": (
+        MOVE,
+        not_changed(MOVE, F.SLOT_TAKEN, wanted=THREE[2], offers=offers(slot(THURSDAY, 9, 45), slot(THURSDAY, 10, 30))),
+    ),
     "move: taken, nothing instead": (MOVE, not_changed(MOVE, F.SLOT_TAKEN)),
     "move: the calendar's rule": (MOVE, not_changed(MOVE, F.POLICY)),
     "move: too late": (MOVE, not_changed(MOVE, F.POLICY, refusal=MoveTooLate(at(TODAY, 8)))),

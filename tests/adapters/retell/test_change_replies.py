@@ -149,11 +149,10 @@ def test_every_status_is_a_documented_one(language: str, name: str, reply: Reply
 
 
 @ROWS
-def test_nobody_is_named_and_no_service_either(language: str, name: str, reply: Reply) -> None:
-    """Who rings from somebody's telephone hears when, and of a move with whom."""
+def test_no_customer_is_named(language: str, name: str, reply: Reply) -> None:
+    """Who rings from somebody's telephone hears when and what for, and of a move with whom."""
     text = str(reply)
     assert "Schuster" not in text
-    assert "Herrenhaarschnitt" not in text
     if not re.search(r"moved|taken|time", name):
         assert "Fabian" not in text, language
 
@@ -242,7 +241,10 @@ def test_no_more_than_a_listener_can_take_in_is_read_out() -> None:
 
 
 def test_several_are_all_there_and_no_choice() -> None:
-    assert "um 17 Uhr und am Mittwoch" in german("found two")["message"]
+    assert german("found two")["message"] == (
+        "Ihre nächsten Termine sind am Samstag, 11. Oktober, um 17 Uhr für Herrenhaarschnitt und am Mittwoch, 15. "
+        "Oktober, um 9 Uhr für Dauerwelle."
+    )
     assert "oder am Mittwoch, 15. Oktober, um 15 Uhr" in german("which of two")["message"]
 
 
@@ -253,6 +255,100 @@ def test_what_the_salon_has_changed_a_part_of_is_not_read_out_as_if_it_were_whol
         "Bitte fragen Sie dort nach, was davon bleibt."
     )
     assert "geändert" not in german("found two")["message"]
+
+
+def test_what_is_open_is_never_said_flatly() -> None:
+    assert german("found, open is the booking")["message"] == (
+        "Ihr Termin für Herrenhaarschnitt am Mittwoch, 15. Oktober, um 9 Uhr ist noch offen: Die Bestätigung der "
+        "Terminverwaltung steht aus. Sie bekommen eine Nachricht, ob er gebucht ist."
+    )
+    assert german("found, open is the move")["message"] == (
+        "Ihr Termin für Dauerwelle ist bisher am Mittwoch, 15. Oktober, um 9 Uhr. Ob er verschoben wird, ist noch "
+        "offen. Dazu bekommen Sie eine Nachricht."
+    )
+    assert german("found, open is the cancellation")["message"] == (
+        "Ob Ihr Termin am Mittwoch, 15. Oktober, um 9 Uhr storniert wird, ist noch offen. Dazu bekommen Sie eine "
+        "Nachricht."
+    )
+    for name in FOUND:
+        assert ("noch offen" in german(name)["message"]) is ("open" in name), name
+
+
+def test_where_no_message_is_owed_none_is_promised() -> None:
+    for name in ("found, open is the booking", "found, open is the move"):
+        assert "Nachricht" in german(name)["message"]
+        said = german(f"{name}, and nobody says how")["message"]
+        assert "Nachricht" not in said
+        assert said.endswith("Bitte fragen Sie in wenigen Minuten noch einmal nach.")
+
+
+def test_an_open_booking_is_not_among_the_appointments() -> None:
+    reply = german("found two, of one the booking is open")
+    assert reply["appointments"] == ["2025-10-11T17:00+02:00"]
+    assert reply["open"] == [{"start": "2025-10-15T09:00+02:00", "what": "booking"}]
+    assert german("found, open is the move")["appointments"] == ["2025-10-15T09:00+02:00"]
+    assert "open" not in german("found two")
+
+
+def test_a_wish_that_is_not_noted_is_said_not_to_be_and_a_person_is_offered() -> None:
+    reply = german("cancel: not noted, open is the move")
+    assert reply["message"] == (
+        "Ihr Termin für Dauerwelle ist bisher am Mittwoch, 15. Oktober, um 9 Uhr. Ob er verschoben wird, ist noch "
+        "offen. Dazu bekommen Sie eine Nachricht. Bis dahin kann ich ihn nicht stornieren, und die Stornierung ist auch "
+        "nicht notiert. Soll ich notieren, dass Sie jemand zurückruft?"
+    )
+    assert (reply["status"], reply["callback"]) == ("pending", True)
+    assert german("cancel: not noted, open is the booking")["message"] == (
+        "Ihr Termin für Herrenhaarschnitt am Mittwoch, 15. Oktober, um 9 Uhr ist noch offen: Die Bestätigung der "
+        "Terminverwaltung steht aus. Sie bekommen eine Nachricht, ob er gebucht ist. Bis dahin kann ich ihn nicht "
+        "stornieren, und die Stornierung ist auch nicht notiert. Soll ich notieren, dass Sie jemand zurückruft?"
+    )
+    assert "kann ich ihn nicht verschieben" in german("move: not noted, open is the cancellation")["message"]
+
+
+def test_the_day_is_named_where_another_was_named_last() -> None:
+    """Else "um 9 Uhr 45" is heard as Wednesday's, where it stays."""
+    assert german("move: taken, instead on the day that was wished")["message"] == (
+        "Der Termin am Donnerstag, 16. Oktober, um 9 Uhr ist leider nicht frei. Es bleibt bei Ihrem Termin am Mittwoch, "
+        "15. Oktober, um 9 Uhr. Möchten Sie stattdessen am Donnerstag, 16. Oktober, um 9 Uhr 45 oder um 10 Uhr 30 "
+        "kommen?"
+    )
+
+
+def test_times_outside_the_part_of_the_day_that_was_wished_are_said_to_be_so() -> None:
+    assert german("times in the morning and besides")["message"] == (
+        "Vormittags wäre es um 10 Uhr oder um 11 Uhr 30 möglich, sonst um 15 Uhr. Was passt Ihnen?"
+    )
+    assert german("times not in the evening")["message"] == (
+        "Abends ist leider nichts frei. Möglich wäre es um 10 Uhr, um 11 Uhr 30 oder um 15 Uhr. Was passt Ihnen?"
+    )
+
+
+def test_the_question_names_what_is_to_be_changed() -> None:
+    assert german("shall I cancel it")["message"] == (
+        "Soll ich Ihren Termin für Herrenhaarschnitt am Mittwoch, 15. Oktober, um 9 Uhr wirklich stornieren?"
+    )
+    assert german("shall I move it to another day")["message"] == (
+        "Ihr Termin für Dauerwelle ist bisher am Mittwoch, 15. Oktober, um 9 Uhr. Er wäre dann am Donnerstag, "
+        "16. Oktober, um 9 Uhr. Soll ich ihn so verschieben?"
+    )
+
+
+def test_what_does_not_match_asks_for_all_that_may_be_wrong() -> None:
+    assert german("not identified")["message"] == (
+        "Zu diesen Angaben finde ich leider keinen Termin. Stimmen Name, Tag und Uhrzeit?"
+    )
+
+
+def test_a_yes_to_an_earlier_question_is_asked_anew() -> None:
+    reply = german("not the last question")
+    assert reply == {
+        "status": "not_found",
+        "message": (
+            "Das muss ich Sie noch einmal fragen. Was soll mit dem Termin geschehen, und auf welchen Namen und für "
+            "welchen Tag ist er?"
+        ),
+    }
 
 
 def test_an_open_change_of_the_other_kind_is_named_as_what_it_is() -> None:

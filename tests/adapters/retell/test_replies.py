@@ -30,6 +30,7 @@ from bookend.domain.policy import BeyondHorizon, BookRefusal, NumberWithheld, To
 from bookend.domain.saying import Language
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
+from bookend.domain.when.facts import EVENING, MORNING
 from tests.adapters.retell.test_callback import OUTCOMES as CALLBACKS
 from tests.support.salon import example_tenant
 
@@ -85,6 +86,10 @@ def _offered(asked: date, wanted: datetime | None, *slots: Slot) -> o.Offers:
     return o.Offers(HAIRCUT, asked, wanted, offers(*slots), TODAY)
 
 
+def _in(window: tuple[time, time], asked: date, *slots: Slot) -> o.Offers:
+    return replace(_offered(asked, None, *slots), window=window)
+
+
 def _refused(refusal: BookRefusal, asked: date, wanted: datetime | None, *slots: Slot) -> o.AgainstPolicy:
     return o.AgainstPolicy(refusal, asked, wanted, HAIRCUT, offers(*slots), TODAY)
 
@@ -112,6 +117,17 @@ OUTCOMES: dict[str, o.CheckOutcome | o.BookOutcome | o.ServiceList] = {
     "on the day, one": _offered(MONDAY, None, slot(MONDAY, 9)),
     "on the day, three": _offered(MONDAY, None, slot(MONDAY, 9), slot(MONDAY, 13, 5), slot(MONDAY, 17, 30)),
     "on the day and after": _offered(TODAY, None, slot(TODAY, 21), slot(MONDAY, 9)),
+    "on the day and after, several": _offered(SUNDAY, None, slot(SUNDAY, 7), slot(MONDAY, 7), slot(MONDAY, 7, 30)),
+    "on the day, in the morning": _in(MORNING.window, MONDAY, slot(MONDAY, 9), slot(MONDAY, 11)),
+    "on the day, in the morning and besides": _in(
+        MORNING.window, MONDAY, slot(MONDAY, 9), slot(MONDAY, 11, 15), slot(MONDAY, 15)
+    ),
+    "on the day, in the morning and another day": _in(
+        MORNING.window, MONDAY, slot(MONDAY, 9), slot(MONDAY + timedelta(1), 9)
+    ),
+    "not in the evening": _in(EVENING.window, MONDAY, slot(MONDAY, 9), slot(MONDAY, 15)),
+    "not from ten to eleven": _in((time(10), time(11)), MONDAY, slot(MONDAY, 9)),
+    "not in the evening, nor that day": _in(EVENING.window, MONDAY, slot(MONDAY + timedelta(1), 9)),
     "another day, asked for today": _offered(TODAY, None, slot(MONDAY, 9)),
     "another day, asked for tomorrow": _offered(SUNDAY, None, slot(MONDAY, 9), slot(MONDAY, 9, 30)),
     "another day, asked for a day": _offered(MONDAY, None, slot(MONDAY + timedelta(1), 9)),
@@ -156,10 +172,22 @@ OUTCOMES: dict[str, o.CheckOutcome | o.BookOutcome | o.ServiceList] = {
     "temporary trouble": o.TemporaryTrouble(),
     "temporary trouble, for so long": o.TemporaryTrouble(17.4),
     "which service": o.NeedInfo(o.Missing.SERVICE, tuple(each.name for each in TENANT.services)),
+    "which service, that one is not offered": o.NeedInfo(
+        o.Missing.SERVICE, tuple(each.name for each in TENANT.services), unknown=True
+    ),
+    "which service, not offered, of many": o.NeedInfo(
+        o.Missing.SERVICE, tuple(f"Leistung {n}" for n in range(1, 20)), unknown=True
+    ),
     "which service, of one": o.NeedInfo(o.Missing.SERVICE, ("Beratung",)),
     "which service, of none": o.NeedInfo(o.Missing.SERVICE),
     "which service, of many": o.NeedInfo(o.Missing.SERVICE, tuple(f"Leistung {n}" for n in range(1, 20))),
     "which stylist": o.NeedInfo(o.Missing.STAFF, ("Fabian Spitzer", "Emma Williams")),
+    "which stylist, known but not for this": o.NeedInfo(
+        o.Missing.STAFF, ("Fabian Spitzer",), beyond="Waschen + Dauerwelle"
+    ),
+    "which stylist, known but not for this, of two": o.NeedInfo(
+        o.Missing.STAFF, ("Fabian Spitzer", "Emma Williams"), beyond="Dauerwelle"
+    ),
     "which stylist, of one": o.NeedInfo(o.Missing.STAFF, ("Udo Walz",)),
     "which stylist, of none": o.NeedInfo(o.Missing.STAFF),
     **{
@@ -173,6 +201,7 @@ OUTCOMES: dict[str, o.CheckOutcome | o.BookOutcome | o.ServiceList] = {
     "twice": o.TwiceTime(*NIGHT),
     "too far ahead": o.TooFarAhead(TODAY),
     "services": o.ServiceList(TENANT.services, tuple(each.name for each in TENANT.staff)),
+    "services, with a sign": o.ServiceList((replace(HAIRCUT, name="Waschen + Schneiden & Föhnen"),), ("Udo Walz",)),
     "services, one": o.ServiceList(TENANT.services[:1], ("Udo Walz",)),
     "services, none": o.ServiceList((), ()),
     "services, many": o.ServiceList(
@@ -317,6 +346,73 @@ def test_spoken_txt_holds_every_sentence() -> None:
     if os.environ.get("APPROVE"):
         SPOKEN.write_text(text, encoding="utf-8")
     assert SPOKEN.read_text(encoding="utf-8") == text
+
+
+# Days, parts of the day, and names
+
+
+def test_of_times_on_several_days_each_is_said_with_its_day() -> None:
+    """ "Um 7 Uhr, am Montag" would be heard as seven on Monday."""
+    assert said("on the day and after, several") == (
+        "Ein Termin für Herrenhaarschnitt wäre am Sonntag, 26. Oktober, um 7 Uhr oder am Montag, 27. Oktober, um 7 Uhr "
+        "oder um 7 Uhr 30 möglich. Was passt Ihnen?"
+    )
+    assert said("not then, three instead").endswith(
+        "Möglich wäre es am Sonntag, 26. Oktober, um 8 Uhr 30 oder um 11 Uhr oder am Montag, 27. Oktober, um 9 Uhr 30. "
+        "Was passt Ihnen?"
+    )
+
+
+def test_the_day_that_was_asked_for_is_named_where_another_was_named_last() -> None:
+    """The earliest that may be booked is on Sunday, and so are the times: it goes without saying. Else it does not."""
+    earliest_is_monday = _refused(TooSoon(at(MONDAY, 0)), SUNDAY, at(SUNDAY, 10), slot(SUNDAY, 20, 30))
+    assert (
+        Speaker(TENANT)
+        .reply(earliest_is_monday)["message"]
+        .endswith("Möchten Sie stattdessen am Sonntag, 26. Oktober, um 20 Uhr 30 kommen?")
+    )
+
+
+def test_times_outside_the_part_of_the_day_that_was_wished_are_said_to_be_so() -> None:
+    assert said("on the day, in the morning and besides") == (
+        "Vormittags wäre ein Termin für Herrenhaarschnitt um 9 Uhr oder um 11 Uhr 15 möglich, sonst um 15 Uhr. "
+        "Was passt Ihnen?"
+    )
+    assert said("not in the evening") == (
+        "Abends ist leider kein Termin für Herrenhaarschnitt frei. Möglich wäre es um 9 Uhr oder um 15 Uhr. "
+        "Was passt Ihnen?"
+    )
+    assert said("not from ten to eleven") == (
+        "Zu Ihrer Wunschzeit ist leider kein Termin für Herrenhaarschnitt frei. Möglich wäre es um 9 Uhr. "
+        "Passt Ihnen das?"
+    )
+    assert said("on the day, in the morning") == (
+        "Ein Termin für Herrenhaarschnitt wäre um 9 Uhr oder um 11 Uhr möglich. Was passt Ihnen?"
+    )
+    assert said("not in the evening, nor that day").startswith("Am Montag, 27. Oktober, ist für Herrenhaarschnitt")
+
+
+def test_of_a_stylist_who_does_something_else_those_who_do_it_are_named() -> None:
+    assert said("which stylist, known but not for this") == (
+        "Waschen und Dauerwelle macht bei uns Fabian Spitzer. Möchten Sie dort einen Termin?"
+    )
+    assert said("which stylist, known but not for this, of two") == (
+        "Dauerwelle machen bei uns Fabian Spitzer und Emma Williams. Zu wem möchten Sie?"
+    )
+
+
+def test_a_service_that_is_not_offered_is_said_not_to_be_and_what_is() -> None:
+    assert said("which service, that one is not offered") == (
+        "Diese Leistung finde ich bei uns leider nicht. Wir bieten Herrenhaarschnitt, Damenhaarschnitt, Beratung und "
+        "Dauerwelle. Was davon wünschen Sie?"
+    )
+    assert "Wir bieten unter anderem Leistung 1," in said("which service, not offered, of many")
+
+
+def test_signs_in_names_are_read_as_words_and_sent_as_they_are() -> None:
+    assert said("services, with a sign") == "Wir bieten Waschen und Schneiden und Föhnen."
+    assert said("services, with a sign", "en") == "We offer Waschen and Schneiden and Föhnen."
+    assert Speaker(TENANT).reply(OUTCOMES["services, with a sign"])["services"] == ["Waschen + Schneiden & Föhnen"]
 
 
 # The salon's rules

@@ -53,8 +53,8 @@ def book_appointment(command: BookAppointment, turn: Turn) -> BookOutcome:
 def _earlier(turn: Turn, goal: Goal, seen: Known | None = None) -> BookOutcome | None:
     """The answer to a wish that is on record already, of this call or another; None for a new one.
 
-    `seen`: a look that was for it, before anything was found to be in its way. What is in the way may be the caller's own
-    appointment, made in an earlier call: "not free" would have them book a second one.
+    `seen`: a look that was for it, before anything was found to be in its way. What is in the way may be the caller's
+    own appointment, made in an earlier call: "not free" would have them book a second one.
     """
     known = seen or turn.appointments.look(
         turn.tenant.id,

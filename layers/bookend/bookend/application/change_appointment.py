@@ -23,10 +23,12 @@ from bookend.application.change_outcomes import (
     NewTimes,
     NotChanged,
     NotIdentified,
+    NotTheLastQuestion,
     WhichOne,
 )
 from bookend.application.change_parts import carry_out_parts
-from bookend.application.change_replay import in_flight, may_be_kept_after_all, replay_change
+from bookend.application.change_replay import may_be_kept_after_all, replay_change
+from bookend.application.change_while_open import while_open
 from bookend.application.deadline import LEAST_FOR_WRITE_S
 from bookend.application.find_appointments import own_appointments, who_calls
 from bookend.application.offering import Free, NoAnswer, find_free, keep, own_holds
@@ -42,7 +44,7 @@ from bookend.domain.appointment import (
     ChangeKind,
     Told,
 )
-from bookend.domain.authority import CONFIRM_WITHIN, Asked, matching
+from bookend.domain.authority import CONFIRM_WITHIN, Asked, matching, token_of, was_asked_here
 from bookend.domain.availability import Wanted
 from bookend.domain.composites import is_as_sold, usual_parts
 from bookend.domain.contacts import clean_name
@@ -149,13 +151,14 @@ def _proposal(
     """What to ask the caller, or why not. A `Confirm` has no token yet."""
     current, today = appointment.slot, turn.today()
     if appointment.state is not AppointmentState.CONFIRMED:
-        return in_flight(turn, appointment)
+        return while_open(turn, kind, appointment, wanted if isinstance(wanted, Wanted) else None)
     service = _by_phone(turn, appointment)
     if service is None:
         return AskAPerson()
     if kind is ChangeKind.CANCEL:
         refusal = _refusal(turn, appointment, None)
-        return _by_policy(kind, turn, appointment, refusal) if refusal else Confirm(kind, "", current, None, today)
+        question = Confirm(kind, "", current, None, today, service=service.id)
+        return _by_policy(kind, turn, appointment, refusal) if refusal else question
     assert isinstance(wanted, Wanted)  # noqa: S101 - of a move it was read before
     # What no other time would help against comes first, so that nobody is sent to look for one.
     refusal = _refusal(turn, appointment, current)
@@ -175,7 +178,7 @@ def _proposal(
         # Kept for them while they think about it; what else there is stays on sale.
         there = replace(free, starts={appointment.staff: (new.start,)})
         if kept := keep(turn, service, there, wanted):
-            return Confirm(kind, "", current, kept[0].slot, today, parts=kept[0].parts)
+            return Confirm(kind, "", current, kept[0].slot, today, parts=kept[0].parts, service=service.id)
     offers = keep(turn, service, _elsewhere(appointment, free), wanted)
     return NotChanged(
         kind=kind, failure=FailureClass.SLOT_TAKEN, current=current, wanted=new, offers=offers, today=today
@@ -200,7 +203,8 @@ def _times_on(turn: Turn, appointment: Appointment, service: Service, wanted: Wa
     free = find_free(turn, service, (appointment.staff,), wanted, fresh=True, moving=appointment)
     if isinstance(free, NoAnswer):
         return _temporary(ChangeKind.MOVE, turn, appointment, free.retry_after_s, None)
-    return NewTimes(wanted.day, keep(turn, service, _elsewhere(appointment, free), wanted), turn.today())
+    offers = keep(turn, service, _elsewhere(appointment, free), wanted)
+    return NewTimes(wanted.day, offers, turn.today(), window=wanted.window)
 
 
 def _elsewhere(appointment: Appointment, free: Free) -> Free:
@@ -258,7 +262,7 @@ def _asked(turn: Turn, appointment: Appointment, kind: ChangeKind, outcome: Chan
         case _:
             return None
     return Asked(
-        token=turn.ids.new(),
+        token=token_of(turn.call.id, who_calls(turn), mark=turn.ids.new()),
         op=turn.ids.new(),
         kind=kind,
         appointment=appointment.id,
@@ -276,7 +280,9 @@ def _confirmed(command: ChangeAppointment, turn: Turn, token: str) -> ChangeOutc
     known = turn.appointments.look(turn.tenant.id, call=turn.call.id)
     asked = known.record.asked
     if asked is None or not hmac.compare_digest(asked.token.encode(), token.encode()) or asked.kind is not command.kind:
-        return NotIdentified()  # of another call, of another question, or made up
+        # To this caller, in this call, but to another question; else of another call, or made up.
+        mine = was_asked_here(token, turn.call.id, who_calls(turn))
+        return NotTheLastQuestion() if mine else NotIdentified()
     appointment = turn.appointments.appointment(turn.tenant.id, asked.appointment)
     if appointment is None or appointment.customer.id != who_calls(turn):
         return NotIdentified()

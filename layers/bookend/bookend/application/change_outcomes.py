@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from bookend.application.outcomes import NeedInfo, TimeTrouble
 from bookend.domain.appointment import ChangeKind
 from bookend.domain.availability import Offer
 from bookend.domain.failures import FailureClass
 from bookend.domain.policy import CancelTooLate, MoveRefusal
+from bookend.domain.standing import OpenPoint
 from bookend.domain.timeslot import Slot
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The caller's own appointments that are still to come, earliest first: when they are, and nothing else.
+class Own:
+    """One appointment of the caller's: when, and for which service (its id; empty: none of ours).
 
-    `changed` are those of them that are no longer the whole that was booked, since others changed a part.
+    `open` is what nobody knows yet of it, and `message` whether a message will tell. `changed`: it is no longer the
+    whole that was booked, since others changed a part.
     """
 
-    slots: tuple[Slot, ...]
+    slot: Slot
+    service: str
+    open: OpenPoint | None = None
+    message: bool = False
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The caller's own appointments that are still to come, earliest first."""
+
+    own: tuple[Own, ...]
     today: date
-    changed: tuple[Slot, ...] = ()
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Where those stand that surely were booked."""
+        return tuple(each.slot for each in self.own if each.open is not OpenPoint.BOOKING)
 
 
 @dataclass(frozen=True, slots=True)
 class NotIdentified:
     """No appointment of this caller's is what was named. Not told apart from one that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotTheLastQuestion:
+    """A yes to a question of this call that does not count any more, since something else was asked after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotNoted:
+    """Something is open about the appointment, and until that is known nothing else can be done with it.
+
+    What was wished now is not done, nor written down for later.
+    """
+
+    wished: ChangeKind
+    about: Own
+    today: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +79,20 @@ class WhichOne:
 
 @dataclass(frozen=True, slots=True)
 class NewTimes:
-    """Where the appointment could go on the day that was named; kept for the caller."""
+    """Where the appointment could go on the day that was named; kept for the caller. `window`: as they wished."""
 
     asked: date
     offers: tuple[Offer, ...]
     today: date
+    window: tuple[time, time] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """The caller must say yes first. `new`: where it would go, a composite with these `parts`; None: cancelled."""
+    """The caller must say yes first. `new`: where it would go, a composite with these `parts`; None: cancelled.
+
+    `service` is the id of what it is for; empty: none of ours.
+    """
 
     kind: ChangeKind
     token: str
@@ -62,6 +100,7 @@ class Confirm:
     new: Slot | None
     today: date
     parts: tuple[Slot, ...] = ()
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +179,8 @@ class KeptForLater:
 FindOutcome = Found | AskAPerson
 ChangeOutcome = (
     NotIdentified
+    | NotTheLastQuestion
+    | NotNoted
     | AskAPerson
     | WhichOne
     | NewTimes

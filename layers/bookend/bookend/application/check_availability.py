@@ -45,10 +45,10 @@ def check_availability(command: CheckAvailability, turn: Turn) -> CheckOutcome:
     if not free.complete and not any(each.slot.start == wanted.at for each in offers):
         # "Not free" would be a guess: Cal.com did not tell of every stylist that was asked for.
         return (
-            Offers(wish.service, wanted.day, wanted.at, offers, turn.today(), sure=False)
+            Offers(wish.service, wanted.day, wanted.at, offers, turn.today(), sure=False, window=wanted.window)
             if offers
             else TemporaryTrouble()
         )
     if not offers:
         return NothingFree(wish.service, wanted.day, last_looked_at(turn, wish.service, free, wanted), turn.today())
-    return Offers(wish.service, wanted.day, wanted.at, offers, turn.today())
+    return Offers(wish.service, wanted.day, wanted.at, offers, turn.today(), window=wanted.window)

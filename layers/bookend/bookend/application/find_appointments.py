@@ -1,21 +1,32 @@
-"""Which appointments a caller has: the day and time of their own, for the number that calls."""
+"""Which appointments a caller has, for the number that calls, and what is not known of them yet."""
 
 from __future__ import annotations
 
-from bookend.application.change_outcomes import AskAPerson, FindOutcome, Found
+from bookend.application.change_outcomes import AskAPerson, FindOutcome, Found, Own
 from bookend.application.turn import Turn
 from bookend.domain.appointment import Appointment
 from bookend.domain.authority import upcoming
 from bookend.domain.contacts import customer_id
+from bookend.domain.standing import message_follows, open_point
 
 
 def find_appointments(turn: Turn) -> FindOutcome:
-    """Read aloud is only when: who rings from somebody's telephone need not hear what for, or with whom."""
+    """Those to come, also where the booking is still open: whoever heard nothing of it would book another one."""
     if turn.call.caller is None:
         return AskAPerson()
     mine = own_appointments(turn, who_calls(turn))
-    changed = tuple(each.slot for each in mine if each.amiss is not None)
-    return Found(tuple(each.slot for each in mine), turn.today(), changed)
+    return Found(tuple(heard_of(turn, each) for each in mine), turn.today())
+
+
+def heard_of(turn: Turn, appointment: Appointment) -> Own:
+    """What its customer may hear of it."""
+    return Own(
+        appointment.slot,
+        appointment.service,
+        open=open_point(appointment),
+        message=message_follows(appointment, now=turn.clock.now()),
+        changed=appointment.amiss is not None,
+    )
 
 
 def who_calls(turn: Turn) -> str:

@@ -10,8 +10,8 @@ from bookend.application.deadline import Deadline
 from bookend.application.ports import Circuit, Clock, Tenants, TenantUnusable
 from bookend.application.ports.cases import Cases
 from bookend.application.ports.health import HealthRecords
-from bookend.domain.circuit import CircuitState
-from bookend.domain.health import Backlog, Seen, ages_of
+from bookend.domain.circuit import Breaker, CircuitKind, CircuitState
+from bookend.domain.health import Backlog, Seen, ages_of, owed_of
 from bookend.domain.health_rules import Health, Reason, judged
 
 
@@ -48,9 +48,15 @@ def sync_health(
     for name in names:
         usable = _is_usable(name, tenants)
         seen = records.seen(name, unfinished, now=clock.now())
-        whole = replace(seen, usable=usable, cases=tuple(cases.unclosed(name)), breakers=breakers)
+        whole = _whole(seen, usable=usable, cases=cases, breakers=breakers)
         found.append(SyncHealth(*judged(whole), whole))
     return found
+
+
+def _whole(seen: Seen, *, usable: bool, cases: Cases, breakers: Mapping[CircuitKind, Breaker]) -> Seen:
+    """With what comes from elsewhere. Nobody is owed a message that only confirms what they have heard."""
+    unclosed = tuple(cases.unclosed(seen.tenant))
+    return replace(seen, usable=usable, cases=unclosed, breakers=breakers, texts=owed_of(seen.texts))
 
 
 def _is_usable(name: str, tenants: Tenants) -> bool:
@@ -140,6 +146,6 @@ def every_status(
         except UnknownTenant:
             continue  # loaded at this moment, or taken out by hand: nobody is served by that name
         seen = records.seen(name, unfinished, now=clock.now())
-        whole = replace(seen, usable=usable, cases=tuple(cases.unclosed(name)), breakers=breakers)
+        whole = _whole(seen, usable=usable, cases=cases, breakers=breakers)
         found.append(judged(whole)[0])
     return found

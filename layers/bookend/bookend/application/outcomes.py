@@ -26,7 +26,7 @@ class Reason(StrEnum):
 class Offers:
     """Free times, kept for this caller. `asked` is the day they wished for, `exact` whether their very time is free.
 
-    `sure`: whether anything can be said of the times that are not among them.
+    `sure`: whether anything can be said of the times that are not among them. `window`: the wall times they wished for.
     """
 
     service: Service
@@ -35,6 +35,7 @@ class Offers:
     offers: tuple[Offer, ...]
     today: date
     sure: bool = True
+    window: tuple[time, time] | None = None
 
     @property
     def exact(self) -> bool:
@@ -70,10 +71,16 @@ class Missing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NeedInfo:
-    """A question back, with what there is to choose from."""
+    """A question back, with what there is to choose from.
+
+    `unknown`: what was said is nothing of it, nor near it. `beyond` is the service that the stylist who was named, and
+    whom the branch has, does not do; those who do are `known`.
+    """
 
     missing: Missing
     known: tuple[str, ...] = ()
+    unknown: bool = False
+    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True)

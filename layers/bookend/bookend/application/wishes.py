@@ -17,7 +17,7 @@ from bookend.application.outcomes import (
     TwiceTime,
 )
 from bookend.domain.availability import Wanted
-from bookend.domain.tenant import Service, Tenant, Unmatched, find_service, find_staff, folded
+from bookend.domain.tenant import Service, Staff, Tenant, Unmatched, find_service, find_staff, folded, is_near_a_service
 from bookend.domain.when import (
     AmbiguousTime,
     InPast,
@@ -67,12 +67,15 @@ def read_service(tenant: Tenant, service: str | None, staff: str | None) -> Serv
     """What the caller asks for and by whom. Unknown names lead to a question, never to a default."""
     found = _named(tenant, service)
     if isinstance(found, Unmatched):
-        return NeedInfo(Missing.SERVICE, found.known)
+        return NeedInfo(
+            Missing.SERVICE, found.known, unknown=service is not None and not is_near_a_service(tenant, service)
+        )
     if staff is None or folded(staff) in _ANYONE:
         return ServiceWish(found, found.stylists)
     member = find_staff(tenant, staff, service=found)
     if isinstance(member, Unmatched):
-        return NeedInfo(Missing.STAFF, member.known)
+        works_here = isinstance(find_staff(tenant, staff), Staff)
+        return NeedInfo(Missing.STAFF, member.known, beyond=found.name if works_here else "")
     return ServiceWish(found, (member.id,))
 
 

@@ -6,6 +6,8 @@ read out, and a first name is none (reliability 6.2). What does not match is not
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -21,6 +23,8 @@ MOST_CHANGES_PER_DAY = 5
 """Per number; beyond each a person must help."""
 CONFIRM_WITHIN = timedelta(minutes=5)
 """How long a question "shall I?" waits for its yes."""
+_DIGEST = 8
+"""Characters of a token that tell whose question it was."""
 _MOST_WORDS_BEYOND = 2
 """Words a spoken name may have beyond the one on record, and never more than that has: a list is no name."""
 _SMALL_WORDS = frozenset(
@@ -28,6 +32,24 @@ _SMALL_WORDS = frozenset(
     | {"of", "ten", "ter", "the", "und", "van", "vom", "von", "zu", "zum", "zur"}
 )
 """Words that many names have; like an initial, they alone name nobody."""
+
+
+def token_of(call: str, customer: str, *, mark: str) -> str:
+    """The token of a question that this caller is asked in this call; `mark` is random, and what nobody can guess."""
+    return f"{mark}-{_digest(call, customer, mark)}"
+
+
+def was_asked_here(token: str, call: str, customer: str) -> bool:
+    """Whether it is the token of some question of this call, to this caller: an earlier one, if not the last.
+
+    Whoever has it was asked; of appointments it tells nothing, and it confirms nothing.
+    """
+    mark, _, digest = token.rpartition("-")
+    return hmac.compare_digest(digest.encode(), _digest(call, customer, mark).encode())
+
+
+def _digest(call: str, customer: str, mark: str) -> str:
+    return hashlib.sha256(f"{call}|{customer}|{mark}".encode()).hexdigest()[:_DIGEST]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +87,9 @@ class Asked:
 
 
 def upcoming(appointments: Iterable[Appointment], *, now: datetime) -> list[Appointment]:
-    """Those a caller may hear of: they stand, and have not begun."""
-    stands = {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
-    found = [each for each in appointments if each.state in stands and each.slot.start > now]
+    """Those a caller may hear of, and which have not begun: they stand, or nobody knows yet whether they will."""
+    ended = {AppointmentState.FAILED, AppointmentState.CANCELLED}
+    found = [each for each in appointments if each.state not in ended and each.slot.start > now]
     return sorted(found, key=lambda each: (each.slot.start, each.id))
 
 

@@ -158,7 +158,12 @@ def _day(opening: Opening, zone: ZoneInfo) -> date:
 
 
 def _inside(opening: Opening, window: tuple[time, time] | None, zone: ZoneInfo) -> bool:
-    return window is None or window[0] <= opening.slot.start.astimezone(zone).time() < window[1]
+    return window is None or is_inside(opening.slot.start, window, zone=zone)
+
+
+def is_inside(start: datetime, window: tuple[time, time], *, zone: ZoneInfo) -> bool:
+    """Whether a start is within a window of wall times; the end is outside."""
+    return window[0] <= start.astimezone(zone).time() < window[1]
 
 
 def _spread(free: list[Opening], most: int) -> list[Opening]:

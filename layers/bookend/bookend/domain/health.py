@@ -131,6 +131,8 @@ class Waits:
     begins: datetime | None = None
     told: bool = False
     """Its caller has heard *noch offen*."""
+    owed: bool = True
+    """Of a message: its caller does not know it. Else they have heard it, and it confirms or is never sent."""
     kept_until: datetime | None = None
     """A wish that its caller agreed to have tried until then: until then it is not late."""
 
@@ -141,6 +143,12 @@ class Backlog:
 
     number: int = 0
     looked_at: Sequence[Waits] = ()
+
+
+def owed_of(backlog: Backlog) -> Backlog:
+    """Without messages that only confirm."""
+    owed = [each for each in backlog.looked_at if each.owed]
+    return Backlog(backlog.number - len(backlog.looked_at) + len(owed), owed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +174,15 @@ def buckets_of(old: Iterable[timedelta]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRun:
-    """How the reconciliations of one kind are: `seen_until` of the last that ended; `found` in those of a day."""
+    """How the reconciliations of one kind are: `seen_until` of the last that ended; `found` in those of a day.
+
+    `ended_by`: the last one had ended at this instant, perhaps earlier. What a limited one has left is found again from
+    further back, so of how often they come its `seen_until` says nothing.
+    """
 
     kind: str
     seen_until: datetime | None = None
+    ended_by: datetime | None = None
     limited: bool = False
     """It left something undone that a person must decide."""
     under_way_since: datetime | None = None

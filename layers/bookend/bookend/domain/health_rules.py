@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from bookend.domain.cases import CaseState
 from bookend.domain.circuit import CircuitState
-from bookend.domain.health import Backlog, Seen, ages_of
+from bookend.domain.health import Backlog, LastRun, Seen, ages_of
 
 
 class Health(IntEnum):
@@ -124,16 +124,27 @@ def _runs(seen: Seen) -> list[Reason]:
     for run in seen.runs:
         late, silent = (POLL_LATE, POLL_SILENT) if run.kind == "poll" else (FULL_LATE, FULL_SILENT)
         if run.seen_until is None:
-            found.append(Reason(Health.DEGRADED, f"no reconciliation ({run.kind}) has ever come to its end"))
+            found.append(Reason(Health.DEGRADED, _of_the_first(run, seen.at)))
             continue
         old = seen.at - run.seen_until
         says = f"the last reconciliation ({run.kind}) that ended began {spoken(old)} ago"
-        if run.limited:  # what it left is found again from further back: its age says nothing
-            says = f"the last reconciliation ({run.kind}) left something undone that a person must decide"
-            found.append(Reason(Health.DEGRADED, says))
-        else:
-            found += _graded(says, old.total_seconds(), late.total_seconds(), silent.total_seconds())
+        if run.limited:
+            old = seen.at - (run.ended_by or run.seen_until)
+            says = f"the last reconciliation ({run.kind}) ended {spoken(old)} ago"
+            left = f"the last reconciliation ({run.kind}) left something undone that a person must decide"
+            found.append(Reason(Health.DEGRADED, left))
+        found += _graded(says, old.total_seconds(), late.total_seconds(), silent.total_seconds())
     return found
+
+
+def _of_the_first(run: LastRun, now: datetime) -> str:
+    """A new salon's first full run begins within five minutes and takes in what is booked at Cal.com, bit by bit."""
+    if run.under_way_since is None:
+        return f"no reconciliation ({run.kind}) has ever come to its end: it begins by itself every five minutes"
+    return (
+        f"no reconciliation ({run.kind}) has ever come to its end: the first is under way for "
+        f"{spoken(now - run.under_way_since)} and goes on every five minutes"
+    )
 
 
 def _texts(seen: Seen) -> list[Reason]:

@@ -8,12 +8,14 @@ apart ("2 Uhr 30 Sommerzeit"), and an hour that a listener would take for the af
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import Enum
 from zoneinfo import ZoneInfo
 
 from bookend.domain.timeslot import Ambiguous, as_utc, resolve_local
+from bookend.domain.when.facts import AFTERNOON, AM, EARLY, EVENING, MORNING, NIGHT, NOON, PM
 
 
 class Language(Enum):
@@ -42,9 +44,33 @@ _TOMORROW = {Language.DE: "morgen", Language.EN: "tomorrow"}
 _ON_DAY = {Language.DE: "am", Language.EN: "on"}
 _AT_TIME = {Language.DE: "um", Language.EN: "at"}
 _OR = {Language.DE: "oder", Language.EN: "or"}
+_AND = {Language.DE: "und", Language.EN: "and"}
 _FIRST_TIME_ROUND = {Language.DE: "Sommerzeit", Language.EN: "summer time"}
 _SECOND_TIME_ROUND = {Language.DE: "Winterzeit", Language.EN: "winter time"}
 
+_PARTS = {
+    Language.DE: {
+        EARLY.window: "frühmorgens",
+        MORNING.window: "vormittags",
+        AM.window: "vormittags",
+        NOON.window: "mittags",
+        AFTERNOON.window: "nachmittags",
+        PM.window: "nachmittags",
+        EVENING.window: "abends",
+        NIGHT.window: "nachts",
+    },
+    Language.EN: {
+        EARLY.window: "early in the morning",
+        MORNING.window: "in the morning",
+        AM.window: "in the morning",
+        NOON.window: "around noon",
+        AFTERNOON.window: "in the afternoon",
+        PM.window: "in the afternoon",
+        EVENING.window: "in the evening",
+        NIGHT.window: "at night",
+    },
+}
+_THEN = {Language.DE: "zu Ihrer Wunschzeit", Language.EN: "at the time you wish"}
 _NIGHT = range(1, 4)  # hours said with "nachts"; 0 Uhr cannot be mistaken
 _EARLY = range(4, 7)  # hours said with "morgens"; from 7 on the morning is what people expect
 _NOON = 12
@@ -116,6 +142,40 @@ def say_slot(instant: datetime, zone: ZoneInfo, language: Language, *, asked_day
     if day == asked_day:
         return clock
     return f"{_ON_DAY[language]} {say_day(day, language, today=today)}, {clock}"
+
+
+def say_slots(
+    instants: Sequence[datetime], zone: ZoneInfo, language: Language, *, asked_day: date | None, today: date
+) -> str:
+    """Several starts as one choice, as the day goes: "um 9 Uhr, um 10 Uhr oder um 11 Uhr" on the day asked for.
+
+    A day is named with its first time. Where there are several days each is named, the one asked for too: after "um 15
+    Uhr oder am Donnerstag, 3. Dezember, um 9 Uhr" nobody knows on which day 15 Uhr is.
+
+    Raises:
+        ValueError: an instant is naive, or there is none.
+    """
+    groups: dict[date, list[datetime]] = {}
+    for instant in sorted(instants):
+        groups.setdefault(as_utc(instant).astimezone(zone).date(), []).append(instant)
+    unnamed = asked_day if len(groups) == 1 else None
+    said = []
+    for day, (first, *others) in groups.items():
+        times = [say_slot(first, zone, language, asked_day=unnamed, today=today)]
+        times += [say_slot(each, zone, language, asked_day=day, today=today) for each in others]
+        said.append(join_options(times, language))
+    return join_options(said, language)
+
+
+def say_window(window: tuple[time, time], language: Language) -> str:
+    """A part of the day as an adverbial: "vormittags"; one that has no word, such as from 10 to 12, is "zu Ihrer
+    Wunschzeit"."""
+    return _PARTS[language].get(window, _THEN[language])
+
+
+def say_name(name: str, language: Language) -> str:
+    """A name as it is read aloud: "Waschen + Föhnen" is "Waschen und Föhnen"."""
+    return " ".join(re.sub(r"[+&]", f" {_AND[language]} ", name).split())
 
 
 def join_options(options: Sequence[str], language: Language) -> str:

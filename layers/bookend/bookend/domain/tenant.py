@@ -15,9 +15,11 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from bookend.domain.policy import PolicySettings
-from bookend.domain.saying import Language
+from bookend.domain.saying import Language, say_name
 
 _T = TypeVar("_T")
+_LEAST_TELLING = 3
+"""Letters of a word that may tell one service from another."""
 
 
 class SegmentKind(StrEnum):
@@ -237,10 +239,29 @@ class Unmatched:
 
 
 def find_service(tenant: Tenant, said: str) -> Service | Unmatched:
-    """The service a caller named, by id, name or synonym; never a default (a guess books the wrong thing)."""
-    named = [(each, (each.id, each.name, *each.synonyms)) for each in tenant.services]
-    found = _match(said, named)
+    """The service a caller named, by id, name (also as we read it aloud) or synonym; never a default (a guess books the
+    wrong thing)."""
+    found = _match(said, _services_named(tenant))
     return found if found is not None else Unmatched(tuple(each.name for each in tenant.services))
+
+
+def is_near_a_service(tenant: Tenant, said: str) -> bool:
+    """Whether a word that was said is one of a service's names, or begins or ends one ("Schnitt"): else it is nothing
+    that is offered."""
+    words = {word for word in _words(said) if len(word) >= _LEAST_TELLING}
+    names = (name for _, names in _services_named(tenant) for name in names)
+    known = {word for name in names for word in _words(name) if len(word) >= _LEAST_TELLING}
+    return any(
+        one.startswith(other) or one.endswith(other) or other.startswith(one) or other.endswith(one)
+        for one in words
+        for other in known
+    )
+
+
+def _services_named(tenant: Tenant) -> list[tuple[Service, tuple[str, ...]]]:
+    return [
+        (each, (each.id, each.name, say_name(each.name, tenant.language), *each.synonyms)) for each in tenant.services
+    ]
 
 
 def find_staff(tenant: Tenant, said: str, *, service: Service | None = None) -> Staff | Unmatched:

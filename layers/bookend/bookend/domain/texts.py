@@ -139,6 +139,13 @@ _HEARD_IT = frozenset(
         (TextKind.CANCELLED, Told.DONE),
     }
 )
+
+
+def is_owed(kind: TextKind, told: Told, *, overtaken: bool) -> bool:
+    """Whether a message says what its caller does not know; else it confirms what they have heard on the phone."""
+    return overtaken or (kind, told) not in _HEARD_IT
+
+
 _NOT_STANDING = frozenset({TextKind.NOT_BOOKED, TextKind.CANCELLED})
 
 
@@ -161,7 +168,7 @@ def decide(
     kind = true_now(message.kind, appointment)
     if kind is None:
         return Person("untrue")
-    owed = message.overtaken or kind is not message.kind or (kind, message.told) not in _HEARD_IT
+    owed = kind is not message.kind or is_owed(kind, message.told, overtaken=message.overtaken)
     if kind is TextKind.NOT_BOOKED and has_another:
         return Skip("has_another")
     if kind not in _NOT_STANDING and appointment.slot.start <= now:

@@ -22,6 +22,7 @@ from bookend.application.ports.health import Backlogs, Unfinished
 from bookend.domain.appointment import Appointment, Told
 from bookend.domain.callbacks import CallbackState
 from bookend.domain.health import Backlog, LastRun, Seen, Waits
+from bookend.domain.texts import TextKind, is_owed
 from bookend.domain.timeslot import parse_instant
 
 _DAY = timedelta(hours=24)
@@ -166,9 +167,12 @@ def _waits(kind: str, name: str, item: Item) -> Waits | None:
         return None
     if kind == _OPERATION:
         return _open(items.appointment_from_item(name, item))
-    told = item.get("told", {"S": ""})["S"]
-    what = item["kind"]["S"] if kind == _TEXT else ""
-    return Waits(name=name, since=parse_instant(item["at"]["S"]), what=what, told=told == Told.PENDING.value)
+    since = parse_instant(item["at"]["S"])
+    if kind == _EVENT:
+        return Waits(name=name, since=since)
+    says, told = TextKind(item["kind"]["S"]), Told(item["told"]["S"])
+    owed = is_owed(says, told, overtaken="overtaken" in item)
+    return Waits(name=name, since=since, what=says.value, told=told is Told.PENDING, owed=owed)
 
 
 def _open(appointment: Appointment) -> Waits:
@@ -191,9 +195,11 @@ def _last_run(kind: RunKind, item: Item | None, reports: Sequence[dict[str, Any]
         if report["sk"].split("#")[1] == kind.value:
             tally = {name: int(number) for name, number in report["tally"].items()}
             found.update({name: number for name, number in tally.items() if name not in {"listed", "ours"} and number})
+    written = plain["run"]["started"] if "run" in plain else plain.get("at")  # one that is under way came after it
     return LastRun(
         kind=kind.value,
         seen_until=parse_instant(plain["watermark"]) if "watermark" in plain else None,
+        ended_by=parse_instant(written) if written is not None else None,
         limited=bool(plain.get("limited", False)),
         under_way_since=parse_instant(plain["run"]["started"]) if "run" in plain else None,
         found=dict(found),

@@ -44,9 +44,10 @@ class DynamoRuns:
             values["strikes"] = _strikes_to_map(run.strikes)
         else:
             values["run"] = _run_to_map(run)
-            watermark = self.current(tenant, run.kind).watermark
-            if watermark is not None:
-                values["watermark"] = items.text(watermark)
+            before = self.current(tenant, run.kind)  # of the last one that ended, all is as it was
+            values["limited"] = before.limited
+            if before.watermark is not None:
+                values["watermark"] = items.text(before.watermark)
         item = keys.run(tenant, run.kind.value) | to_wire(values)
         actions = [self._actions.put_progress(item, run.version)]
         if done:

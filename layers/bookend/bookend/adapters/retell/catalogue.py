@@ -2,9 +2,9 @@
 
 Placeholders: {time}, {times}, {others} and {wanted} are adverbials of time ("um 9 Uhr", "am Montag, 27. Oktober, um
 9 Uhr 30"), with their day where it is not the one asked for; {day} is one too ("heute", "am Montag, 27. Oktober"),
-and {when} is either. {first}, {last} and {today} are bare days. {service}, {staff}, {services} and {known} are names,
-{most} is a number, {callback} a sentence. A sentence may begin with any of them: it gets its capital when it is
-said.
+{when} is either, and {part} is a part of a day ("vormittags"). {first}, {last} and {today} are bare days. {service},
+{staff}, {services} and {known} are names, {most} is a number, {callback} a sentence. A sentence may begin with any of
+them: it gets its capital when it is said.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _DE: Mapping[str, str] = {
     "free_instead": "{wanted} ist leider kein Termin für {service} frei. Möglich wäre es {times}.",
     "free_perhaps_more": "Für {service} wäre es {times} möglich; alle Zeiten kann ich gerade nicht einsehen.",
     "free_on_day": "Ein Termin für {service} wäre {times} möglich.",
+    "free_in_part": "{part} wäre ein Termin für {service} {times} möglich, sonst {others}.",
+    "free_not_in_part": "{part} ist leider kein Termin für {service} frei. Möglich wäre es {times}.",
     "free_other_day": "{day} ist für {service} leider nichts frei. Möglich wäre es {times}.",
     "suits_which": "Was passt Ihnen?",
     "suits_it": "Passt Ihnen das?",
@@ -64,6 +66,10 @@ _DE: Mapping[str, str] = {
     ),
     "need_service": "Welche Leistung wünschen Sie, zum Beispiel {known}?",
     "need_staff": "Diesen Namen finde ich für diese Leistung leider nicht. Möchten Sie zu {known}?",
+    "unknown_service": "Diese Leistung finde ich bei uns leider nicht.",
+    "which_of_them": "Was davon wünschen Sie?",
+    "done_by_one": "{service} macht bei uns {known}. Möchten Sie dort einen Termin?",
+    "done_by_several": "{service} machen bei uns {known}. Zu wem möchten Sie?",
     "need_date": "Für welchen Tag möchten Sie den Termin?",
     "need_time": "Um wie viel Uhr möchten Sie den Termin?",
     "need_name": "Auf welchen Namen darf ich den Termin buchen?",
@@ -93,6 +99,8 @@ _EN: Mapping[str, str] = {
     "free_instead": "I'm sorry, no appointment for {service} is free {wanted}. It would be possible {times}.",
     "free_perhaps_more": "For {service} it would be possible {times}; I cannot see every time just now.",
     "free_on_day": "An appointment for {service} would be possible {times}.",
+    "free_in_part": "{part} an appointment for {service} would be possible {times}, otherwise {others}.",
+    "free_not_in_part": "I'm sorry, no appointment for {service} is free {part}. It would be possible {times}.",
     "free_other_day": "I'm sorry, nothing is free for {service} {day}. It would be possible {times}.",
     "suits_which": "Which suits you?",
     "suits_it": "Does that suit you?",
@@ -132,6 +140,10 @@ _EN: Mapping[str, str] = {
     ),
     "need_service": "Which service would you like, for example {known}?",
     "need_staff": "I'm sorry, I don't know that name for this service. Would you like {known}?",
+    "unknown_service": "I'm sorry, I cannot find that service with us.",
+    "which_of_them": "Which of them would you like?",
+    "done_by_one": "{service} is done by {known} here. Would you like an appointment there?",
+    "done_by_several": "{service} is done by {known} here. Whom would you like?",
     "need_date": "For which day would you like the appointment?",
     "need_time": "For what time would you like the appointment?",
     "need_name": "Under which name may I book the appointment?",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import assert_never
 
@@ -22,13 +22,17 @@ from bookend.application.change_outcomes import (
     NewTimes,
     NotChanged,
     NotIdentified,
+    NotNoted,
+    NotTheLastQuestion,
+    Own,
     WhichOne,
 )
 from bookend.application.outcomes import NeedInfo, NotATime, PastTime, SkippedTime, TooFarAhead, TwiceTime
 from bookend.domain.appointment import ChangeKind
 from bookend.domain.failures import FailureClass
 from bookend.domain.policy import BeyondHorizon, CancelTooLate, MovedTooOften, MoveTooLate, TooSoon
-from bookend.domain.saying import join_options, say_day
+from bookend.domain.saying import join_options, say_day, say_window
+from bookend.domain.standing import OpenPoint
 from bookend.domain.timeslot import Slot
 
 FUNCTION = {ChangeKind.MOVE: "reschedule_appointment", ChangeKind.CANCEL: "cancel_appointment"}
@@ -44,13 +48,8 @@ class ChangeSpeaker(Speaker):
         match outcome:
             case AskAPerson():
                 return self._person("find_appointments")
-            case Found(slots, today, changed):
-                said = slots[:_MOST_SAID]
-                key = ("found_none", "found_one")[len(said)] if len(said) < 2 else "found_many"
-                sentence = self._say(key, times=self._one_after_another(said, today) if said else "")
-                if apart := [each for each in said if each in changed]:
-                    sentence += " " + self._say("found_changed", times=self._one_after_another(apart, today))
-                return self._reply("ok", sentence, appointments=[self._local(each.start) for each in said])
+            case Found(own, today):
+                return self._found(own[:_MOST_SAID], today)
             case other:
                 assert_never(other)
 
@@ -59,18 +58,18 @@ class ChangeSpeaker(Speaker):
         match outcome:
             case NotIdentified():
                 return self._reply("not_found", self._say("not_identified"))
+            case NotTheLastQuestion():
+                return self._reply("not_found", self._say("not_the_last_question"))
+            case NotNoted(wished, about, today):
+                said = [*self._what_is_open(about, today), self._say(f"not_noted_{wished.value}")]
+                return self._reply("pending", " ".join(said), callback=True)
             case AskAPerson():
                 return self._person(FUNCTION[kind])
             case WhichOne(slots, today):
                 sentence = self._say("which_one", times=self._listed_times(slots[:_MOST_SAID], today))
                 return self._reply("need_info", sentence, missing="time")
-            case NewTimes(asked, offers, today):
-                if not offers:
-                    return self._reply("need_info", self._say("nothing_that_day"), missing="new_date", offers=[])
-                sentence = self._say("possible", times=self._times(offers, asked, today))
-                follow = self._say("suits_it" if len(offers) == 1 else "suits_which")
-                listed = self._listed(offers, asked, today)
-                return self._reply("need_info", f"{sentence} {follow}", missing="new_time", offers=listed)
+            case NewTimes():
+                return self._new_times(outcome)
             case Confirm():
                 return self._question_to_confirm(outcome)
             case AskedTooLongAgo():
@@ -94,22 +93,70 @@ class ChangeSpeaker(Speaker):
                 said += [self._say("you_will_hear_by", until=self._dated(rounded_up(until), today))]
                 said += [self._say("until_then", current=self._dated(current.start, today))]
                 return self._reply("pending", " ".join(said), until=self._local(until))
-            case NeedInfo(missing, known):
-                return self._question(missing, known)
+            case NeedInfo():
+                return self._question(outcome)
             case NotATime() | PastTime() | SkippedTime() | TwiceTime() | TooFarAhead():
                 return self._time_trouble(outcome)
             case other:
                 assert_never(other)
 
+    def _found(self, own: Sequence[Own], today: date) -> Reply:
+        """Those that stand, then each of which something is open: that is never said flatly."""
+        sure = [each for each in own if each.open is None]
+        unsure = [each for each in own if each.open is not None]
+        said = []
+        if sure or not unsure:
+            key = ("found_none", "found_one")[len(sure)] if len(sure) < 2 else "found_many"
+            said.append(self._say(key, times=self._all([self._when_and_what(each, today) for each in sure] or [""])))
+        said += [sentence for each in unsure for sentence in self._what_is_open(each, today)]
+        if apart := [self._dated(each.slot.start, today) for each in own if each.changed]:
+            said.append(self._say("found_changed", times=self._all(apart)))
+        booked = [self._local(each.slot.start) for each in own if each.open is not OpenPoint.BOOKING]
+        reply = self._reply("ok", " ".join(said), appointments=booked)
+        if unsure:
+            reply["open"] = [{"start": self._local(e.slot.start), "what": str(e.open)} for e in unsure]
+        return reply
+
+    def _what_is_open(self, own: Own, today: date) -> Iterator[str]:
+        """What nobody knows yet of it, and how its caller will know."""
+        point = own.open or OpenPoint.BOOKING
+        yield self._say(
+            f"open_{point.value}", what=self._for_what(own.service), time=self._dated(own.slot.start, today)
+        )
+        yield self._say(f"open_{point.value}_message" if own.message else "ask_again_soon")
+
+    def _new_times(self, outcome: NewTimes) -> Reply:
+        asked, offers, today = outcome.asked, outcome.offers, outcome.today
+        if not offers:
+            return self._reply("need_info", self._say("nothing_that_day"), missing="new_date", offers=[])
+        as_wished, besides = self._parted(offers, asked, outcome.window)
+        if outcome.window is not None and besides:
+            part = say_window(outcome.window, self._language)
+            sentence = self._part_of_day("possible", part, as_wished, besides, asked, today)
+        else:
+            sentence = self._say("possible", times=self._times(offers, asked, today))
+        follow = self._say("suits_it" if len(offers) == 1 else "suits_which")
+        listed = self._listed(offers, asked, today)
+        return self._reply("need_info", f"{sentence} {follow}", missing="new_time", offers=listed)
+
+    def _when_and_what(self, own: Own, today: date) -> str:
+        return self._dated(own.slot.start, today) + self._for_what(own.service)
+
+    def _for_what(self, service: str) -> str:
+        """ " für Dauerwelle"; nothing, where the branch does not sell it any more, or never has."""
+        known = self._tenant.service(service)
+        return self._sentences["for_what"].format(service=self._aloud(known.name)) if known else ""
+
     def _person(self, function: str) -> Reply:
         return self._reply("not_allowed", self._say(f"{function}.not_allowed"), callback=True)
 
     def _question_to_confirm(self, outcome: Confirm) -> Reply:
-        old = self._dated(outcome.current.start, outcome.today)
+        old, what = self._dated(outcome.current.start, outcome.today), self._for_what(outcome.service)
         if outcome.new is None:
-            sentence = self._say("confirm_cancel", old=old)
+            sentence = self._say("confirm_cancel", old=old, what=what)
         else:
-            sentence = self._say("confirm_move", old=old, new=self._dated(outcome.new.start, outcome.today))
+            new = self._dated(outcome.new.start, outcome.today)
+            sentence = self._say("confirm_move", old=old, new=new, what=what)
         return self._reply("need_info", sentence, missing="confirmation", confirmation_token=outcome.token)
 
     def _not_changed(self, outcome: NotChanged) -> Reply:
@@ -124,7 +171,8 @@ class ChangeSpeaker(Speaker):
             said.append(self._say("stays", current=self._dated(outcome.current.start, outcome.today)))
         asked = self._day(outcome.wanted.start) if outcome.wanted is not None else outcome.today
         if outcome.offers:
-            said.append(self._say("instead", times=self._times(outcome.offers, asked, outcome.today)))
+            named = self._day(outcome.current.start) if stays and outcome.current is not None else None
+            said.append(self._say("instead", times=self._times(outcome.offers, asked, outcome.today, named=named)))
         reply = self._reply(outcome.failure.value, " ".join(said))
         if outcome.retry_after_s is not None:
             reply["retry_after_seconds"] = round(outcome.retry_after_s)
@@ -158,11 +206,6 @@ class ChangeSpeaker(Speaker):
                 return self._say(f"{FUNCTION[outcome.kind]}.policy")
             case other:
                 assert_never(other)
-
-    def _one_after_another(self, slots: Iterable[Slot], today: date) -> str:
-        """All of them, and not a choice."""
-        *others, last = [self._dated(each.start, today) for each in slots]
-        return f"{', '.join(others)} {self._sentences['and']} {last}" if others else last
 
     def _listed_times(self, slots: Iterable[Slot], today: date) -> str:
         return join_options([self._dated(each.start, today) for each in slots], self._language)

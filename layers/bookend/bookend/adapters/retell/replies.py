@@ -7,7 +7,7 @@ the one asked for. Statuses are listed in docs/voice.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, TypeAlias, assert_never
 
 from bookend.adapters.retell.catalogue import CATALOGUE
@@ -34,9 +34,19 @@ from bookend.application.outcomes import (
     TooFarAhead,
     TwiceTime,
 )
-from bookend.domain.availability import Offer
+from bookend.domain.availability import Offer, is_inside
 from bookend.domain.policy import BeyondHorizon, NumberWithheld, TooManyOpen, TooSoon
-from bookend.domain.saying import Language, join_options, say_day, say_relative_day, say_slot, say_time
+from bookend.domain.saying import (
+    Language,
+    join_options,
+    say_day,
+    say_name,
+    say_relative_day,
+    say_slot,
+    say_slots,
+    say_time,
+    say_window,
+)
 from bookend.domain.tenant import Tenant
 
 Reply: TypeAlias = dict[str, Any]
@@ -87,13 +97,13 @@ class Speaker:
                 return self._offers(outcome)
             case NothingFree(service, asked, until, today):
                 first, last = (say_day(day, self._language, today=today) for day in (asked, until))
-                sentence = self._say("nothing_free", first=first, last=last, service=service.name)
+                sentence = self._say("nothing_free", first=first, last=last, service=self._aloud(service.name))
                 return self._reply("unavailable", sentence, offers=[])
             case Booked(appointment, today):
                 booked = self._tenant.service(appointment.service)
                 sentence = self._say(
                     "booked",
-                    service=booked.name if booked else appointment.service,
+                    service=self._aloud(booked.name if booked else appointment.service),
                     time=self._dated(appointment.slot.start, today),
                     staff=self._name_of(appointment.staff),
                 )
@@ -113,8 +123,8 @@ class Speaker:
                 return self._reply("already_booked", self._say("has_one", time=self._dated(slot.start, today)))
             case TemporaryTrouble(retry_after_s):
                 return self.temporary(retry_after_s) | {"callback": True}
-            case NeedInfo(missing, known):
-                return self._question(missing, known)
+            case NeedInfo():
+                return self._question(outcome)
             case NotATime() | PastTime() | SkippedTime() | TwiceTime() | TooFarAhead():
                 return self._time_trouble(outcome)
             case ServiceList(services, staff):
@@ -126,9 +136,12 @@ class Speaker:
                 assert_never(outcome)
 
     def _offers(self, outcome: Offers) -> Reply:
-        offers, asked, today, service = outcome.offers, outcome.asked, outcome.today, outcome.service.name
+        offers, asked, today = outcome.offers, outcome.asked, outcome.today
+        service = self._aloud(outcome.service.name)
         times = self._times(offers, asked, today)
-        as_asked = outcome.exact if outcome.at is not None else any(self._day(o.slot.start) == asked for o in offers)
+        on_day = any(self._day(each.slot.start) == asked for each in offers)
+        as_wished, besides = self._parted(offers, asked, outcome.window)
+        as_asked = outcome.exact if outcome.at is not None else bool(as_wished)
         if outcome.exact and outcome.at is not None:
             exact = say_slot(outcome.at, self._tenant.zone, self._language, asked_day=None, today=today)
             others = [each for each in offers if each.slot.start != outcome.at]
@@ -141,6 +154,9 @@ class Speaker:
         elif outcome.at is not None:
             wanted = say_slot(outcome.at, self._tenant.zone, self._language, asked_day=asked, today=today)
             sentence = self._say("free_instead", wanted=wanted, service=service, times=times)
+        elif outcome.window is not None and on_day and besides:
+            part = say_window(outcome.window, self._language)
+            sentence = self._part_of_day("free", part, as_wished, besides, asked, today, service=service)
         elif as_asked:
             sentence = self._say("free_on_day", service=service, times=times)
         else:
@@ -152,6 +168,29 @@ class Speaker:
             "available" if as_asked else "alternatives",
             sentence,
             offers=self._listed(offers, asked, today, first=outcome.at),
+        )
+
+    def _parted(
+        self, offers: Sequence[Offer], asked: date, window: tuple[time, time] | None
+    ) -> tuple[list[Offer], list[Offer]]:
+        """Those on the day and in the part of it that were asked for, and the others."""
+        wished = [
+            each
+            for each in offers
+            if self._day(each.slot.start) == asked
+            and (window is None or is_inside(each.slot.start, window, zone=self._tenant.zone))
+        ]
+        return wished, [each for each in offers if each not in wished]
+
+    def _part_of_day(  # noqa: PLR0917 - what is said of each
+        self, key: str, part: str, as_wished: list[Offer], besides: list[Offer], asked: date, today: date, **values: str
+    ) -> str:
+        """What is not in the part of the day that was asked for is never said as if it were."""
+        others = self._times(besides, asked, today)
+        if not as_wished:
+            return self._say(f"{key}_not_in_part", part=part, times=others, **values)
+        return self._say(
+            f"{key}_in_part", part=part, times=self._times(as_wished, asked, today), others=others, **values
         )
 
     def _taken(self, outcome: SlotTaken) -> Reply:
@@ -174,14 +213,16 @@ class Speaker:
             case TooSoon(earliest):
                 earliest_said = self._dated(rounded_up(earliest), outcome.today)
                 sentence = self._say("policy_too_soon", when=self._when(outcome), time=earliest_said)
-                reason = "too_soon"
+                reason, named = "too_soon", self._day(rounded_up(earliest))
             case BeyondHorizon(last):
                 last_said = say_day(last, self._language, today=outcome.today)
                 sentence = self._say("policy_too_far", when=self._when(outcome), last=last_said)
-                reason = "too_far"
+                reason, named = "too_far", last
             case _:
                 assert_never(outcome.refusal)
-        return self._with_offers("policy", sentence, outcome.offers, outcome.asked, outcome.today, reason=reason)
+        return self._with_offers(
+            "policy", sentence, outcome.offers, outcome.asked, outcome.today, reason=reason, named=named
+        )
 
     def _when(self, outcome: AgainstPolicy) -> str:
         """The wish as an adverbial: the very time with its day, or the day alone."""
@@ -195,11 +236,19 @@ class Speaker:
         return said + "," if self._language is Language.DE and "," in said else said
 
     def _with_offers(
-        self, status: str, sentence: str, offers: Sequence[Offer], asked: date, today: date, *, reason: str
+        self,
+        status: str,
+        sentence: str,
+        offers: Sequence[Offer],
+        asked: date,
+        today: date,
+        *,
+        reason: str,
+        named: date | None = None,
     ) -> Reply:
-        follow = (
-            self._say("instead", times=self._times(offers, asked, today)) if offers else self._say("ask_other_time")
-        )
+        """`named`: the day that the sentence has named last, if it is not the one asked for."""
+        times = self._times(offers, asked, today, named=named) if offers else ""
+        follow = self._say("instead", times=times) if offers else self._say("ask_other_time")
         return self._reply(
             status,
             f"{sentence} {follow}",
@@ -207,19 +256,35 @@ class Speaker:
             offers=self._listed(offers, asked, today),
         )
 
-    def _question(self, missing: Missing, known: tuple[str, ...]) -> Reply:
+    def _question(self, outcome: NeedInfo) -> Reply:
+        missing, known = outcome.missing, outcome.known
         if missing in {Missing.SERVICE, Missing.STAFF} and not known:
             return self._reply("not_allowed", self._say("no_services", callback=self._callback()))
-        heard = join_options(known[:_MOST_NAMES], self._language) if known else ""
-        reply = self._reply("need_info", self._say(f"need_{missing.value}", known=heard), missing=missing.value)
+        heard = [self._aloud(each) for each in known[:_MOST_NAMES]]
+        if outcome.unknown:
+            sentence = f"{self._say('unknown_service')} {self._services(list(known))} {self._say('which_of_them')}"
+        elif outcome.beyond:
+            key = "done_by_one" if len(known) == 1 else "done_by_several"
+            sentence = self._say(key, service=self._aloud(outcome.beyond), known=self._all(heard))
+        else:
+            options = join_options(heard, self._language) if heard else ""
+            sentence = self._say(f"need_{missing.value}", known=options)
+        reply = self._reply("need_info", sentence, missing=missing.value)
         return reply | {"known": list(known[:_MOST_LISTED])} if known else reply
 
     def _services(self, names: list[str]) -> str:
         if not names:
             return self._say("no_services", callback=self._callback())
-        *others, last = names[:_MOST_NAMES]
-        listed = f"{', '.join(others)} {self._sentences['and']} {last}" if others else last
+        listed = self._all([self._aloud(each) for each in names[:_MOST_NAMES]])
         return self._say("services" if len(names) <= _MOST_NAMES else "some_services", services=listed)
+
+    def _all(self, said: Sequence[str]) -> str:
+        """All of them, and not a choice."""
+        *others, last = said
+        return f"{', '.join(others)} {self._sentences['and']} {last}" if others else last
+
+    def _aloud(self, name: str) -> str:
+        return say_name(name, self._language)
 
     def _time_trouble(self, outcome: NotATime | PastTime | SkippedTime | TwiceTime | TooFarAhead) -> Reply:
         missing = "time" if isinstance(outcome, SkippedTime | TwiceTime) else "date"
@@ -250,13 +315,12 @@ class Speaker:
             "staff": self._tenant.member(offer.staff).name,
         }
 
-    def _times(self, offers: Sequence[Offer], asked: date, today: date) -> str:
-        """The times as the day goes; a day that is not the one asked for is named with its first time."""
-        spoken, named = [], asked
-        for start in sorted(each.slot.start for each in offers):
-            spoken.append(say_slot(start, self._tenant.zone, self._language, asked_day=named, today=today))
-            named = self._day(start)
-        return join_options(spoken, self._language)
+    def _times(self, offers: Sequence[Offer], asked: date, today: date, *, named: date | None = None) -> str:
+        """The times as the day goes, with their days: only where nothing but the day asked for was named (`named`: what
+        was named last), and all of them are on it, is it left out."""
+        starts = [each.slot.start for each in offers]
+        unnamed = asked if named in {None, asked} else None
+        return say_slots(starts, self._tenant.zone, self._language, asked_day=unnamed, today=today)
 
     def _listed(
         self, offers: Sequence[Offer], asked: date, today: date, *, first: datetime | None = None

@@ -237,15 +237,21 @@ _REASON = ("reason", "grund", "failed_function")
 
 
 def callback_command(args: Mapping[str, Any]) -> RequestCallback:
-    """The arguments as a wish to be rung. Day and time are words here: a person reads them."""
+    """The arguments as a wish to be rung. Day and time are words here: a person reads them.
+
+    So is a reason that names no function of ours ("Farbe"): it goes with what was wished.
+    """
     said = Arguments(args)
     day_and_time = " ".join(filter(None, (said.first(*_DATE), said.first(*_TIME))))
+    reason = said.first(*_REASON)
+    in_words = reason if reason is not None and function_name(reason) is None else None
+    wished = said.first(*_WISHED) or day_and_time
     return RequestCallback(
         name=said.first(*_NAME),
         phone=said.first(*_PHONE),
         service=said.first(*_SERVICE),
-        wished=said.first(*_WISHED) or day_and_time or None,
-        reason=_failed(said.first(*_REASON)),
+        wished="; ".join(filter(None, (wished, in_words))) or None,
+        reason=_failed(reason),
     )
 
 
