@@ -28,6 +28,8 @@ except ModuleNotFoundError as missing:
 
 REPLAYED, NOT_REPLAYED, CANNOT_START = 0, 2, 1
 INTERRUPTED = 130
+_LOST = '{"rules": [{"fault": "timeout_after"}]}'
+"""A fault plan, as an example."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -162,6 +164,10 @@ def _stay(salon: Salon, screen: Screen, progress: _Progress) -> int:
         screen.line("Book, move and cancel at Cal.com past it, and see both sides become equal again:", "1")
         for done in _desk(salon, service):
             screen.line(f"  .venv/bin/python -m sandbox.desk {done}")
+        screen.line()
+        screen.line("Let something go wrong at Cal.com (sandbox/calcom/faults.py has the kinds; '{}' ends it):", "1")
+        screen.line(f"  curl -d '{_LOST}' {salon.standin.url}/_standin/faults")
+        screen.line("  the next booking is made, and its answer lost", "2")
         screen.line()
     screen.line("Ctrl-C ends it.", "2")
     try:

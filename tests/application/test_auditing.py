@@ -414,3 +414,57 @@ def test_one_appointment_can_be_verified_by_itself() -> None:
     how: dict[str, Any] = {"trail": audited.trail, "state": audited.state, "keys": audited.keys, "clock": audited.clock}
     assert verify_one(audited.tenant, one, **how).findings
     assert verify_one(audited.tenant, other, **how).findings == []
+
+
+# Heads that are kept elsewhere
+
+
+def test_a_change_that_is_undone_here_and_in_the_log_is_found_by_a_head_that_was_kept() -> None:
+    """The old image is put back, and the chain cut to where it was: both tables agree (ADR 0028)."""
+    salon = Salon()
+    audited = Audited(salon)
+    salon_with_one(salon)
+    audited.catch_up()
+    (name, key) = (only(salon).id, table_keys.appointment(salon.tenant.id, only(salon).id))
+    before, booked = salon.client.get_item(TableName=salon.table_name, Key=key)["Item"], audited.rows()
+    asked = ask(salon.call("call_2"), ChangeKind.CANCEL)
+    assert isinstance(asked, Confirm)
+    yes(salon.call("call_2"), ChangeKind.CANCEL, asked.token)
+    audited.catch_up()
+    kept = audited.verified().heads
+    assert (kept[name].seq, audited.verified(kept=kept).findings) == (4, [])
+    salon.client.put_item(TableName=salon.table_name, Item=before)
+    for row in audited.rows():
+        if row not in booked:
+            salon.client.delete_item(TableName=AUDIT, Key={each: row[each] for each in ("pk", "sk")})
+    assert audited.verified().findings == []
+    (found,) = audited.verified(kept=kept).findings
+    assert (found.flaw, found.appointment, found.place) == (Flaw.SHORTENED, name, "000000000004")
+
+
+def test_a_chain_that_has_gone_with_its_appointment_is_found_by_its_head() -> None:
+    salon, audited = lived()
+    audited.catch_up()
+    kept = audited.verified(kept=None).heads
+    gone = min(kept)
+    for row in audited.rows():
+        if row["pk"]["S"].endswith(f"#{gone}"):
+            salon.client.delete_item(TableName=AUDIT, Key={each: row[each] for each in ("pk", "sk")})
+    salon.client.delete_item(TableName=salon.table_name, Key=table_keys.appointment(salon.tenant.id, gone))
+    assert audited.verified().findings == []
+    assert [(each.flaw, each.appointment) for each in audited.verified(kept=kept).findings] == [(Flaw.SHORTENED, gone)]
+
+
+def test_a_chain_that_has_grown_since_still_goes_through_its_head() -> None:
+    salon = Salon()
+    audited = Audited(salon)
+    salon_with_one(salon)
+    audited.catch_up()
+    kept = audited.verified().heads
+    asked = ask(salon.call("call_2"), ChangeKind.CANCEL)
+    assert isinstance(asked, Confirm)
+    yes(salon.call("call_2"), ChangeKind.CANCEL, asked.token)
+    audited.catch_up()
+    found = audited.verified(kept=kept)
+    assert (found.findings, {*found.heads}) == ([], {*kept})
+    assert found.heads != kept

@@ -26,6 +26,8 @@ from bookend.application.change_outcomes import (
     NewTimes,
     NotChanged,
     NotIdentified,
+    NotNoted,
+    NotTheLastQuestion,
     WhichOne,
 )
 from bookend.application.outcomes import Missing, NeedInfo, NotATime, PastTime
@@ -316,8 +318,8 @@ class TestTheToken:
         assert only(salon).state is S.CONFIRMED
 
     def test_of_the_other_kind_is_none(self, salon: Salon, phone: Phone) -> None:
-        assert yes(phone, CANCEL, question(phone, MOVE).token) == NotIdentified()
-        assert yes(phone, MOVE, question(phone, CANCEL).token) == NotIdentified()
+        assert yes(phone, CANCEL, question(phone, MOVE).token) == NotTheLastQuestion()
+        assert yes(phone, MOVE, question(phone, CANCEL).token) == NotTheLastQuestion()
         assert accepted_at(salon) == [TEN]
 
     @pytest.mark.parametrize("token", ["", "id00001", "ä", "{{confirmation_token}}", "x" * 300])
@@ -330,7 +332,7 @@ class TestTheToken:
     def test_of_a_question_that_was_asked_anew_is_none(self, phone: Phone) -> None:
         first = question(phone, MOVE)
         second = question(phone, MOVE, new_time="12:00")
-        assert yes(phone, MOVE, first.token) == NotIdentified()
+        assert yes(phone, MOVE, first.token) == NotTheLastQuestion()
         outcome = yes(phone, MOVE, second.token)
         assert isinstance(outcome, Moved)
         assert outcome.new.start == TEN + 2 * HOUR
@@ -941,10 +943,43 @@ class TestTrouble:
         salon.calendar.move_faults.extend([answers(DOWN)] * 2)
         yes(phone, MOVE, token)
         outcome = ask(salon.call("call_2"), CANCEL)
-        assert isinstance(outcome, NotChanged)
-        assert (outcome.kind, outcome.failure, outcome.open) == (MOVE, F.PENDING, True)
-        assert "verschoben" in said(phone, CANCEL, outcome)["message"]
-        sound(phone, outcome)
+        assert isinstance(outcome, NotNoted)
+        assert said(phone, CANCEL, outcome)["message"] == (
+            "Ihr Termin für Herrenhaarschnitt ist bisher am Dienstag, 28. Oktober, um 10 Uhr. Ob er verschoben wird, "
+            "ist noch offen. Dazu bekommen Sie eine Nachricht. Bis dahin kann ich ihn nicht stornieren, und die "
+            "Stornierung ist auch nicht notiert. Soll ich notieren, dass Sie jemand zurückruft?"
+        )
+        assert only(salon).under_way.told is Told.PENDING
+
+    def test_the_same_move_again_hears_of_itself_and_another_that_it_is_not_noted(
+        self, salon: Salon, phone: Phone
+    ) -> None:
+        token = question(phone, MOVE).token
+        salon.calendar.move_faults.extend([answers(DOWN)] * 2)
+        yes(phone, MOVE, token)
+        same = ask(salon.call("call_2"), MOVE)
+        assert isinstance(same, NotChanged)
+        assert (same.kind, same.failure, same.open) == (MOVE, F.PENDING, True)
+        other = ask(salon.call("call_3"), MOVE, new_time="15:00")
+        assert isinstance(other, NotNoted)
+        assert "und Ihr Wunsch ist auch nicht notiert" in said(phone, MOVE, other)["message"]
+
+    @BOTH
+    def test_an_open_booking_is_neither_moved_nor_cancelled_nor_denied(self, salon: Salon, kind: ChangeKind) -> None:
+        salon.calendar.faults.append(lambda *_: Unclear("ReadTimeout"))
+        salon.call("call_8").book(WEDNESDAY, "09:00", staff="Fabian")
+        phone = salon.call("call_9")
+        outcome = ask(phone, kind, date=WEDNESDAY)
+        assert isinstance(outcome, NotNoted)
+        reply = said(phone, kind, outcome)
+        assert (reply["status"], reply["callback"]) == ("pending", True)
+        assert reply["message"].startswith(
+            "Ihr Termin für Herrenhaarschnitt am Mittwoch, 29. Oktober, um 9 Uhr ist noch offen: Die Bestätigung der "
+            "Terminverwaltung steht aus. Sie bekommen eine Nachricht, ob er gebucht ist. Bis dahin kann ich ihn nicht "
+        )
+        assert "cancel" not in salon.calendar.asked
+        assert ask(phone, kind, date=WEDNESDAY, name="Hans Meier") == NotIdentified()
+        assert ask(salon.call("call_10", caller=STRANGER), kind, date=WEDNESDAY) == NotIdentified()
 
     def test_who_only_asked_while_it_was_in_flight_is_owed_the_message_too(self, salon: Salon, phone: Phone) -> None:
         token, heard = question(phone, MOVE).token, []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bookend import bootstrap, cli
+from tests.support.salon import table_request
 from tests.support.tables.memory import MemoryDynamoDB
 
 EXAMPLE = Path("examples/salon.json")
@@ -17,6 +18,7 @@ EXAMPLE = Path("examples/salon.json")
 @pytest.fixture(autouse=True)
 def table(monkeypatch: pytest.MonkeyPatch) -> MemoryDynamoDB:
     made = MemoryDynamoDB()
+    made.create_table(**table_request("appointments"))
     monkeypatch.setattr(bootstrap, "aws_client", lambda _: made)
     return made
 

@@ -17,9 +17,11 @@ from bookend.application.budget import MOST_DESTRUCTIVE, Limits
 from bookend.application.deadline import Deadline
 from bookend.application.duplicates import Done, DuplicateReport, Kind, Searching, repair_duplicates
 from bookend.application.ports import BookingRequest
+from bookend.application.reviewing import Decided, NotPossible, decide
 from bookend.domain.answers import Booking, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.cases import CaseState, SyncFailure
+from bookend.domain.cases import CaseState, Ending, SyncFailure
+from bookend.domain.reviews import Choice
 from bookend.domain.staff_day import Interval, IntervalState, interval_key
 from tests.support.seeded import SeededWorld
 
@@ -120,7 +122,7 @@ def test_the_one_whose_call_the_booking_names_stays_and_the_other_is_cancelled_h
     report = table.search()
     (found,) = report.found
     assert (found.kind, found.booking, found.kept, found.goes) == (Kind.APPOINTMENTS, "8Fxv4", "a642", "a643")
-    assert (found.why, found.done) == ("it names this call", Done.ENDED)
+    assert (found.why, found.done) == ("it names this call", Done.RING)
     assert table.now(rightful).state is AppointmentState.CONFIRMED
     after = table.now(wrong)
     assert (after.state, after.why) == (AppointmentState.CANCELLED, "duplicate")
@@ -138,7 +140,59 @@ def test_without_apply_nothing_is_written_and_the_same_is_said(table: Table) -> 
     (planned,) = table.search(apply=False).found
     assert table.world.table() == before
     (done,) = table.search().found
-    assert replace(planned, done=Done.ENDED) == done
+    assert replace(planned, done=Done.RING) == done
+
+
+def test_another_customer_who_loses_theirs_is_before_a_person_who_rings_them(table: Table) -> None:
+    """Incident I1: 643 heard "gebucht" and has none."""
+    _, wrong = two(table)
+    table.search()
+    (case,) = table.cases.unclosed("friseur1")
+    assert (case.state, case.appointment, case.booking, case.why) == (CaseState.REVIEW, "a643", "8Fxv4", "has_none")
+    assert case.customer == wrong.customer
+    work = table.background()
+    assert isinstance(decide(work, table.cases, case.id, Choice.CANCEL, by="Maria", apply=True), NotPossible)
+    done = decide(work, table.cases, case.id, Choice.KEEP_OURS, by="Maria", apply=True)
+    assert isinstance(done, Decided)
+    assert done.case.ending is Ending.BY_HAND
+    assert table.world.calendar.bookings["8Fxv4"].status == "accepted"
+
+
+def test_the_same_customers_second_one_ends_without_a_case(table: Table) -> None:
+    kept = table.add("a753")
+    other = table.add("a754", customer=kept.customer)
+    table.booking(kept)
+    assert [each.done for each in table.search().found] == [Done.ENDED]
+    assert table.now(other).state is AppointmentState.CANCELLED
+    assert not table.cases.unclosed("friseur1")
+
+
+def test_a_booking_that_several_stand_on_is_not_cancelled_for_one_of_them(table: Table) -> None:
+    first = table.add("a642")
+    table.add("a643")
+    table.booking(first, metadata={}, attendees=("termin@askproai.de",))
+    table.search()
+    for choice in (Choice.CANCEL, Choice.TAKE_THEIRS):
+        refused = decide(table.background(), table.cases, "duplicate-8Fxv4", choice, by="Maria", apply=True)
+        assert isinstance(refused, NotPossible)
+        assert "stands on the same booking" in refused.why
+    assert table.world.calendar.bookings["8Fxv4"].status == "accepted"
+
+
+def test_both_of_a_customers_may_stay_and_that_is_not_asked_again(table: Table) -> None:
+    first = table.add("a1")
+    second = table.add("a2", customer=first.customer, uid="other", booking_id=2)
+    for each in (first, second):
+        table.booking(each)
+    table.guard(first)
+    table.world.put_guards(second)
+    table.search()
+    done = decide(table.background(), table.cases, "duplicate-other", Choice.KEEP_OURS, by="Maria", apply=True)
+    assert isinstance(done, Decided)
+    assert done.case.ending is Ending.BY_HAND
+    assert {table.now(each).state for each in (first, second)} == {AppointmentState.CONFIRMED}
+    assert [each.done for each in table.search().found] == [Done.DECIDED]
+    assert not table.cases.unclosed("friseur1")
 
 
 def test_the_appointment_that_it_names_goes_before_the_call(table: Table) -> None:
@@ -166,7 +220,7 @@ def test_of_three_two_go(table: Table) -> None:
     others = [table.add("a754"), table.add("a755")]
     table.guard(others[1])
     table.booking(kept)
-    assert [each.done for each in table.search().found] == [Done.ENDED, Done.ENDED]
+    assert [each.done for each in table.search().found] == [Done.RING, Done.RING]
     assert {table.now(each).state for each in others} == {AppointmentState.CANCELLED}
     assert table.owner("8Fxv4") == "a753"
 
@@ -176,7 +230,7 @@ def test_more_than_the_limit_is_left(table: Table) -> None:
     table.add("a754")
     table.add("a755")
     table.booking(kept)
-    assert [each.done for each in table.search(most=1).found] == [Done.ENDED, Done.LEFT]
+    assert [each.done for each in table.search(most=1).found] == [Done.RING, Done.LEFT]
 
 
 def test_a_booking_that_cannot_be_read_ends_nobody(table: Table) -> None:
@@ -265,7 +319,7 @@ def test_a_list_that_is_not_to_be_had_is_said(table: Table) -> None:
     table.world.calendar.list_faults.append(lambda *_: Unclear("ReadTimeout"))
     report = table.search()
     assert report.silent
-    assert [each.done for each in report.found] == [Done.ENDED]
+    assert [each.done for each in report.found] == [Done.RING]
 
 
 def test_a_healthy_table_has_none() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from bookend.adapters.retell.change_replies import ChangeSpeaker
+from bookend.adapters.retell.replies import Reply
 from bookend.application.change_outcomes import AskAPerson, FindOutcome, Found
 from bookend.application.deadline import READ_TURN_S
 from bookend.application.find_appointments import find_appointments
-from bookend.domain.answers import Unclear
+from bookend.domain.answers import CreateAnswer, Unclear
 from tests.application.changes import (
     CANCEL,
     MOVE,
@@ -24,6 +25,7 @@ from tests.application.changes import (
     salon_with_one,
     yes,
 )
+from tests.support.calendar import BUSY, FakeCalendar
 from tests.support.salon import Phone, Salon
 
 
@@ -42,19 +44,21 @@ def starts(phone: Phone) -> list[object]:
     return [each.start for each in outcome.slots]
 
 
+def heard(phone: Phone) -> Reply:
+    return ChangeSpeaker(phone.as_call.tenant).found(find(phone))
+
+
 def test_those_to_come_earliest_first(salon: Salon) -> None:
     book(salon, WEDNESDAY, "09:00", call="call_8")
     book(salon, TUESDAY, "15:00", call="call_9")
     assert starts(salon.call()) == [TEN, TEN + timedelta(hours=5), TEN + timedelta(hours=23)]
 
 
-def test_day_and_time_are_read_out_and_nothing_else(salon: Salon) -> None:
-    """Who rings from somebody's telephone need not hear what for, or with whom."""
+def test_day_time_and_what_it_is_for_are_read_out_and_not_with_whom(salon: Salon) -> None:
     phone = salon.call()
-    reply = ChangeSpeaker(phone.as_call.tenant).found(find(phone))
-    assert reply == {
+    assert heard(phone) == {
         "status": "ok",
-        "message": "Ihr nächster Termin ist am Dienstag, 28. Oktober, um 10 Uhr.",
+        "message": "Ihr nächster Termin ist am Dienstag, 28. Oktober, um 10 Uhr für Herrenhaarschnitt.",
         "appointments": ["2025-10-28T10:00+01:00"],
     }
 
@@ -75,17 +79,58 @@ def test_one_that_has_begun_is_no_more_to_come(salon: Salon) -> None:
     assert starts(salon.call()) == []
 
 
-def test_what_is_not_sure_yet_is_not_read_out(salon: Salon) -> None:
+def test_what_is_open_is_said_to_be_open_and_is_no_appointment_yet(salon: Salon) -> None:
+    """Whoever heard nothing of it would book another one."""
     salon.calendar.faults.append(lambda *_: Unclear("ReadTimeout"))
     salon.call("call_8").book(WEDNESDAY, "09:00", staff="Fabian")
-    assert starts(salon.call()) == [TEN]
+    phone = salon.call()
+    assert starts(phone) == [TEN]
+    reply = heard(phone)
+    assert reply["message"] == (
+        "Ihr nächster Termin ist am Dienstag, 28. Oktober, um 10 Uhr für Herrenhaarschnitt. Ihr Termin für "
+        "Herrenhaarschnitt am Mittwoch, 29. Oktober, um 9 Uhr ist noch offen: Die Bestätigung der Terminverwaltung "
+        "steht aus. Sie bekommen eine Nachricht, ob er gebucht ist."
+    )
+    assert reply["open"] == [{"start": "2025-10-29T09:00+01:00", "what": "booking"}]
 
 
-def test_one_that_is_being_moved_is_where_it_stands(salon: Salon) -> None:
+def test_nobody_else_hears_of_what_is_open(salon: Salon) -> None:
+    salon.calendar.faults.append(lambda *_: Unclear("ReadTimeout"))
+    salon.call("call_8").book(WEDNESDAY, "09:00", staff="Fabian")
+    assert heard(salon.call(caller=STRANGER)) == {
+        "status": "ok",
+        "message": "Unter Ihrer Telefonnummer finde ich keinen kommenden Termin.",
+        "appointments": [],
+    }
+
+
+def test_what_was_refused_is_no_more_heard_of(salon: Salon) -> None:
+    salon.calendar.faults.append(lambda *_: BUSY)
+    salon.call("call_8").book(WEDNESDAY, "09:00", staff="Fabian")
+    assert "offen" not in heard(salon.call())["message"]
+
+
+def test_one_that_is_being_moved_is_where_it_stands_and_said_to_be_open(salon: Salon) -> None:
     phone = salon.call()
     salon.calendar.move_faults.extend([answers(Unclear("HTTP 500"))] * 2)
     yes(phone, MOVE, question(phone, MOVE).token)
     assert starts(phone) == [TEN]
+    assert heard(phone)["message"] == (
+        "Ihr Termin für Herrenhaarschnitt ist bisher am Dienstag, 28. Oktober, um 10 Uhr. Ob er verschoben wird, ist "
+        "noch offen. Dazu bekommen Sie eine Nachricht."
+    )
+
+
+def test_while_a_turn_is_at_work_on_it_no_message_is_promised(salon: Salon) -> None:
+    phone, said = salon.call(), []
+
+    def asked_about(_calendar: FakeCalendar, _uid: str, _start: datetime) -> CreateAnswer:
+        said.append(heard(salon.call("call_2")))
+        return Unclear("HTTP 500")
+
+    salon.calendar.move_faults.extend([asked_about, answers(Unclear("HTTP 500"))])
+    yes(phone, MOVE, question(phone, MOVE).token)
+    assert said[0]["message"].endswith("ist noch offen. Bitte fragen Sie in wenigen Minuten noch einmal nach.")
 
 
 def test_a_moved_one_is_where_it_went_and_a_cancelled_one_nowhere(salon: Salon) -> None:

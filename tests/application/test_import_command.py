@@ -49,7 +49,11 @@ def test_the_worked_example_has_no_error_and_nothing_is_written_without_apply(
     assert not any(person in line for line in out + err for person in PEOPLE)
 
 
-def test_the_worked_example_is_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("year", [2025, 2030, 2034])
+def test_the_worked_example_is_what_the_page_says_for_years(
+    capsys: pytest.CaptureFixture[str], salon: Salon, year: int
+) -> None:
+    salon.clock.advance((datetime(year, 12, 1, tzinfo=UTC) - salon.clock.now()).total_seconds())
     status, out, _ = run(capsys, "import", str(EXAMPLES / "appointments.csv"), "--apply")
     assert status == cli.OK
     page = (EXAMPLES.parents[1] / "docs" / "import.md").read_text(encoding="utf-8")

@@ -20,11 +20,12 @@ from bookend.application.booking_numbers import BookingNumbers, CalendarSilent
 from bookend.application.budget import Limits
 from bookend.application.deadline import Deadline
 from bookend.application.importing import Importing, ImportReport, Refusal, import_file
-from bookend.application.ports import Progress, StoreUnavailable
+from bookend.application.ports import BookingRequest, Progress, StoreUnavailable
 from bookend.application.reconciling import new_full, reconcile
+from bookend.application.remedying import RemedyLimits, remedy
 from bookend.domain.answers import Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.cases import Case, SyncFailure
+from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
 from bookend.domain.imports import COLUMNS, RowError, appointment_name
 from tests.support.invariants import look_at
 from tests.support.salon import Salon
@@ -264,6 +265,69 @@ def test_another_file_with_the_same_rows_adds_nothing(office: Office) -> None:
     again = office.take(rows, file="f2")
     assert (office.stored(), office.imports.unverified("friseur1")) == before
     assert (again.counts["known"], again.counts["appointments"]) == (3, 0)
+
+
+def test_a_corrected_row_whose_case_was_closed_as_invalid_is_kept_anew(office: Office) -> None:
+    office.take([without_booking(1, service="")])
+    cases = DynamoCases(office.salon.table)
+    remedy(office.background(), cases, RemedyLimits())
+    assert office.case("1").ending is Ending.INVALID
+    planned = office.take([without_booking(1)], file="f2", applies=False)
+    assert office.take([without_booking(1)], file="f2").counts == planned.counts
+    (case,) = cases.unclosed("friseur1")
+    assert (case.id, case.facts["service"]) == ("import-1~2", "herrenhaarschnitt")
+    remedy(office.background(), cases, RemedyLimits())
+    assert office.case("1~2").ending is Ending.BOOKED
+    assert len(office.salon.calendar.bookings) == 1
+
+
+def test_a_corrected_row_takes_the_place_of_a_case_that_nobody_has_begun_with(office: Office) -> None:
+    office.take([without_booking(1, service="")])
+    assert office.take([without_booking(1)], file="f2").counts["cases"] == 1
+    case = office.case("1")
+    assert (case.state, case.failure, case.facts["service"]) == (CaseState.OPEN, SyncFailure.OTHER, "herrenhaarschnitt")
+
+
+def test_a_row_whose_case_came_to_its_end_is_left_and_the_report_says_so(office: Office) -> None:
+    """It was booked, and cancelled since: another file without its booking does not bring it back."""
+    cases = DynamoCases(office.salon.table)
+    office.take([without_booking(1)])
+    remedy(office.background(), cases, RemedyLimits())
+    assert office.case("1").ending is Ending.BOOKED
+    (made,) = office.salon.calendar.bookings.values()
+    office.salon.calendar.change(made.uid, status="cancelled")
+    again = office.take([without_booking(1, start="2025-11-25T15:00+01:00")], file="f2")
+    assert again.counts == {"rows": 1, "closed": 1}
+    assert [(each.line, each.why) for each in again.notes] == [
+        (2, "its case import-1 was closed as booked, and stays so")
+    ]
+    assert not cases.unclosed("friseur1")
+
+
+def test_what_is_here_already_stays_though_another_file_has_it_without_its_booking(office: Office) -> None:
+    """The salon has moved it since: the old time is not booked again."""
+    row = raw(1)
+    made = office.salon.calendar.insert(
+        BookingRequest(
+            office.salon.tenant.service("herrenhaarschnitt").busy[0].event_types["emma"],  # type: ignore[union-attr]
+            datetime.fromisoformat(row["start"]),
+            "Gudrun Beispiel",
+            row["customer_email"],
+            None,
+            "Europe/Berlin",
+            "de",
+            {},
+        )
+    )
+    office.take([row | {"calcom_uid": made.uid, "calcom_booking_id": str(made.id)}])
+    office.reconcile()
+    office.salon.calendar.move(made.uid, made.start + timedelta(hours=5))
+    office.reconcile()
+    again = office.take([without_booking(1)], file="f2")
+    assert again.counts == {"rows": 1, "known": 1}
+    remedy(office.background(), DynamoCases(office.salon.table), RemedyLimits())
+    live = [each.start for each in office.salon.calendar.bookings.values() if each.status == "accepted"]
+    assert live == [made.start + timedelta(hours=5)] == [office.of("1").slot.start]
 
 
 def test_two_at_once_do_not_count_twice(office: Office) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from bookend.adapters.dynamodb import keys
 from bookend.application import alerts
 from bookend.application.deadline import LEAST_FOR_WRITE_S, WRITE_TURN_S
-from bookend.application.outcomes import Booked, SlotTaken, StillOpen, TemporaryTrouble
+from bookend.application.outcomes import Booked, NotBooked, SlotTaken, StillOpen, TemporaryTrouble
 from bookend.application.ports import BookingRequest
 from bookend.domain.answers import Answered, CreateAnswer, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
@@ -46,6 +47,12 @@ def told_open(salon: Salon, appointment: Appointment) -> None:
     assert salon.appointments.leave_open(
         salon.tenant.id, appointment, why="no clear answer", answer="", alert=None, now=now
     )
+
+
+def vanished(salon: Salon, appointment: Appointment) -> None:
+    """Somebody has deleted its record by hand."""
+    key = keys.appointment(salon.tenant.id, appointment.id)
+    salon.client.delete_item(TableName=salon.table_name, Key=key)
 
 
 def under_way(salon: Salon, do: Meanwhile, answer: Callable[[FakeCalendar, BookingRequest], CreateAnswer]) -> None:
@@ -125,6 +132,21 @@ def test_what_never_left_is_sent_once_more_only_while_there_is_time_to_write_it_
     assert len(asked) == sent
 
 
+@pytest.mark.parametrize("answer", [FakeCalendar.make, longer], ids=["as asked", "longer"])
+def test_a_booking_whose_record_has_vanished_is_cancelled_and_never_called_booked(
+    salon: Salon, answer: Callable[[FakeCalendar, BookingRequest], CreateAnswer]
+) -> None:
+    under_way(salon, vanished, answer)
+    assert isinstance(salon.call().book(TUESDAY, "10:00", staff="Fabian"), NotBooked | StillOpen)
+    assert salon.calendar.accepted() == []
+
+
+def test_a_no_whose_record_has_vanished_is_said_to_be_open(salon: Salon) -> None:
+    """Nobody can tell any more what became of the operation."""
+    under_way(salon, vanished, lambda *_: BUSY)
+    assert isinstance(salon.call().book(TUESDAY, "10:00", staff="Fabian"), StillOpen)
+
+
 # Of a service with several bookings
 
 
@@ -170,9 +192,7 @@ def test_a_wrong_part_of_what_was_given_up_is_cancelled_and_the_whole_never_call
 
 
 @pytest.mark.parametrize(("left", "sent"), [(LEAST_FOR_WRITE_S, 4), (LEAST_FOR_WRITE_S - 0.01, 2)])
-def test_parts_that_never_left_are_sent_again_only_while_there_is_time(
-    parts: Salon, left: float, sent: int
-) -> None:
+def test_parts_that_never_left_are_sent_again_only_while_there_is_time(parts: Salon, left: float, sent: int) -> None:
     asked: list[BookingRequest] = []
 
     def slow(_: FakeCalendar, request: BookingRequest) -> CreateAnswer:
@@ -184,3 +204,12 @@ def test_parts_that_never_left_are_sent_again_only_while_there_is_time(
     parts.calendar.faults.extend([slow] * 4)
     assert isinstance(composite.perm(parts.call()), TemporaryTrouble)
     assert len(asked) == sent
+
+
+@pytest.mark.parametrize("answer", [FakeCalendar.make, longer], ids=["as asked", "longer"])
+def test_parts_whose_record_has_vanished_are_cancelled_and_never_called_booked(
+    parts: Salon, answer: Callable[[FakeCalendar, BookingRequest], CreateAnswer]
+) -> None:
+    under_way(parts, vanished, answer)
+    assert isinstance(composite.perm(parts.call()), NotBooked | StillOpen)
+    assert parts.calendar.accepted() == []

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment
-from bookend.domain.authority import is_named, matching, upcoming
+from bookend.domain.authority import is_named, matching, token_of, upcoming, was_asked_here
 from bookend.domain.contacts import Customer
 from bookend.domain.timeslot import Slot
 
@@ -56,13 +56,13 @@ class TestUpcoming:
             (S.CONFIRMED, True),
             (S.MOVING, True),
             (S.CANCELLING, True),
-            (S.PENDING, False),
-            (S.COMPENSATING, False),
+            (S.PENDING, True),
+            (S.COMPENSATING, True),
             (S.FAILED, False),
             (S.CANCELLED, False),
         ],
     )
-    def test_only_of_what_stands(self, state: AppointmentState, *, heard: bool) -> None:
+    def test_only_of_what_stands_or_may_come_to_stand(self, state: AppointmentState, *, heard: bool) -> None:
         assert bool(upcoming([appointment("a", state=state)], now=TEN - timedelta(hours=1))) is heard
 
     def test_every_state_is_decided(self) -> None:
@@ -73,6 +73,23 @@ class TestUpcoming:
     def test_what_has_begun_is_over(self) -> None:
         assert ids(upcoming([appointment("a")], now=TEN - timedelta(microseconds=1))) == ["a"]
         assert upcoming([appointment("a")], now=TEN) == []
+
+
+class TestToken:
+    TOKEN = token_of("call_1", "customer_1", mark="m1")
+
+    def test_a_question_of_this_call_is_known_as_such(self) -> None:
+        assert was_asked_here(self.TOKEN, "call_1", "customer_1")
+        assert was_asked_here(token_of("call_1", "customer_1", mark="m2"), "call_1", "customer_1")
+        assert token_of("call_1", "customer_1", mark="m2") != self.TOKEN
+
+    @pytest.mark.parametrize("token", ["", "-", "m1", "m1-", "ä-ö", TOKEN[:-1], TOKEN + "0", TOKEN[1:], TOKEN.upper()])
+    def test_what_was_made_up_is_none(self, token: str) -> None:
+        assert not was_asked_here(token, "call_1", "customer_1")
+
+    def test_nor_is_that_of_another_call_or_caller(self) -> None:
+        assert not was_asked_here(self.TOKEN, "call_2", "customer_1")
+        assert not was_asked_here(self.TOKEN, "call_1", "customer_2")
 
 
 class TestMatching:

@@ -151,7 +151,9 @@ def test_an_address_of_several_is_nobodys() -> None:
     assert address(TENANT, person, shared=True) == f"kunde-{identity(TENANT, person)}@kunden.friseur1.example"
 
 
-@pytest.mark.parametrize("said", ["call_927bf219b2cc20cd24dc97c9f0b", "0f8fad5b-d9cb-469f-a165-70867728950e", "753", ""])
+@pytest.mark.parametrize(
+    "said", ["call_927bf219b2cc20cd24dc97c9f0b", "0f8fad5b-d9cb-469f-a165-70867728950e", "753", ""]
+)
 def test_a_call_is_kept_if_it_looks_like_the_id_of_one(said: str) -> None:
     assert (row(call_id=said).call, row(call_id=said).notes) == (said, ())
 

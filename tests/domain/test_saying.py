@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,11 +11,16 @@ from bookend.domain.saying import (
     Language,
     join_options,
     say_day,
+    say_name,
     say_relative_day,
     say_slot,
+    say_slots,
     say_time,
+    say_window,
 )
 from bookend.domain.timeslot import parse_instant
+from bookend.domain.when import Wish, parse_wish
+from bookend.domain.when.facts import AFTERNOON, EARLY, EVENING, MORNING, NIGHT, Part
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DE, EN = Language.DE, Language.EN
@@ -128,6 +133,63 @@ def test_the_day_of_a_slot_is_the_salons_not_utcs() -> None:
 def test_options_are_joined_to_one_choice(options: list[str], german: str, english: str) -> None:
     assert join_options(options, DE) == german
     assert join_options(options, EN) == english
+
+
+def slots(*instants: str, asked: date | None = date(2025, 10, 27), language: Language = DE) -> str:
+    found = [parse_instant(each) for each in instants]
+    return say_slots(found, BERLIN, language, asked_day=asked, today=TODAY)
+
+
+def test_times_of_the_day_that_was_asked_for_need_no_day() -> None:
+    assert slots("2025-10-27T09:00:00Z", "2025-10-27T08:00:00Z") == "um 9 Uhr oder um 10 Uhr"
+
+
+def test_a_day_that_was_not_asked_for_is_named_with_its_first_time() -> None:
+    twice = ("2025-10-28T08:00:00Z", "2025-10-28T09:00:00Z")
+    assert slots(*twice) == "am Dienstag, 28. Oktober, um 9 Uhr oder um 10 Uhr"
+    assert slots(*twice, asked=None) == slots(*twice)
+
+
+def test_of_several_days_each_is_named() -> None:
+    spread = ("2025-10-27T14:15:00Z", "2025-10-28T08:45:00Z", "2025-10-28T12:00:00Z")
+    assert slots(*spread) == (
+        "am Montag, 27. Oktober, um 15 Uhr 15 oder am Dienstag, 28. Oktober, um 9 Uhr 45 oder um 13 Uhr"
+    )
+    assert slots(*spread, language=EN) == (
+        "on Monday, October 27, at 3:15 pm or on Tuesday, October 28, at 9:45 am or at 1 pm"
+    )
+    three = ("2025-10-27T14:15:00Z", "2025-10-28T08:45:00Z", "2025-10-29T08:00:00Z")
+    assert slots(*three) == (
+        "am Montag, 27. Oktober, um 15 Uhr 15, am Dienstag, 28. Oktober, um 9 Uhr 45 oder am Mittwoch, 29. Oktober, "
+        "um 9 Uhr"
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "german", "english"),
+    [
+        (EARLY, "frühmorgens", "early in the morning"),
+        (MORNING, "vormittags", "in the morning"),
+        (AFTERNOON, "nachmittags", "in the afternoon"),
+        (EVENING, "abends", "in the evening"),
+        (NIGHT, "nachts", "at night"),
+    ],
+)
+def test_a_part_of_the_day_is_said_as_it_is_understood(part: Part, german: str, english: str) -> None:
+    assert (say_window(part.window, DE), say_window(part.window, EN)) == (german, english)
+    wish = parse_wish("2025-10-27", german, now=datetime(2025, 10, 25, 8, tzinfo=UTC), zone=BERLIN)
+    assert isinstance(wish, Wish)
+    assert wish.window == part.window
+
+
+def test_other_hours_have_no_word() -> None:
+    assert say_window((time(10), time(12)), DE) == "zu Ihrer Wunschzeit"
+
+
+def test_a_sign_in_a_name_is_a_word() -> None:
+    assert say_name("Waschen+Föhnen", DE) == say_name("Waschen  +  Föhnen", DE) == "Waschen und Föhnen"
+    assert say_name("Cut & Colour", EN) == "Cut and Colour"
+    assert say_name("Dauerwelle", DE) == "Dauerwelle"
 
 
 def test_no_options_are_no_choice() -> None:

@@ -16,6 +16,7 @@ from bookend.domain.tenant import (
     find_service,
     find_staff,
     folded,
+    is_near_a_service,
 )
 from tests.support.salon import example_tenant
 
@@ -63,6 +64,27 @@ class TestServices:
         assert find_service(TENANT, said) == Unmatched(
             ("Herrenhaarschnitt", "Damenhaarschnitt", "Beratung", "Dauerwelle")
         )
+
+    def test_a_name_is_found_as_it_was_read_aloud(self) -> None:
+        part, of = (Segment(SegmentKind.BUSY, 45, {"fabian": 1}),), (Segment(SegmentKind.BUSY, 60, {"fabian": 2}),)
+        wash, both = Service("waschen", "Waschen", part), Service("wf", "Waschen + Föhnen", of)
+        tenant = replace(TENANT, services=(wash, Service("f", "Föhnen", part), both))
+        assert find_service(tenant, "Waschen und Föhnen") == both
+        assert find_service(tenant, "Waschen + Föhnen") == both
+
+    @pytest.mark.parametrize(
+        ("said", "near"),
+        [
+            ("Schnitt", True),
+            ("Haarschnitt", True),
+            ("Dauerwellen", True),
+            ("Massage", False),
+            ("", False),
+            ("!", False),
+        ],
+    )
+    def test_what_is_near_a_service_may_be_meant_to_be_one(self, said: str, *, near: bool) -> None:
+        assert is_near_a_service(TENANT, said) is near
 
     def test_a_whole_name_wins_over_names_within_it(self) -> None:
         longer = Service("bart", "Herrenhaarschnitt mit Bart", (Segment(SegmentKind.BUSY, 45, {"fabian": 1}),))

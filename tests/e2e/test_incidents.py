@@ -148,7 +148,7 @@ def never_repairs_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sees_no_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
     """What others book is taken in as if nothing were there."""
-    monkeypatch.setattr(running_module("bookend.application.converging"), "overlaps", lambda *_: False)
+    monkeypatch.setattr(running_module("bookend.application.adopting"), "overlaps", lambda *_: False)
 
 
 def forgets_what_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def has_one_sentence_for_every_failure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def never_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure that passes is no reason to ask once more."""
-    monkeypatch.setattr(running_module("bookend.application.change_commit"), "_again", lambda _: False)
+    monkeypatch.setattr(running_module("bookend.application.change_commit"), "may_be_sent_again", lambda _: False)
 
 
 def lets_anybody_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -360,7 +360,13 @@ def the_yes_to_another_question(scene: Scene) -> None:
 
 def only_the_last_question_counts(scene: Scene) -> None:
     first, last = scene.ask("call_a", SECOND), scene.ask("call_a", BASE)
-    assert scene.say_yes("call_a", first)["status"] == "not_found"
+    stale = scene.say_yes("call_a", first)
+    assert stale["status"] == "not_found"
+    assert stale["message"].startswith("Das muss ich Sie noch einmal fragen.")
+    made_up = scene.say_yes("call_a", {"confirmation_token": "x"})
+    assert made_up != stale
+    for elsewhere in ({"call_id": "call_b"}, {"from_number": VICTIM}, THEIR_LINE):
+        assert scene.say_yes(**({"call_id": "call_a", "asked": first} | elsewhere)) == made_up
     untouched(scene)
     assert scene.say_yes("call_a", last)["status"] == "cancelled"
     only_mine_is_cancelled(scene)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bookend import bootstrap, cli
+from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.audit_trail import DynamoAuditTrail
 from bookend.application.alerts import JOB_FAILED
 from tests.application.changes import salon_with_one
@@ -150,6 +152,36 @@ def test_verify_says_that_all_is_well_or_what_is_not(log: Log, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)["findings"][0]["flaw"] == "changed"
 
 
+def test_verify_keeps_where_the_chains_end_and_compares_the_next_time(
+    log: Log, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log.take(*log.records)
+    heads = str(tmp_path / "heads.json")
+    assert verify("--heads", heads) == 0
+    assert capsys.readouterr().err.endswith("none were kept before.\n")
+    assert verify("--heads", heads) == 0
+    assert capsys.readouterr().err.endswith("compared with 1.\n")
+    kept = Path(heads).read_text(encoding="utf-8")
+    log.salon.client.delete_item(TableName="appointments", Key=keys.appointment(log.salon.tenant.id, log.name))
+    for row in log.audited.rows():
+        log.salon.client.delete_item(TableName=AUDIT, Key={name: row[name] for name in ("pk", "sk")})
+    assert verify() == 0
+    for _ in range(2):  # it is not forgotten by being found
+        assert verify("--heads", heads) == 1
+        assert "FINDINGS: 1 shortened." in capsys.readouterr().out
+    assert Path(heads).read_text(encoding="utf-8") == kept
+
+
+@pytest.mark.parametrize("said", ["no json", '{"tenant": "another", "heads": {}}', '{"heads": {}}', "[]"])
+def test_heads_that_are_none_are_refused(
+    log: Log, capsys: pytest.CaptureFixture[str], tmp_path: Path, said: str
+) -> None:
+    log.take(*log.records)
+    (tmp_path / "heads.json").write_text(said, encoding="utf-8")
+    assert verify("--heads", str(tmp_path / "heads.json")) == 1
+    assert "cannot be used" in capsys.readouterr().err
+
+
 def test_verify_needs_the_key(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     log.vault.secrets[ARN] = {"keys": ["short"]}
     assert verify() == 1
@@ -173,6 +205,10 @@ def test_erase_is_dry_until_it_is_applied_and_refuses_what_is_ahead(
     assert cli.main([*erase, "--apply"]) == 1
     assert f"ahead        {log.name}" in capsys.readouterr().out
     log.salon.clock.advance(20 * 86_400)
+    assert cli.main([*erase, "--apply"]) == 1
+    (op,) = (row["pk"]["S"].rpartition("#")[2] for row in log.salon.items("OUT"))
+    assert f"still open   text {op}" in capsys.readouterr().out
+    assert cli.main(["texts", "settle", "friseur1", "--table", "appointments", op, "--by", "erika", "--apply"]) == 0
     assert cli.main(erase) == 0
     assert "Schuster" in json.dumps(log.salon.items("APPT"))
     said = capsys.readouterr().out

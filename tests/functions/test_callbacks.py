@@ -144,7 +144,17 @@ def test_the_list_shows_who_waits_the_longest_first(doors: Doors, capsys: pytest
     assert [line.split("  ") for line in squeezed(capsys.readouterr().out)] == [
         ["callback", "state", "asked", "name", "number", "service", "wished", "failed before", "call"],
         [first, "OPEN", "2025-10-25 20:18", NAME, CALLER, SERVICE, WISHED, "check_availability", "call_1"],
-        [second, "OPEN", "2025-10-25 20:28", "Ute Neumann", "+4915799887766 (named)", "-", "-", "-", "call_2"],
+        [
+            second,
+            "OPEN",
+            "2025-10-25 20:28",
+            "Ute Neumann",
+            "+4915799887766 (named)",
+            "-",
+            "papageientaucher",
+            "-",
+            "call_2",
+        ],
         ["2 to be rung."],
     ]
 

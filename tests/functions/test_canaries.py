@@ -408,7 +408,7 @@ def test_no_command_prints_or_logs_anybody(
     for arguments in COMMANDS[command]:
         capsys.readouterr()
         given = [names.get(each, each) for each in arguments]
-        nest.do(lambda given=given: cli.main([*command.split(), *given]))
+        nest.do(lambda given=given: cli.main([*command.split(), *given, "--verbose"]))
         nest.printed.append("".join(capsys.readouterr()))
     assert nest.escaped() == []
     assert "".join(nest.printed).strip()

@@ -248,6 +248,44 @@ def test_a_sweep_tells_what_waits(doors: Doors, world: SeededWorld) -> None:
     }
 
 
+def test_only_what_callers_do_not_know_counts_as_owed(
+    doors: Doors, world: SeededWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An hour old, all of them: what somebody heard on the phone is nothing they wait for, until others change it."""
+    at = {"at": items.text(world.clock.now() - HOUR), "due": items.epoch(world.clock.now() + HOUR), "state": "NEW"}
+    waiting = world.open_one(booked=False)
+
+    def owe(op: str, **said: Any) -> None:
+        row = at | {"appt": waiting.id, "due_shard": keys.due_shard(op)} | said
+        world.put(keys.outbox(world.tenant.id, op) | to_wire(row))
+
+    owe("op1", kind="booked", told="booked")
+    owe("op2", kind="moved", told="done")
+    found = json.loads(asked(capsys, "friseur1", "--json")[1])[0]
+    assert found["texts"]["number"] == 0
+    assert not [each for each in found["reasons"] if "messages to callers" in each["says"]]
+    owe("op3", kind="booked", told="booked", overtaken=True)
+    owe("op4", kind="not_booked", told="pending")
+    found = json.loads(asked(capsys, "friseur1", "--json")[1])[0]
+    assert found["texts"]["number"] == 2
+    assert [each["says"] for each in found["reasons"] if "messages to callers" in each["says"]] == [
+        "2 messages to callers are owed, the oldest for 1 h 0 min"
+    ]
+
+
+def test_a_salon_that_was_never_compared_says_when_it_is(
+    doors: Doors, world: SeededWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now, tenant = world.clock.now(), world.tenant.id
+    for kind in RunKind:
+        world.salon.client.delete_item(TableName="appointments", Key=keys.run(tenant, kind.value))
+    assert world.runs.keep(tenant, Run(kind=RunKind.FULL, started=now - 4 * MINUTE), done=False, now=now)
+    status, said = asked(capsys, "friseur1")
+    assert status == 1
+    assert " ! no reconciliation (poll) has ever come to its end: it begins by itself every five minutes" in said
+    assert "(full) has ever come to its end: the first is under way for 4 min and goes on every five minutes" in said
+
+
 def test_a_breaker_that_stays_open_is_told_with_its_age(doors: Doors, world: SeededWorld) -> None:
     now = world.clock.now()
     shut = Breaker(state=CircuitState.OPEN, since=now - 7 * MINUTE, until=now + MINUTE, pause=3)

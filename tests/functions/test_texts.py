@@ -14,6 +14,7 @@ from bookend import bootstrap, cli, observability
 from bookend.application import alerts
 from bookend.application.ports import Job
 from bookend.domain.answers import Unclear
+from bookend.domain.tenant import Tenant
 from bookend.domain.texts import Channel
 from tests.support.calendar import FakeCalendar
 from tests.support.http import Doors
@@ -149,6 +150,29 @@ def test_the_list_says_what_waits_and_what_a_person_must_decide(
     _, said = run(capsys, "list", *TENANT, "--json")
     ((text,), _) = (json.loads(said), None)
     assert (text["text"], text["state"], text["why"], text["said"]) == (op(doors), "UNSURE", "ReadTimeoutError", BODY)
+
+
+def test_what_was_heard_on_the_phone_is_listed_only_where_the_salon_confirms_it(
+    doors: Doors, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = doors.salon.items("OUT#")[0] | {"told": {"S": "booked"}}
+    doors.salon.client.put_item(TableName="appointments", Item=row)
+    code, said = run(capsys, "list", *TENANT)
+    assert (code, said) == (0, "0 wait to be sent, 0 unsure, 0 failed.\n")
+    tenant = doors.salon.tenant
+    confirming = replace(tenant, texts=replace(tenant.texts, sms=True, confirmations=True))
+    doors.deps.tenants = Only(confirming)
+    assert "1 wait to be sent" in run(capsys, "list", *TENANT)[1]
+
+
+class Only:
+    """The salons are this one."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def of_id(self, _: str) -> Tenant:
+        return self._tenant
 
 
 def test_a_person_sends_it_again_only_with_apply(

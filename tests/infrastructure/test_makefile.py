@@ -2,9 +2,12 @@
 
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from requirements import install
 from requirements.install import NO_NETWORK
 from tests.infrastructure.stack import ROOT
 
@@ -57,3 +60,43 @@ def test_missing_network_is_told_from_other_trouble(line: str, reason: str | Non
     found = NO_NETWORK.search(line)
 
     assert (next(group for group in found.groups() if group) if found else None) == reason
+
+
+@pytest.mark.parametrize(
+    ("venv", "said", "advice"),
+    [
+        ("exit('/usr/bin/python3: No module named venv')", "No module named venv", "apt install python3-venv"),
+        (
+            "exit('created successfully because ensurepip is not\\navailable. On Debian')",
+            "ensurepip is not",
+            "apt install python3-venv",
+        ),
+        ("exit('Error: [Errno 28] No space left on device')", "No space left on device", "see above"),
+    ],
+)
+def test_what_venv_itself_said_is_shown(
+    venv: str,
+    said: str,
+    advice: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{venv}"\n', encoding="utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert install.main(str(tmp_path / "venv"), str(ROOT / "requirements" / "engine.txt")) == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert advice in err
+    assert ("apt install" in err) is ("apt install" in advice)
+
+
+def test_a_venv_that_is_a_link_is_called_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "venv").symlink_to(tmp_path / "file")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert install.main(str(tmp_path / "venv"), str(ROOT / "requirements" / "engine.txt")) == 1
+    err = capsys.readouterr().err
+    assert "it is a link to" in err
+    assert "apt install" not in err

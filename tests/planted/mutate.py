@@ -33,7 +33,18 @@ ROOT = Path(__file__).parents[2]
 LAYER = Path("layers/bookend/bookend")
 HEAVY = ("pytest", "boto3", "botocore.session", "hypothesis", "pydantic", "httpx", "aws_lambda_powertools")
 """Imported before the fork: nobody's mutants."""
-COPIED = ("layers", "functions", "tests", "sandbox", "examples", "events", "pyproject.toml", "template.yaml")
+COPIED = (
+    "layers",
+    "functions",
+    "tests",
+    "sandbox",
+    "examples",
+    "events",
+    "docs",
+    "README.md",
+    "pyproject.toml",
+    "template.yaml",
+)
 PLUGINS = ("pytest_socket",)
 """Those that the tests need. To load all that are installed takes longer than the tests do."""
 QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")

@@ -6,15 +6,16 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from bookend import bootstrap
 from bookend.application.auditing import Verified, verify_all, verify_one
 from bookend.application.ports import KeyUnavailable
 from bookend.config import Settings
-from bookend.domain.audit_chain import Finding, Stored
+from bookend.domain.audit_chain import Finding, Head, Stored
 
 OK, FAILED = 0, 1
 _EVERY = 500
@@ -42,6 +43,12 @@ def add_to(groups: Any) -> None:
     verify.add_argument("appointment", nargs="?", help="the appointment's id; left out: all")
     verify.add_argument("--keys-secret", required=True, help="ARN of the secret with the keys of the log")
     verify.add_argument(
+        "--heads",
+        type=Path,
+        help="a file that you keep away from both tables: compare with what it kept of the last time, and if nothing "
+        "is found keep where every chain ends now; finds ends that were cut off with what they tell of",
+    )
+    verify.add_argument(
         "--begun", default="", help="since when there is a log (2026-01-31T12:00:00Z); what is older needs no entry"
     )
 
@@ -62,18 +69,60 @@ def _verify(options: argparse.Namespace) -> int:
         keys = deps.audit_keys()
     except KeyUnavailable as why:
         return _refuse(f"the keys cannot be had: {why}")
+    if options.heads is not None and options.appointment is not None:
+        return _refuse("--heads is for all appointments of a tenant")
+    try:
+        kept = heads_in(options.heads, options.tenant) if options.heads is not None else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _refuse(f"{options.heads} cannot be used: {error}")
     trail, state, clock = deps.audit_trail, deps.audited_state, deps.clock
     if options.appointment is not None:
         found = verify_one(options.tenant, options.appointment, trail=trail, state=state, keys=keys, clock=clock)
     else:
         found = verify_all(
-            options.tenant, trail=trail, state=state, keys=keys, clock=clock, begun=options.begun, progress=_progress
+            options.tenant,
+            trail=trail,
+            state=state,
+            keys=keys,
+            clock=clock,
+            begun=options.begun,
+            kept=kept,
+            progress=_progress,
         )
     if options.json:
         _say(json.dumps(as_json(options.tenant, found), ensure_ascii=False, indent=2))
     else:
         _say(*findings_of(found))
-    return FAILED if found.findings else OK
+    if found.findings:
+        return FAILED
+    if options.heads is not None:
+        keep_heads(options.heads, options.tenant, found.heads)
+        compared = "none were kept before" if kept is None else f"compared with {len(kept)}"
+        sys.stderr.write(f"{len(found.heads)} heads kept in {options.heads}, {compared}.\n")
+    return OK
+
+
+def heads_in(file: Path, tenant: str) -> Mapping[str, Head] | None:
+    """What was kept the last time; None: there is no such file yet.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: the file is none of ours, or another tenant's.
+    """
+    if not file.exists():
+        return None
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    if kept["tenant"] != tenant:
+        msg = f"it is of the tenant {kept['tenant']}"
+        raise ValueError(msg)
+    return {name: Head(int(seq), str(digest)) for name, (seq, digest) in kept["heads"].items()}
+
+
+def keep_heads(file: Path, tenant: str, heads: Mapping[str, Head]) -> None:
+    """Ids, numbers and hashes, nobody's data. Either the old file is there or the new one, whatever breaks."""
+    kept = {"tenant": tenant, "heads": {name: [head.seq, head.hash] for name, head in heads.items()}}
+    beside = file.with_name(file.name + ".new")
+    beside.write_text(json.dumps(kept), encoding="utf-8")
+    beside.replace(file)
 
 
 def lines_of(rows: Sequence[Stored]) -> list[str]:

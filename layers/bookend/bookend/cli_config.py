@@ -122,6 +122,8 @@ def _read(file: Path) -> Tenant | None:
     except TenantInvalid as invalid:
         for problem in invalid.problems:
             _refuse(f"{file}: {problem}")
+        if invalid.of_form:
+            _refuse("What belongs together (ids, event types, names, rules) is looked at when these are right.")
     return None
 
 

@@ -23,7 +23,19 @@ _WHY = {
     Refusal.BEGUN_BEFORE: "the import of this file was begun before and cut off; add --resume to go on",
     Refusal.TWIN: "the same file is being imported by somebody else",
 }
-_ORDER = ("rows", "appointments", "linked", "known", "cases", "duplicates", "cancelled", "customer_rows", "customers")
+_ORDER = (
+    "rows",
+    "appointments",
+    "linked",
+    "known",
+    "cases",
+    "duplicates",
+    "closed",
+    "at_work",
+    "cancelled",
+    "customer_rows",
+    "customers",
+)
 _MEANS = {
     "rows": "rows read",
     "appointments": "taken in as appointments, unverified until Cal.com has been read",
@@ -31,6 +43,8 @@ _MEANS = {
     "known": "here already",
     "cases": "kept as cases",
     "duplicates": "of these claim what another one has",
+    "closed": "left: their cases came to an end before",
+    "at_work": "left: their cases are being worked on as they were",
     "cancelled": "cancelled, counted only",
     "customer_rows": "customers alone",
     "customers": "customers new here",

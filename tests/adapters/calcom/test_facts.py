@@ -142,6 +142,13 @@ def test_nobody_is_in_the_line_of_an_exchange(log: Log) -> None:
 
 
 def test_the_id_of_a_request_is_there(log: Log) -> None:
-    facts = {"operation": "get", "request_id": "12345678-4fa1-4f71-845c-123456789012", "uid": UID, "ms": 12, "id": 2}
+    facts = {
+        "operation": "get",
+        "request_id": "12345678-4fa1-4f71-845c-123456789012",
+        "uid": UID,
+        "ms": 12,
+        "id": 2,
+        "status": 200,
+    }
     observability.calcom_exchange(**facts)
     assert log == [facts]

@@ -108,6 +108,14 @@ def test_a_confirm_by_another_operation_is_refused(started: Place) -> None:
     assert started.snapshot() == before
 
 
+def test_nothing_is_written_down_of_an_operation_that_is_not_on_record(started: Place) -> None:
+    before, other = started.snapshot(), replace(A1, op="op-other")
+    assert not started.leave_open(other)
+    assert not started.leave_open(replace(other, state=AppointmentState.COMPENSATING))
+    assert not started.must_undo(other)
+    assert started.snapshot() == before
+
+
 def test_a_confirm_after_a_release_brings_nothing_back(started: Place) -> None:
     started.release(A1)
     before = started.snapshot()

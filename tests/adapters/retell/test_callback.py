@@ -138,6 +138,20 @@ def test_day_and_time_are_words_here(args: dict[str, Any], wished: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("args", "wished"),
+    [
+        ({"reason": "Farbe"}, "Farbe"),
+        ({"wish": "Freitag", "grund": "Farbe"}, "Freitag; Farbe"),
+        ({"wish": "Freitag", "reason": "book_appointment_v17"}, "Freitag"),
+        ({"reason": "list_services"}, None),
+        ({"reason": "{{reason}}"}, None),
+    ],
+)
+def test_a_reason_in_words_is_for_the_person_who_rings(args: dict[str, Any], wished: str | None) -> None:
+    assert wire.callback_command(args).wished == wished
+
+
+@pytest.mark.parametrize(
     ("said", "meant"),
     [
         ("check_availability", CallbackReason.CHECK),

@@ -294,8 +294,8 @@ def test_a_wish_that_is_not_noted_is_said_not_to_be_and_a_person_is_offered() ->
     reply = german("cancel: not noted, open is the move")
     assert reply["message"] == (
         "Ihr Termin für Dauerwelle ist bisher am Mittwoch, 15. Oktober, um 9 Uhr. Ob er verschoben wird, ist noch "
-        "offen. Dazu bekommen Sie eine Nachricht. Bis dahin kann ich ihn nicht stornieren, und die Stornierung ist auch "
-        "nicht notiert. Soll ich notieren, dass Sie jemand zurückruft?"
+        "offen. Dazu bekommen Sie eine Nachricht. Bis dahin kann ich ihn nicht stornieren, und die Stornierung ist "
+        "auch nicht notiert. Soll ich notieren, dass Sie jemand zurückruft?"
     )
     assert (reply["status"], reply["callback"]) == ("pending", True)
     assert german("cancel: not noted, open is the booking")["message"] == (
@@ -309,8 +309,8 @@ def test_a_wish_that_is_not_noted_is_said_not_to_be_and_a_person_is_offered() ->
 def test_the_day_is_named_where_another_was_named_last() -> None:
     """Else "um 9 Uhr 45" is heard as Wednesday's, where it stays."""
     assert german("move: taken, instead on the day that was wished")["message"] == (
-        "Der Termin am Donnerstag, 16. Oktober, um 9 Uhr ist leider nicht frei. Es bleibt bei Ihrem Termin am Mittwoch, "
-        "15. Oktober, um 9 Uhr. Möchten Sie stattdessen am Donnerstag, 16. Oktober, um 9 Uhr 45 oder um 10 Uhr 30 "
+        "Der Termin am Donnerstag, 16. Oktober, um 9 Uhr ist leider nicht frei. Es bleibt bei Ihrem Termin am "
+        "Mittwoch, 15. Oktober, um 9 Uhr. Möchten Sie stattdessen am Donnerstag, 16. Oktober, um 9 Uhr 45 oder um 10 Uhr 30 "
         "kommen?"
     )
 

@@ -69,7 +69,7 @@ def without(*path: Any) -> Change:
 NO_ID = "is no id; write it with small letters, digits, - and _ (40 at most)"
 EITHER = "a service has either 'minutes' and 'event_types', or 'segments'"
 BUSY = "a busy segment needs minutes and, for each stylist who does it, an event type"
-ORDER = "a gap's 'min_minutes', 'minutes' and 'max_minutes' must not be less than the one before"
+ORDER = "a gap usually lasts between its 'min_minutes' and 'max_minutes', and"
 
 
 def busy(event_type: int, minutes: int = 30) -> dict[str, Any]:
@@ -80,8 +80,8 @@ OPTIONAL = {"callback", "agents", "policy", "composites", "texts"}
 RULES: list[tuple[Change, str]] = [
     # what must be there, and as what
     *((without(name), f"{name}: Field required") for name in CONTENT if name not in OPTIONAL),
-    (without("staff", 0, "calcom_user"), "staff.0.calcom_user: Field required"),
-    (without("services", 0, "name"), "services.0.name: Field required"),
+    (without("staff", 0, "calcom_user"), "staff[fabian].calcom_user: Field required"),
+    (without("services", 0, "name"), "services[herrenhaarschnitt].name: Field required"),
     (put("name", value=""), "name: String should have at least 1 character"),
     (put("name", value="x" * 81), "name: String should have at most 80 characters"),
     (put("name", value=5), "name: Input should be a valid string"),
@@ -97,8 +97,8 @@ RULES: list[tuple[Change, str]] = [
     (put("id", value="x" * 41), f"id: '{'x' * 41}' {NO_ID}"),
     (put("id", value="a#b"), f"id: 'a#b' {NO_ID}"),
     (put("id", value="friseur1\n"), f"id: 'friseur1\n' {NO_ID}"),
-    (put("staff", 1, "id", value="-emma"), f"staff.1.id: '-emma' {NO_ID}"),
-    (put("staff", 1, "branch", value=""), f"staff.1.branch: '' {NO_ID}"),
+    (put("staff", 1, "id", value="-emma"), f"staff[-emma].id: '-emma' {NO_ID}"),
+    (put("staff", 1, "branch", value=""), f"staff[emma].branch: '' {NO_ID}"),
     # zones, numbers, domains
     (put("zone", value="CEST"), "zone: 'CEST' is no time zone; write it like Europe/Berlin"),
     (put("zone", value="MESZ"), "zone: 'MESZ' is no time zone; write it like Europe/Berlin"),
@@ -120,80 +120,95 @@ RULES: list[tuple[Change, str]] = [
     ),
     (
         put("branches", 0, "phone_numbers", 0, value="030 33081738"),
-        "branches.0.phone_numbers.0: '030 33081738' is no international number; write it like +493012345678",
+        "branches[mitte].phone_numbers[0]: '030 33081738' is no international number; write it like +493012345678",
     ),
     (
         put("phone_numbers", value=["anonymous"]),
-        "phone_numbers.0: 'anonymous' is no international number; write it like +493012345678",
+        "phone_numbers[0]: 'anonymous' is no international number; write it like +493012345678",
     ),
     # numbers of Cal.com
-    (put("staff", 0, "calcom_user", value=0), "staff.0.calcom_user: Input should be greater than 0"),
-    (put("staff", 0, "calcom_user", value="28"), "staff.0.calcom_user: Input should be a valid integer"),
+    (put("staff", 0, "calcom_user", value=0), "staff[fabian].calcom_user: Input should be greater than 0"),
+    (put("staff", 0, "calcom_user", value="28"), "staff[fabian].calcom_user: Input should be a valid integer"),
     (
         put("services", 0, "event_types", "fabian", value=-1),
-        "services.0.event_types.fabian: Input should be greater than 0",
+        "services[herrenhaarschnitt].event_types.fabian: Input should be greater than 0",
     ),
     (
         put("services", 0, "event_types", "fabian", value=True),
-        "services.0.event_types.fabian: Input should be a valid integer",
+        "services[herrenhaarschnitt].event_types.fabian: Input should be a valid integer",
     ),
-    (put("services", 0, "minutes", value=0), "services.0.minutes: Input should be greater than 0"),
-    (put("services", 0, "minutes", value=721), "services.0.minutes: Input should be less than or equal to 720"),
-    (put("services", 0, "minutes", value=30.5), "services.0.minutes: Input should be a valid integer"),
+    (put("services", 0, "minutes", value=0), "services[herrenhaarschnitt].minutes: Input should be greater than 0"),
+    (
+        put("services", 0, "minutes", value=721),
+        "services[herrenhaarschnitt].minutes: Input should be less than or equal to 720",
+    ),
+    (put("services", 0, "minutes", value=30.5), "services[herrenhaarschnitt].minutes: Input should be a valid integer"),
     # plain or composite
-    (without("services", 0, "minutes"), f"services.0: {EITHER}"),
-    (without("services", 0, "event_types"), f"services.0: {EITHER}"),
-    (without("services", 3, "segments"), f"services.3: {EITHER}"),
-    (put("services", 3, "minutes", value=135), f"services.3: {EITHER}"),
-    (put("services", 3, "event_types", value={"fabian": 5}), f"services.3: {EITHER}"),
-    (put("services", 3, "segments", value=[]), "services.3: a composite service needs a busy segment"),
+    (without("services", 0, "minutes"), f"services[herrenhaarschnitt]: {EITHER}"),
+    (without("services", 0, "event_types"), f"services[herrenhaarschnitt]: {EITHER}"),
+    (without("services", 3, "segments"), f"services[dauerwelle]: {EITHER}"),
+    (put("services", 3, "minutes", value=135), f"services[dauerwelle]: {EITHER}"),
+    (put("services", 3, "event_types", value={"fabian": 5}), f"services[dauerwelle]: {EITHER}"),
+    (put("services", 3, "segments", value=[]), "services[dauerwelle]: a composite service needs a busy segment"),
     (
         put("services", 3, "segments", value=[{"kind": "gap", "minutes": 60}]),
-        "services.3: a composite service needs a busy segment",
+        "services[dauerwelle]: a composite service needs a busy segment",
     ),
-    (without("services", 3, "segments", 0), "services.3: the first segment of a composite service must be busy"),
+    (
+        without("services", 3, "segments", 0),
+        "services[dauerwelle]: the first segment of a composite service must be busy",
+    ),
     (
         put("services", 3, "segments", 3, value={"kind": "gap", "minutes": 15}),
-        "services.3: the last segment of a composite service must be busy: nobody waits after it",
+        "services[dauerwelle]: the last segment of a composite service must be busy: nobody waits after it",
     ),
     (
         put("services", 3, "segments", value=[busy(5), *[{"kind": "gap", "minutes": 15}] * 2, busy(6)]),
-        "services.3: segments 1 and 2 are gaps with nothing between them: make them one",
+        "services[dauerwelle]: segments 1 and 2 are gaps with nothing between them: make them one",
     ),
     (
         put("services", 3, "segments", 2, value={"kind": "busy", "minutes": 0}),
-        "services.3: the last segment of a composite service must be busy",
+        "services[dauerwelle]: the last segment of a composite service must be busy",
     ),
     (
         put("services", 3, "segments", value=[busy(1000 + n, 5) for n in range(7)]),
-        "services.3: a service has 6 busy segments at most",
+        "services[dauerwelle]: a service has 6 busy segments at most",
     ),
     (
         put("services", 3, "segments", 1, "max_minutes", value=646),
-        "services.3: a service takes 720 minutes at most, its gaps at their longest",
+        "services[dauerwelle]: a service takes 720 minutes at most, its gaps at their longest",
     ),
-    (put("services", 3, "segments", 0, "minutes", value=-45), "services.3.segments.0.minutes: Input should be greater"),
-    (put("services", 3, "segments", 1, "minutes", value=-1), "services.3.segments.1.minutes: Input should be greater"),
-    (put("services", 3, "segments", 1, "min_minutes", value=-1), "services.3.segments.1.min_minutes: Input should be"),
-    (put("services", 3, "segments", 1, "min_minutes", value=61), f"services.3.segments.1: {ORDER}"),
-    (put("services", 3, "segments", 1, "max_minutes", value=59), f"services.3.segments.1: {ORDER}"),
+    (
+        put("services", 3, "segments", 0, "minutes", value=-45),
+        "services[dauerwelle].segments[0].minutes: Input should be greater",
+    ),
+    (
+        put("services", 3, "segments", 1, "minutes", value=-1),
+        "services[dauerwelle].segments[1].minutes: Input should be greater",
+    ),
+    (
+        put("services", 3, "segments", 1, "min_minutes", value=-1),
+        "services[dauerwelle].segments[1].min_minutes: Input should be",
+    ),
+    (put("services", 3, "segments", 1, "min_minutes", value=61), f"services[dauerwelle].segments[1]: {ORDER}"),
+    (put("services", 3, "segments", 1, "max_minutes", value=59), f"services[dauerwelle].segments[1]: {ORDER}"),
     (
         put("services", 3, "segments", 1, value={"kind": "gap", "minutes": 60, "min_minutes": 70, "max_minutes": 65}),
-        f"services.3.segments.1: {ORDER}",
+        f"services[dauerwelle].segments[1]: {ORDER}",
     ),
     (
         put("services", 3, "segments", 0, "max_minutes", value=60),
-        "services.3.segments.0: a busy segment is as long as its event types",
+        "services[dauerwelle].segments[0]: a busy segment is as long as its event types",
     ),
-    (put("services", 3, "segments", 0, "minutes", value=0), f"services.3.segments.0: {BUSY}"),
-    (put("services", 3, "segments", 0, "event_types", value={}), f"services.3.segments.0: {BUSY}"),
+    (put("services", 3, "segments", 0, "minutes", value=0), f"services[dauerwelle].segments[0]: {BUSY}"),
+    (put("services", 3, "segments", 0, "event_types", value={}), f"services[dauerwelle].segments[0]: {BUSY}"),
     (
         put("services", 3, "segments", 1, "event_types", value={"fabian": 5}),
-        "services.3.segments.1: a gap is not booked at Cal.com and has no event types",
+        "services[dauerwelle].segments[1]: a gap is not booked at Cal.com and has no event types",
     ),
     (
         put("services", 3, "segments", 1, "kind", value="pause"),
-        "services.3.segments.1.kind: Input should be 'busy' or 'gap'",
+        "services[dauerwelle].segments[1].kind: Input should be 'busy' or 'gap'",
     ),
     # what belongs together
     (put("branches", 1, "id", value="mitte"), "document: branch 'mitte' is there twice"),
@@ -258,11 +273,14 @@ RULES: list[tuple[Change, str]] = [
     (put("policy", value=None), "policy: Input should be an object"),
     (put("composites", value={"part_changed": "ask"}), "composites.part_changed: Input should be 'follow' or 'flag'"),
     (put("composites", value=None), "composites: Input should be an object"),
-    (put("branches", 0, "policy", value={"most_open": True}), "branches.0.policy.most_open: Input should be a valid"),
-    (put("staff", 2, "policy", value={"most_open": 0}), "staff.2.policy.most_open: Input should be greater than or"),
+    (
+        put("branches", 0, "policy", value={"most_open": True}),
+        "branches[mitte].policy.most_open: Input should be a valid",
+    ),
+    (put("staff", 2, "policy", value={"most_open": 0}), "staff[udo].policy.most_open: Input should be greater than or"),
     (
         put("services", 0, "policies", value={"fabian": {"most_moves": -1}}),
-        "services.0.policies.fabian.most_moves: Input should be greater than or equal to 0",
+        "services[herrenhaarschnitt].policies.fabian.most_moves: Input should be greater than or equal to 0",
     ),
     (
         put("services", 1, "policies", value={"udo": {}}),
@@ -288,15 +306,15 @@ def test_each_rule_names_the_place_and_what_to_write(change: Change, problem: st
     ("path", "place"),
     [
         ((), "zonee"),
-        (("branches", 0), "branches.0.zonee"),
-        (("staff", 2), "staff.2.zonee"),
-        (("services", 0), "services.0.zonee"),
-        (("services", 3, "segments", 1), "services.3.segments.1.zonee"),
+        (("branches", 0), "branches[mitte].zonee"),
+        (("staff", 2), "staff[udo].zonee"),
+        (("services", 0), "services[herrenhaarschnitt].zonee"),
+        (("services", 3, "segments", 1), "services[dauerwelle].segments[1].zonee"),
         (("policy",), "policy.zonee"),
         (("composites",), "composites.zonee"),
-        (("branches", 0, "policy"), "branches.0.policy.zonee"),
-        (("staff", 0, "policy"), "staff.0.policy.zonee"),
-        (("services", 0, "policies", "fabian"), "services.0.policies.fabian.zonee"),
+        (("branches", 0, "policy"), "branches[mitte].policy.zonee"),
+        (("staff", 0, "policy"), "staff[fabian].policy.zonee"),
+        (("services", 0, "policies", "fabian"), "services[herrenhaarschnitt].policies.fabian.zonee"),
     ],
 )
 def test_unknown_keys_are_mistakes_everywhere(path: tuple[Any, ...], place: str) -> None:
@@ -309,6 +327,27 @@ def test_unknown_keys_are_mistakes_everywhere(path: tuple[Any, ...], place: str)
     assert problems(misspelt) == [f"{place}: Extra inputs are not permitted"]
 
 
+def test_an_entry_without_an_id_of_its_own_is_named_by_its_position() -> None:
+    def twice(document: dict[str, Any]) -> None:
+        document["staff"][1]["id"] = "fabian"
+        document["staff"][1]["calcom_user"] = 0
+        del document["services"][2]["id"]
+
+    assert problems(twice) == [
+        "staff[1].calcom_user: Input should be greater than 0",
+        "services[2].id: Field required",
+    ]
+
+
+def test_it_says_whether_what_belongs_together_was_looked_at() -> None:
+    for change, of_form in ((put("zone", value="CEST"), True), (put("staff", 2, "branch", value="ost"), False)):
+        document = copy.deepcopy(CONTENT)
+        change(document)
+        with pytest.raises(TenantInvalid) as raised:
+            read_tenant(json.dumps(document))
+        assert raised.value.of_form is of_form
+
+
 def test_several_problems_are_all_told_at_once() -> None:
     def form(document: dict[str, Any]) -> None:
         document.update(zone="CEST", language="fr", farbe="rot")
@@ -318,8 +357,8 @@ def test_several_problems_are_all_told_at_once() -> None:
     assert sorted(each.split(":")[0] for each in problems(form)) == [
         "farbe",
         "language",
-        "services.0.minutes",
-        "staff.1.id",
+        "services[herrenhaarschnitt].minutes",
+        "staff[Emma].id",
         "zone",
     ]
 

@@ -99,6 +99,25 @@ def keeps_ours(ward: Ward) -> object:
     return ward.decide(_case_of_a_difference(ward), Choice.KEEP_OURS)
 
 
+def elsewhere(ward: Ward) -> None:
+    """A row whose booking lives at another time than it says, before a person."""
+    request = BookingRequest(
+        HAIRCUT["fabian"], TEN, "Kunde 1", "kunde1@web.example", None, "Europe/Berlin", "de", {"call_id": CALL}
+    )
+    made = ward.world.calendar.insert(request)
+    ward.world.calendar.change(made.uid, id=5001)
+    ward.open(1, start=later(hours=1), booking_id="5001", call=CALL)
+    ward.remedy()
+
+
+def cancels_a_row(ward: Ward) -> object:
+    return ward.decide("import-1", Choice.CANCEL)
+
+
+def moves_a_row(ward: Ward) -> object:
+    return ward.decide("import-1", Choice.MOVE, to=later(hours=3))
+
+
 SCENARIOS = (
     Scenario("plain", plain, Ward.remedy, {"import-1": {"booked"}}),
     Scenario("composite", composite, Ward.remedy, {"import-1": {"booked"}}),
@@ -114,6 +133,8 @@ SCENARIOS = (
     ),
     Scenario("cancels", booked, cancels, {"": {"cancelled", "REVIEW OTHER"}}),
     Scenario("moves", booked, moves, {"": {"equal", "REVIEW OTHER"}}),
+    Scenario("cancels a row", elsewhere, cancels_a_row, {"import-1": {"cancelled", "REVIEW OTHER"}}),
+    Scenario("moves a row", elsewhere, moves_a_row, {"import-1": {"equal", "REVIEW OTHER"}}),
     Scenario("keeps ours", one_too_many, keeps_ours, {"": {"equal", "REVIEW DOUBLE_BOOKING"}}),
 )
 

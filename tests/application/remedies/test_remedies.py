@@ -336,6 +336,64 @@ def test_more_closings_than_on_any_ordinary_day_are_all_left_undone(ward: Ward) 
     assert [ward.case(number).ending for number in range(6)] == [Ending.INVALID] * 6
 
 
+def test_what_can_only_be_held_back_or_waits_keeps_nobody_behind_it_waiting(ward: Ward) -> None:
+    for number in range(6):
+        ward.open(number, SyncFailure.INVALID_APPOINTMENT, service="")
+    for number in range(6, 12):
+        ward.open(number, SyncFailure.OTHER, service="")
+    ward.world.run(60.0)
+    ward.open(99, SyncFailure.OTHER, start=later(days=2))
+    ward.remedy(most=4, most_of_class=2)
+    assert ward.case(99).ending is Ending.BOOKED
+    assert [ward.case(number).state for number in range(12)] == [CaseState.OPEN] * 12
+
+
+def test_behind_more_than_one_run_can_look_at_all_have_their_turn(ward: Ward) -> None:
+    for number in range(16):
+        ward.open(number, SyncFailure.INVALID_APPOINTMENT, service="")
+    ward.world.run(60.0)
+    ward.open(99, SyncFailure.OTHER, start=later(days=2))
+    for _ in range(8):
+        ward.remedy(most=2, most_destructive=0)
+        ward.world.run(900.0)
+    assert ward.case(99).ending is Ending.BOOKED
+
+
+def test_what_is_confirmed_here_and_not_shown_for_a_day_is_for_a_person(ward: Ward) -> None:
+    ward.open(1, SyncFailure.OTHER)
+    ward.world.calendar.shown = dict  # type: ignore[method-assign]
+    ward.remedy()
+    ward.remedy()
+    assert ward.case(1).state is CaseState.OPEN
+    ward.world.run(86_500.0)
+    read = ward.world.calendar.booking
+    ward.world.calendar.booking = lambda *_, **__: Unclear("HTTP 500")  # type: ignore[method-assign]
+    ward.remedy()
+    assert ward.case(1).state is CaseState.OPEN, "a silence says nothing"
+    ward.world.calendar.booking = read  # type: ignore[method-assign]
+    ward.remedy()
+    assert (ward.case(1).state, ward.case(1).failure) == (CaseState.REVIEW, SyncFailure.NOT_FOUND)
+
+
+def test_what_a_run_has_taken_over_before_becomes_its_customers(ward: Ward) -> None:
+    """So that it is theirs when they ring."""
+    who = person(1, email="kunde1@web.example", phone="+491701234567")
+    booking_there(ward, email="kunde1@web.example", number=5001)
+    ward.world.reconcile()
+    ward.open(1, SyncFailure.OTHER, customer=who, booking_id="5001")
+    ward.rounds(2)
+    assert ward.case(1).ending is Ending.EQUAL
+    mine = ward.ours(ward.case(1))
+    assert mine is not None
+    assert (mine.customer, mine.source) == (who, "import")
+    ward.world.run(200)
+    with ward.world.at_peace():
+        found = ward.world.salon.changes.of_customer(TENANT.id, who.id, after=ward.now)
+    assert [each.id for each in found] == [mine.id]
+    assert len(ward.audits("link")) == 1
+    assert not ward.breaches()
+
+
 def test_a_run_does_so_many_and_so_many_of_a_class(ward: Ward) -> None:
     for number in range(4):
         ward.open(number, SyncFailure.OTHER, start=later(hours=number))

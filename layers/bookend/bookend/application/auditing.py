@@ -7,7 +7,7 @@ version, or by the event it is about. What is counted for health is counted with
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from bookend.application.ports import Clock, StoreUnavailable
@@ -19,9 +19,12 @@ from bookend.domain.audit_chain import (
     Entry,
     Finding,
     Flaw,
+    Head,
     Stored,
     end_of,
+    head_of,
     linked,
+    shortened,
     sound_entries,
     verify,
 )
@@ -122,11 +125,12 @@ def _entry(happened: Happened, end: End, *, returned: bool) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a verification has looked at, and what is wrong."""
+    """What a verification has looked at, and what is wrong; with nothing wrong, `heads` are worth keeping elsewhere."""
 
     chains: int
     entries: int
     findings: Sequence[Finding]
+    heads: Mapping[str, Head] = field(default_factory=dict)
 
 
 def verify_one(
@@ -146,21 +150,28 @@ def verify_all(
     keys: AuditKeys,
     clock: Clock,
     begun: str = "",
+    kept: Mapping[str, Head] | None = None,
     progress: Callable[[int, int], None] = lambda _chains, _entries: None,
 ) -> Verified:
     """Every chain of a tenant, and every appointment and repair that should have one.
 
     `begun`: since when there is a log (UTC text); what is older and has not changed since then needs no entry.
-    `progress` is told how many chains and entries were read.
+    `kept` are the heads that an earlier verification found, kept elsewhere. `progress` is told how many chains and
+    entries were read.
     """
     standings, repairs = state.standings(tenant), state.repairs(tenant)
     entries, seen = 0, set[str]()
     suspects: list[str] = []
+    lost, heads = {} if kept is None else dict(kept), dict[str, Head]()
     missing = {*standings, *repairs}
     for name, rows in trail.chains(tenant):
         seen.add(name)
         entries += len(rows)
         missing.discard(name)
+        if name in lost and shortened(name, rows, lost[name]) is None:
+            del lost[name]
+        if (head := head_of(rows)) is not None:
+            heads[name] = head
         if _compared(
             tenant, name, rows, standing=standings.get(name), repairs=repairs.get(name, ()), keys=keys, begun=begun
         ):
@@ -168,7 +179,10 @@ def verify_all(
         progress(len(seen), entries)
     looked_at = list(dict.fromkeys([*suspects, *sorted(missing)]))
     findings = _settled(tenant, looked_at, trail=trail, state=state, keys=keys, clock=clock, begun=begun)
-    return Verified(len(seen), entries, findings)
+    for name, head in sorted(lost.items()):
+        finding = shortened(name, trail.chain(tenant, name), head)
+        findings += [finding] if finding is not None else []
+    return Verified(len(seen), entries, findings, heads)
 
 
 def _settled(

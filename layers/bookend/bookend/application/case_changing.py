@@ -19,7 +19,16 @@ from bookend.application.ports import Begun, NotBegun
 from bookend.application.ports.cases import Cases
 from bookend.application.settling import settle
 from bookend.domain.answers import Booking, NotThere
-from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Change, ChangeEnd, ChangeKind, Told
+from bookend.domain.appointment import (
+    Appointment,
+    AppointmentState,
+    BookedSegment,
+    Change,
+    ChangeEnd,
+    ChangeKind,
+    Told,
+    WishedBy,
+)
 from bookend.domain.case_wishes import Wanted, read_wanted
 from bookend.domain.cases import Case, CaseOrigin, Ending
 from bookend.domain.drift import DEAD, LIVE, Drift
@@ -163,6 +172,7 @@ def _begin(
             segments=segments,
             told=Told.DONE,
             keep_until=now + TRIED_FOR,
+            wished_by=WishedBy.PERSON,
         ),
         lease=now + _LEASE,
         days=days,

@@ -37,7 +37,7 @@ from bookend.domain.answers import (
     Verdict,
     detail,
 )
-from bookend.domain.appointment import Appointment, BookedSegment, ChangeKind, Told
+from bookend.domain.appointment import Appointment, BookedSegment, Change, ChangeKind, Told, WishedBy
 from bookend.domain.authority import Asked
 from bookend.domain.availability import Offer, Wanted
 from bookend.domain.drift import DEAD
@@ -48,7 +48,17 @@ from bookend.domain.timeslot import Slot
 
 MOVED_BY_CUSTOMER = "Vom Kunden telefonisch verschoben."
 CANCELLED_BY_CUSTOMER = "Vom Kunden telefonisch storniert."
+MOVED_BY_SALON = "Vom Salon verschoben."
+CANCELLED_BY_SALON = "Vom Salon storniert."
 TAKEN_BACK = "Automatisch zurückverschoben: nicht alle Teile des Termins waren frei."
+
+
+def reason_of(change: Change) -> str:
+    """What Cal.com, and so its mails, say why it was moved or cancelled."""
+    is_persons = change.wished_by is WishedBy.PERSON
+    if change.kind is ChangeKind.MOVE:
+        return MOVED_BY_SALON if is_persons else MOVED_BY_CUSTOMER
+    return CANCELLED_BY_SALON if is_persons else CANCELLED_BY_CUSTOMER
 
 
 def carry_out_change(turn: Turn, appointment: Appointment, asked: Asked, *, until: datetime | None) -> ChangeOutcome:

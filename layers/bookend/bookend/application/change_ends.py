@@ -15,8 +15,9 @@ from bookend.application.own_bookings import LONGEST_CHAIN, successor
 from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import Alert, Audit
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Amiss, Appointment, AppointmentState, Change, ChangeWhy, Told
+from bookend.domain.appointment import Amiss, Appointment, AppointmentState, Change, ChangeWhy, Told, WishedBy
 from bookend.domain.drift import DEAD, Drift, is_half_of_a_move
+from bookend.domain.policy import CancelTooLate, MoveRefusal, may_cancel, may_move, policy_of
 from bookend.domain.timeslot import instant_text
 
 LEASE = timedelta(seconds=20)
@@ -60,6 +61,23 @@ def is_still_sold(work: Background, appointment: Appointment) -> bool:
             for part, own in zip(service.busy, appointment.segments, strict=True)
         )
     )
+
+
+def move_rule(work: Background, appointment: Appointment) -> MoveRefusal | None:
+    """The salon's rule against the move that is under way. Rules bind callers, not the salon."""
+    change = appointment.under_way
+    if change.wished_by is not WishedBy.CALLER:
+        return None
+    policy, now = policy_of(work.tenant, service=appointment.service, staff=appointment.staff), work.clock.now()
+    return may_move(policy, now=now, current=appointment.slot, new=change.slot, moves=appointment.moves)
+
+
+def cancel_rule(work: Background, appointment: Appointment) -> CancelTooLate | None:
+    """The salon's rule against the cancellation that is under way, as for a move."""
+    if appointment.under_way.wished_by is not WishedBy.CALLER:
+        return None
+    policy = policy_of(work.tenant, service=appointment.service, staff=appointment.staff)
+    return may_cancel(policy, now=work.clock.now(), slot=appointment.slot)
 
 
 def give_up(

@@ -12,8 +12,17 @@ from datetime import datetime
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
-from bookend.application.change_commit import MOVED_BY_CUSTOMER, TAKEN_BACK
-from bookend.application.change_ends import LEASE, audit_of_change, did_nothing, give_up, is_over, is_still_sold, wait
+from bookend.application.change_commit import TAKEN_BACK, reason_of
+from bookend.application.change_ends import (
+    LEASE,
+    audit_of_change,
+    did_nothing,
+    give_up,
+    is_over,
+    is_still_sold,
+    move_rule,
+    wait,
+)
 from bookend.application.change_parts_seen import Part, restored, seen_of, stand_as_seen
 from bookend.application.following import follow
 from bookend.application.own_bookings import expected_back, expected_move
@@ -32,7 +41,6 @@ from bookend.domain.appointment import Appointment, AppointmentState, ChangeWhy
 from bookend.domain.drift import Follow, FollowWhole, change_of
 from bookend.domain.move_answers import ExpectedMove, judge_move
 from bookend.domain.moving import waves
-from bookend.domain.policy import may_move, policy_of
 
 _WRITTEN_OFF = (Verdict.REJECT, Verdict.REFUSED, Verdict.NOT_FOUND)
 """What no waiting helps against."""
@@ -81,8 +89,7 @@ def not_moved_yet(work: Background, appointment: Appointment, parts: Sequence[Pa
         return give_up(work, appointment, ChangeWhy.TOO_LATE)
     if not is_still_sold(work, appointment):
         return give_up(work, appointment, ChangeWhy.REFUSED, flag=True)
-    policy = policy_of(work.tenant, service=appointment.service, staff=appointment.staff)
-    if may_move(policy, now=now, current=appointment.slot, new=change.slot, moves=appointment.moves) is not None:
+    if move_rule(work, appointment) is not None:
         return give_up(work, appointment, ChangeWhy.POLICY)
     return _go_on(work, appointment, parts, certain=True)
 
@@ -127,7 +134,7 @@ def _go_on(work: Background, appointment: Appointment, parts: Sequence[Part], *,
     there: dict[int, Booking] = {}
     for wave in order:
         moves = [(expected[index].old_uid, goes[index].start) for index in wave]
-        judged = _send(work, moves, [expected[index] for index in wave], MOVED_BY_CUSTOMER, after_unknown=not certain)
+        judged = _send(work, moves, [expected[index] for index in wave], reason_of(change), after_unknown=not certain)
         there |= {index: booking for index, (_, _, booking) in zip(wave, judged, strict=True) if booking is not None}
         against = [(answer, judgement) for answer, judgement, booking in judged if booking is None]
         if not against:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bookend.application.background import Background
-from bookend.application.change_commit import CANCELLED_BY_CUSTOMER
-from bookend.application.change_ends import LEASE, audit_of_change, did_nothing, give_up, is_over, wait
+from bookend.application.change_commit import reason_of
+from bookend.application.change_ends import LEASE, audit_of_change, cancel_rule, did_nothing, give_up, is_over, wait
 from bookend.application.change_parts_moving import half_moved, moved, not_moved_yet, take_back
 from bookend.application.change_parts_seen import Part, look, restored, seen_of, stand_as_seen
 from bookend.application.patience import STUCK
@@ -20,7 +20,6 @@ from bookend.application.ports import Cancelled
 from bookend.domain.answers import Booking, KeyRejected, NotSent, Refused
 from bookend.domain.appointment import Appointment, ChangeKind, ChangeWhy, Told
 from bookend.domain.failures import failure_of, why_of
-from bookend.domain.policy import may_cancel, policy_of
 
 
 def settle_parts(work: Background, appointment: Appointment) -> bool:
@@ -97,8 +96,7 @@ def _cancel_rest(work: Background, appointment: Appointment, parts: Sequence[Par
         if appointment.slot.start <= now:
             return give_up(work, appointment, ChangeWhy.TOO_LATE, flag=True)
         agreed = change.keep_until is not None or change.told is Told.NOTHING
-        policy = policy_of(work.tenant, service=appointment.service, staff=appointment.staff)
-        closed = change.keep_until is not None and may_cancel(policy, now=now, slot=appointment.slot) is not None
+        closed = change.keep_until is not None and cancel_rule(work, appointment) is not None
         if not agreed or closed or is_over(change, now=now):
             if not did_nothing(change, now=now):
                 return wait(work, appointment, absent=now)
@@ -107,7 +105,7 @@ def _cancel_rest(work: Background, appointment: Appointment, parts: Sequence[Par
     if sending is None:
         return False  # somebody else is at it
     uids = [each.seen.uid for each in left]
-    answers = work.calendar.cancel_all(uids, CANCELLED_BY_CUSTOMER, deadline=work.deadline)
+    answers = work.calendar.cancel_all(uids, reason_of(change), deadline=work.deadline)
     if all(isinstance(each, Cancelled) for each in answers):
         return _cancelled(work, sending, None)
     refused = next((each for each in answers if isinstance(each, Refused)), None)

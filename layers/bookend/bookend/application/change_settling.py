@@ -14,15 +14,17 @@ from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
-from bookend.application.change_commit import CANCELLED_BY_CUSTOMER, MOVED_BY_CUSTOMER
+from bookend.application.change_commit import reason_of
 from bookend.application.change_ends import (
     LEASE,
     audit_of_change,
+    cancel_rule,
     compare,
     did_nothing,
     give_up,
     is_over,
     is_still_sold,
+    move_rule,
     wait,
     where_it_stands,
 )
@@ -46,7 +48,6 @@ from bookend.domain.appointment import Appointment, ChangeKind, ChangeWhy, Told
 from bookend.domain.drift import DEAD, LIVE
 from bookend.domain.failures import failure_of, why_of
 from bookend.domain.move_answers import judge_move, judge_moved
-from bookend.domain.policy import may_cancel, may_move, policy_of
 
 
 def settle_change(work: Background, appointment: Appointment) -> bool:
@@ -143,8 +144,7 @@ def _cancel_again(work: Background, appointment: Appointment) -> bool:
     if appointment.slot.start <= now:
         return give_up(work, appointment, ChangeWhy.TOO_LATE, flag=True)
     agreed = change.keep_until is not None or change.told is Told.NOTHING
-    policy = policy_of(work.tenant, service=appointment.service, staff=appointment.staff)
-    closed = change.keep_until is not None and may_cancel(policy, now=now, slot=appointment.slot) is not None
+    closed = change.keep_until is not None and cancel_rule(work, appointment) is not None
     if not agreed or closed or is_over(change, now=now):
         if not did_nothing(change, now=now):
             return wait(work, appointment, absent=now)
@@ -152,7 +152,7 @@ def _cancel_again(work: Background, appointment: Appointment) -> bool:
     sending = work.changes.sent(work.tenant.id, appointment, lease=now + LEASE, now=now)
     if sending is None:
         return False  # somebody else is at it
-    answer = work.calendar.cancel(sending.segments[0].uid or "", CANCELLED_BY_CUSTOMER, deadline=work.deadline)
+    answer = work.calendar.cancel(sending.segments[0].uid or "", reason_of(change), deadline=work.deadline)
     match answer:
         case Cancelled():
             audit = audit_of_change(work, "cancel", None, sending)
@@ -183,8 +183,7 @@ def _not_moved_yet(work: Background, appointment: Appointment) -> bool:
         return give_up(work, appointment, ChangeWhy.TOO_LATE)
     if not is_still_sold(work, appointment):
         return give_up(work, appointment, ChangeWhy.REFUSED, flag=True)
-    policy = policy_of(work.tenant, service=appointment.service, staff=appointment.staff)
-    if may_move(policy, now=now, current=appointment.slot, new=change.slot, moves=appointment.moves) is not None:
+    if move_rule(work, appointment) is not None:
         return give_up(work, appointment, ChangeWhy.POLICY)
     return _move_again(work, appointment)
 
@@ -195,7 +194,7 @@ def _move_again(work: Background, appointment: Appointment) -> bool:
     if sending is None:
         return False  # somebody else is at it
     uid, slot = sending.segments[0].uid or "", sending.under_way.slot
-    answer = work.calendar.reschedule(uid, slot.start, MOVED_BY_CUSTOMER, deadline=work.deadline)
+    answer = work.calendar.reschedule(uid, slot.start, reason_of(sending.under_way), deadline=work.deadline)
     expected = replace(expected_move(work.tenant, sending), sent_at=now)
     judgement = judge_move(answer, expected, now=work.clock.now(), after_unknown=False)
     match judgement.verdict:

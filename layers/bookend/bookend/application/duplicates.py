@@ -31,6 +31,7 @@ from bookend.domain.timeslot import Slot, instant_text
 
 REASON = "Automatisch storniert: derselbe Termin ist doppelt gebucht."
 _DAYS_AT_ONCE = 14
+_TRIES = 20
 _OVER_MIDNIGHT = timedelta(hours=12)
 
 
@@ -159,8 +160,10 @@ class _Search:
         done = self._may_take()
         if done is None:
             work = self._work
-            if not is_same:
-                self._open(_case_of_who_has_none(duplicate, seen, now=work.clock.now()))
+            case = None if is_same else _case_of_who_has_none(duplicate, seen, now=work.clock.now())
+            if case is not None and self._open(case) is Done.LATER:
+                self._note(Kind.APPOINTMENTS, seen.uid, kept.id, duplicate.id, why, Done.LATER)
+                return
             audit = audit_of(work, Drift.DUPLICATE, "end_duplicate", seen, before=duplicate, after=kept)
             ended = self._at.duplicates.end_duplicate(
                 work.tenant.id, duplicate, kept=kept, audit=audit, now=work.clock.now()
@@ -257,7 +260,9 @@ class _Search:
     def _open(self, case: Case) -> Done:
         """The case, or the one that is open of it already; anew, if that was closed and this is not as decided then."""
         tenant = self._work.tenant.id
-        while not self._at.cases.open(tenant, case, now=case.opened_at):
+        for _ in range(_TRIES):
+            if self._at.cases.open(tenant, case, now=case.opened_at):
+                return Done.REVIEW
             known = self._at.cases.case(tenant, case.id)
             if known is None:
                 continue  # its record has expired in this moment
@@ -266,7 +271,7 @@ class _Search:
             if known.ending is Ending.BY_HAND and known.facts.get("appointments") == case.facts["appointments"]:
                 return Done.DECIDED
             case = opened_again(case)
-        return Done.REVIEW
+        return Done.LATER
 
     def _note(self, kind: Kind, uid: str, kept: str, goes: str, why: str, done: Done) -> None:  # noqa: PLR0917
         self._report.found.append(Duplicate(kind, uid, kept, goes, why, done))

@@ -109,6 +109,16 @@ class ChangeKind(StrEnum):
     CANCEL = "cancel"
 
 
+class WishedBy(StrEnum):
+    """Whose wish a change is. The salon's rules, and the limits of a day, bind callers alone."""
+
+    CALLER = "caller"
+    PERSON = "person"
+    """The salon's: somebody has decided it about a case."""
+    PART = "part"
+    """Nobody's: others have changed a part, and the rest goes after it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """A move or cancellation that is under way; the appointment is MOVING or CANCELLING for as long.
@@ -118,7 +128,7 @@ class Change:
     open, and so is owed a message. `keep_until`: the caller agreed that it is tried again until then. `absent_since` is
     the first look, after the last request, that did not find it done. `back`: some of its parts have gone and others
     cannot, so those that have are taken back, and why. `follows` is the number of the part of a composite that others
-    moved or cancelled, and that the rest goes after; None: it is a wish.
+    moved or cancelled, and that the rest goes after; None: it is a wish. `wished_by` says whose.
     """
 
     op: str
@@ -132,6 +142,7 @@ class Change:
     absent_since: datetime | None = None
     back: ChangeWhy | None = None
     follows: int | None = None
+    wished_by: WishedBy = WishedBy.CALLER
 
     @property
     def slot(self) -> Slot:

@@ -129,6 +129,8 @@ class Flaw(StrEnum):
     """The appointment was deleted."""
     TURNED_BACK = "turned_back"
     """The appointment is older than the chain, as after an old state was put back."""
+    SHORTENED = "shortened"
+    """The chain had gone further, or otherwise, when its head was kept elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,27 @@ class Finding:
     appointment: str
     place: str = ""
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry of a chain, as somebody has kept it where the table cannot be written from."""
+
+    seq: int
+    hash: str
+
+
+def head_of(rows: Sequence[Stored]) -> Head | None:
+    """The head of a chain in which nothing is wrong; None: it has no entry."""
+    last = rows[-1].entry if rows else None
+    return None if last is None else Head(last.seq, last.hash)
+
+
+def shortened(appointment: str, rows: Sequence[Stored], head: Head) -> Finding | None:
+    """What is wrong with a chain if it does not go through a head that was kept of it: a chain only grows."""
+    if any(row.entry is not None and head_of([row]) == head for row in rows):
+        return None
+    return Finding(Flaw.SHORTENED, appointment, place_of(head.seq), "it reached this entry when its head was kept")
 
 
 def canonical(value: Any) -> str:

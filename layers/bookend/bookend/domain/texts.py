@@ -62,8 +62,9 @@ class Message:
     """What an operation owes its caller. `told` is what they had heard by then.
 
     `overtaken`: others changed the appointment after that, so what the caller heard is not so any more. `tries` counts
-    those that surely sent nothing; before `not_before` there is no other. `again` counts a person's "once more". While it is SENDING, `claim` is whose try it
-    is, and until `leased_until` they may still be at it. `why` is our word for how it ended, `said` what was sent.
+    those that surely sent nothing; before `not_before` there is no other. `again` counts a
+    person's "once more". While it is SENDING, `claim` is whose try it is, and until `leased_until` they may still be at
+    it. `why` is our word for how it ended, `said` what was sent.
     """
 
     op: str
@@ -113,7 +114,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Nobody needs it. `why`: not_asked (the salon wants no confirmations), over, has_another, erased (nobody is left)."""
+    """Nobody needs it. `why`: not_asked (the salon wants no confirmations), over, has_another, erased (they were)."""
 
     why: str
 

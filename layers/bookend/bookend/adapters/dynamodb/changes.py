@@ -16,7 +16,7 @@ from bookend.adapters.dynamodb.changes_end import IS_UNDER_WAY, ChangeEnds, plac
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Alert, Begun, NotBegun
-from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeKind, ChangeWhy, Told
+from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeKind, ChangeWhy, Told, WishedBy
 from bookend.domain.authority import (
     MOST_CHANGES_PER_DAY,
     MOST_MISSES_PER_CALL,
@@ -106,7 +106,7 @@ class DynamoChanges(ChangeEnds):
         day: date,
         now: datetime,
     ) -> Begun | NotBegun:
-        """Position 0: the appointment changed. Of a wish, 1: too many today. Of a move elsewhere, next: has one there.
+        """Position 0: the appointment changed. Of a caller's wish, 1: too many today. Of a move elsewhere, next: has one there.
         Then ledgers.
         """
         state = _BEGUN[change.kind]
@@ -128,7 +128,8 @@ class DynamoChanges(ChangeEnds):
                 raw={":change": items.change_to_wire(change)},
             ),
         ]
-        if change.follows is None:
+        counts = change.wished_by is WishedBy.CALLER
+        if counts:
             actions.append(self._count_change(tenant, appointment, day, now))
         then = replace(appointment, segments=change.segments) if change.segments else appointment
         goes = then.slot.start != appointment.slot.start
@@ -141,7 +142,7 @@ class DynamoChanges(ChangeEnds):
             return Begun(replace(appointment, state=state, change=change, lease=lease, version=appointment.version + 1))
         if 0 in failed.items:
             return NotBegun.APPOINTMENT_CHANGED
-        if change.follows is None and 1 in failed.items:
+        if counts and 1 in failed.items:
             return NotBegun.TOO_MANY
         return NotBegun.CUSTOMER_HAS_ONE if goes and places_from - 1 in failed.items else NotBegun.LEDGER_CHANGED
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, assert_never
 
 from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.actions import Action, Actions, customer_guard_key, names
@@ -28,6 +28,7 @@ from bookend.domain.appointment import (
     ChangeKind,
     ChangeWhy,
     Told,
+    WishedBy,
 )
 from bookend.domain.drift import CANCELLED_THERE
 from bookend.domain.move_answers import as_it_stands, with_booking
@@ -93,7 +94,7 @@ class ChangeEnds:
                 ":now": items.text(now),
                 ":zero": 0,
                 ":one": 1,
-                ":by": 1 if change.follows is None else 0,  # what others have begun is no move of its customer's
+                ":by": 1 if change.wished_by is WishedBy.CALLER else 0,  # what others want is no move of its customer's
             },
             raw={":segments": items.segments_to_wire(segments), ":last": _ended(change, ChangeEnd.DONE)},
         )
@@ -120,7 +121,6 @@ class ChangeEnds:
     ) -> bool:
         """Position 0: it has ended. Guards of uid and id stay, so that late events find their home."""
         change = appointment.under_way
-        wanted = change.kind is ChangeKind.CANCEL and change.follows is None
         seen = booking.updated_at if booking is not None else None
         done = self._update(
             tenant,
@@ -136,7 +136,7 @@ class ChangeEnds:
             ),
             {
                 ":CANCELLED": "CANCELLED",
-                ":why": "cancelled_by_customer" if wanted else CANCELLED_THERE,
+                ":why": _why_cancelled(change),
                 ":now": items.text(now),
                 ":one": 1,
             }
@@ -358,6 +358,20 @@ class ChangeEnds:
         self, tenant: str, appointment: Appointment, change: Change, end: ChangeEnd, told: Told, now: datetime
     ) -> Action:
         return self._actions.put_outbox(tenant, replace(appointment, op=change.op), _TEXT[change.kind, end], told, now)
+
+
+def _why_cancelled(change: Change) -> str:
+    if change.kind is not ChangeKind.CANCEL:
+        return CANCELLED_THERE
+    match change.wished_by:
+        case WishedBy.CALLER:
+            return "cancelled_by_customer"
+        case WishedBy.PERSON:
+            return "cancelled_by_salon"
+        case WishedBy.PART:
+            return CANCELLED_THERE
+        case other:
+            assert_never(other)
 
 
 def _ended(change: Change, end: ChangeEnd, why: ChangeWhy = ChangeWhy.NONE) -> Any:

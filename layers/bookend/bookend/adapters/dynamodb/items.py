@@ -24,6 +24,7 @@ from bookend.domain.appointment import (
     ChangeKind,
     ChangeWhy,
     Told,
+    WishedBy,
 )
 from bookend.domain.authority import Asked
 from bookend.domain.availability import Offer
@@ -307,6 +308,7 @@ def change_to_wire(change: Change) -> Any:
         "since": text(change.since),
         "segments": [_segment_to_map(segment) for segment in change.segments],
         "told": change.told.value,
+        "wished_by": change.wished_by.value,
     }
     instants = {"sent_at": change.sent_at, "keep_until": change.keep_until, "absent_since": change.absent_since}
     back = {} if change.back is None else {"back": change.back.value}
@@ -332,6 +334,8 @@ def _change(entry: Mapping[str, Any]) -> Change:
         absent_since=at("absent_since"),
         back=ChangeWhy(entry["back"]) if "back" in entry else None,
         follows=int(entry["follows"]) if "follows" in entry else None,
+        # One that was begun before this was stored is a caller's, unless it follows a part.
+        wished_by=WishedBy(entry.get("wished_by", WishedBy.PART if "follows" in entry else WishedBy.CALLER)),
     )
 
 

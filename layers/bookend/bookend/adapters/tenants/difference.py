@@ -52,12 +52,17 @@ def _each(paths: dict[str, str], before: dict[str, Any], after: dict[str, Any]) 
 def _by_name(before: list[Any], after: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both lists by what names their entries, else by their places."""
     for field in _NAMED_BY:
-        found = [[each.get(field) if isinstance(each, dict) else None for each in every] for every in (before, after)]
-        if all(isinstance(name, str) for names in found for name in names) and all(
-            len({*names}) == len(names) for names in found
-        ):
-            return dict(zip(found[0], before, strict=True)), dict(zip(found[1], after, strict=True))
+        first, second = _named(before, field), _named(after, field)
+        if first is not None and second is not None:
+            return first, second
     return {str(n): each for n, each in enumerate(before)}, {str(n): each for n, each in enumerate(after)}
+
+
+def _named(every: list[Any], field: str) -> dict[str, Any] | None:
+    """By the text in this field; None: an entry has none, or two have the same."""
+    names = [each.get(field) if isinstance(each, dict) else None for each in every]
+    found = {name: each for name, each in zip(names, every, strict=True) if isinstance(name, str)}
+    return found if len(found) == len(every) else None
 
 
 def _json(value: Any) -> str:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bookend.adapters.tenants.places import place_of
 from bookend.domain.contacts import is_placeholder, normalise_email, normalise_phone
 from bookend.domain.policy import PolicySettings, policy_of
 from bookend.domain.saying import Language
@@ -20,11 +21,15 @@ from bookend.domain.tenant import Branch, PartRule, Segment, SegmentKind, Servic
 
 
 class TenantInvalid(Exception):
-    """The document is not usable; `problems` are sentences with the place of each."""
+    """The document is not usable; `problems` are sentences with the place of each.
 
-    def __init__(self, problems: list[str]) -> None:
+    `of_form`: fields are wrong by themselves, so whether they go together was not looked at.
+    """
+
+    def __init__(self, problems: list[str], *, of_form: bool = False) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.of_form = of_form
 
 
 def _zone(name: str) -> str:
@@ -183,7 +188,10 @@ class _Segment(_Strict):
             msg = "a gap is not booked at Cal.com and has no event types"
             raise ValueError(msg)
         if not self.shortest <= self.minutes <= self.longest:
-            msg = "a gap's 'min_minutes', 'minutes' and 'max_minutes' must not be less than the one before"
+            least, most = self.shortest, self.longest
+            msg = f"a gap usually lasts between its 'min_minutes' and 'max_minutes', and {self.minutes} is not " + (
+                f"between {least} and {most}" if least <= most else f"possible: {least} is more than {most}"
+            )
             raise ValueError(msg)
         return self
 
@@ -317,7 +325,7 @@ class TenantDocument(_Strict):
             ]
             missing += [
                 f"service '{service.id}': '{each}' has an event type for some of its segments only, and none for "
-                f"segments.{place}: one stylist does all of it"
+                f"segments[{place}]: one stylist does all of it"
                 for each in sorted(named)
                 for place, part in service.busy()
                 if each not in part.event_types
@@ -432,10 +440,10 @@ def read_tenant(text: str | bytes) -> Tenant:
     try:
         return TenantDocument.model_validate_json(text).tenant()
     except ValidationError as error:
-        raise TenantInvalid([_sentence(each) for each in error.errors(include_url=False)]) from error
+        found = [_sentence(each, text) for each in error.errors(include_url=False)]
+        raise TenantInvalid(found, of_form=True) from error
 
 
-def _sentence(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"]) or "document"
+def _sentence(problem: Any, text: str | bytes) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{place}: {message}"
+    return f"{place_of(problem['loc'], text)}: {message}"
