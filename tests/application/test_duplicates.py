@@ -17,16 +17,20 @@ from bookend.application.budget import MOST_DESTRUCTIVE, Limits
 from bookend.application.deadline import Deadline
 from bookend.application.duplicates import Done, DuplicateReport, Kind, Searching, repair_duplicates
 from bookend.application.ports import BookingRequest
-from bookend.application.reviewing import Decided, NotPossible, decide
+from bookend.application.remedying import RemedyLimits, remedy
+from bookend.application.reviewing import Decided, Decision, NotPossible, Would, decide
+from bookend.cli_review import came_to, would_do
 from bookend.domain.answers import Booking, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.cases import CaseState, Ending, SyncFailure
+from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
 from bookend.domain.reviews import Choice
 from bookend.domain.staff_day import Interval, IntervalState, interval_key
 from tests.support.seeded import SeededWorld
 
 EIGHT = datetime(2025, 10, 30, 7, 0, tzinfo=UTC)
 """08:00 in Berlin, when nobody else is there."""
+LOOKS_BEFORE = 1
+"""How often a booking is read before anything is decided about it."""
 
 
 class Table:
@@ -76,6 +80,7 @@ class Table:
             alerts=world.alerts,
             clock=world.clock,
             deadline=Deadline.within(900, world.clock),
+            duplicates=DynamoDuplicates(world.salon.table),
             by="anna",
         )
 
@@ -337,3 +342,103 @@ def test_others_bookings_of_one_guest_are_nobodys_duplicates(table: Table) -> No
         )
         table.world.calendar.insert(request)
     assert table.search().found == []
+
+
+def test_the_cases_it_opens_name_who_ran_it(table: Table) -> None:
+    first, _ = table.add("a642"), table.add("a643")
+    table.booking(first, metadata={}, attendees=("termin@askproai.de",))
+    table.search()
+    (case,) = table.cases.unclosed("friseur1")
+    assert case.by == "anna"
+
+
+def shared(table: Table) -> tuple[Appointment, Appointment]:
+    """Two customers' appointments on one booking that names neither."""
+    first, second = table.add("a642"), table.add("a643")
+    table.guard(first)
+    table.booking(first, metadata={}, attendees=("termin@askproai.de",))
+    table.search()
+    return first, second
+
+
+def keep(table: Table, name: str) -> Decision:
+    return decide(table.background(), table.cases, "duplicate-8Fxv4", Choice.KEEP, by="Maria", keep=name, apply=True)
+
+
+def test_a_person_says_which_one_is_right_and_the_other_is_ended_here_alone(table: Table) -> None:
+    first, second = shared(table)
+    done = keep(table, "a643")
+    assert isinstance(done, Decided)
+    assert (done.case.state, done.case.ending, done.case.appointment) == (CaseState.CLOSED, Ending.EQUAL, "a643")
+    assert (table.now(first).state, table.now(first).why) == (AppointmentState.CANCELLED, "duplicate")
+    assert table.now(second) == second
+    assert table.owner("8Fxv4") == "a643"
+    assert table.world.calendar.bookings["8Fxv4"].status == "accepted"
+    (audit,) = [each for each in table.world.kind("AUDIT") if each["repair"] == "end_duplicate"]
+    assert audit["by"] == "Maria"
+    (ring,) = table.cases.unclosed("friseur1")
+    assert (ring.why, ring.appointment, ring.by) == ("has_none", "a642", "Maria"), "they were told they have one"
+
+
+@pytest.mark.parametrize("name", ["", "a999"])
+def test_only_one_that_stands_on_the_booking_can_be_kept(table: Table, name: str) -> None:
+    both = shared(table)
+    refused = keep(table, name)
+    assert isinstance(refused, NotPossible)
+    assert "--appointment with one of a642, a643" in refused.why
+    assert tuple(table.now(each) for each in both) == both
+
+
+def test_one_that_changed_after_it_was_decided_is_decided_again(table: Table) -> None:
+    first, second = shared(table)
+    change = table.cases.change
+
+    def and_meanwhile_it_changes(tenant: str, before: Case, after: Case, **more: Any) -> bool:
+        table.cases.change = change  # type: ignore[method-assign]
+        stored = change(tenant, before, after, **more)
+        table.world.put(items.appointment_to_item("friseur1", replace(first, version=first.version + 1)))
+        return stored
+
+    table.cases.change = and_meanwhile_it_changes  # type: ignore[method-assign]
+    done = keep(table, "a643")
+    assert isinstance(done, Decided)
+    assert (done.case.state, done.case.decision) == (CaseState.REVIEW, "")
+    assert {table.now(each).state for each in (first, second)} == {AppointmentState.CONFIRMED}
+
+
+def test_a_booking_that_is_silent_ends_nobody_and_the_next_run_goes_on(table: Table) -> None:
+    first, _ = shared(table)
+    booking, read = table.world.calendar.booking, []
+
+    def falls_silent(uid: str, **more: Any) -> Any:
+        read.append(uid)
+        return booking(uid, **more) if len(read) <= LOOKS_BEFORE else Unclear("ReadTimeout")
+
+    table.world.calendar.booking = falls_silent  # type: ignore[method-assign]
+    done = keep(table, "a643")
+    assert isinstance(done, Decided)
+    assert done.case.decision == "keep a643"
+    assert table.now(first).state is AppointmentState.CONFIRMED
+    table.world.calendar.booking = booking  # type: ignore[method-assign]
+    remedy(table.background(), table.cases, RemedyLimits())
+    closed = table.cases.case("friseur1", "duplicate-8Fxv4")
+    assert closed is not None
+    assert (closed.ending, table.now(first).state) == (Ending.EQUAL, AppointmentState.CANCELLED)
+
+
+def test_of_a_customers_two_it_is_said_which_one_a_decision_is_about(table: Table) -> None:
+    first = table.add("a1")
+    second = table.add("a2", customer=first.customer, uid="other", booking_id=2)
+    for each in (first, second):
+        table.booking(each)
+        table.world.put_guards(each)
+    table.search()
+    would = decide(table.background(), table.cases, "duplicate-other", Choice.CANCEL, by="Maria")
+    assert isinstance(would, Would)
+    assert (would.evidence.appointment, would.evidence.booking and would.evidence.booking.uid) == (second, "other")
+    told = would_do(Choice.CANCEL, would.evidence, table.world.tenant.zone)
+    assert told == "Would cancel a2 on 2025-10-30 08:00 (booking other), on both sides."
+    done = decide(table.background(), table.cases, "duplicate-other", Choice.CANCEL, by="Maria", apply=True)
+    assert isinstance(done, Decided)
+    assert "about appointment a2, booking other; a1 is looked at apart." in came_to(done.case)
+    assert table.now(first) == first

@@ -231,6 +231,7 @@ class Dependencies:
             alerts=self.alerts,
             clock=self.clock,
             deadline=deadline,
+            duplicates=DynamoDuplicates(table),
             by=by,
         )
 

@@ -18,9 +18,9 @@ from bookend.application.ports import KeyUnavailable
 from bookend.application.reviewing import Decided, NotPossible, Would, decide, evidence
 from bookend.cli_remedy import add_what_both_need, ports
 from bookend.config import Settings
-from bookend.domain.appointment import Appointment
-from bookend.domain.cases import Case, CaseState
-from bookend.domain.reviews import Choice, Evidence, refusal
+from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.cases import Case, CaseOrigin, CaseState
+from bookend.domain.reviews import NAMES, Choice, Evidence, is_left, is_two_at_once, refusal
 from bookend.domain.timeslot import At, instant_text, resolve_local
 
 OK, FAILED = 0, 1
@@ -40,13 +40,16 @@ def add_to(groups: Any) -> None:
     show.set_defaults(run=_show)
     add_what_both_need(show)
     show.add_argument("case", help="its first column in the list")
-    deciding = actions.add_parser("decide", help="what becomes of it; says what would be done until --apply is given")
+    deciding = actions.add_parser(
+        "decide", help="what becomes of it; only says what would be done, until --apply is given"
+    )
     deciding.set_defaults(run=_decide)
     add_what_both_need(deciding)
     deciding.add_argument("case", help="its first column in the list")
     deciding.add_argument("choice", choices=[each.value for each in Choice])
     deciding.add_argument("--by", required=True, help="who decides, for the audit entries")
     deciding.add_argument("--to", help='with move: the new start on the salon\'s clock, "2025-12-10 14:00"')
+    deciding.add_argument("--appointment", default="", help="with keep: the one that is right of those on its booking")
     deciding.add_argument("--version", type=int, help="as show has it: refused if the case has changed since")
     deciding.add_argument("--apply", action="store_true", help="really do it")
     for parser in (listed, show):
@@ -101,6 +104,7 @@ def _decide(options: argparse.Namespace) -> int:
             choice,
             by=options.by,
             to=to,
+            keep=options.appointment,
             seen_version=options.version,
             apply=options.apply,
         )
@@ -109,20 +113,61 @@ def _decide(options: argparse.Namespace) -> int:
     match outcome:
         case NotPossible(why):
             return _refuse(why)
-        case Would(seen):
-            _say(*_shown(seen, work.tenant.zone, now=work.clock.now()))
-            _say("", f"{choice.value} is possible. Nothing was written. Add --apply to decide it.")
+        case Would(seen, doubts):
+            _say(*_shown(seen, work.tenant.zone, now=work.clock.now()), "")
+            _say(would_do(choice, seen, work.tenant.zone, to=to, keep=options.appointment))
+            _say(*(f"But as it is now: {each}." for each in doubts))
+            _say("Nothing was written. Add --apply to decide it.")
             return OK
         case Decided(case):
-            _say(_came_to(case))
+            _say(came_to(case))
             return OK
         case other:
             assert_never(other)
 
 
-def _came_to(case: Case) -> str:
+def would_do(choice: Choice, seen: Evidence, zone: ZoneInfo, *, to: datetime | None = None, keep: str = "") -> str:
+    """What a choice comes to, with the appointment and the bookings it is about; times are the salon's."""
+    case, mine = seen.case, seen.appointment
+    stands = mine if mine is not None and mine.state is AppointmentState.CONFIRMED else None
+    uids = " ".join(each.uid or "-" for each in stands.segments) if stands is not None else case.booking or "none"
+    begins = f" on {_local(stands.slot.start, zone)}" if stands is not None else ""
+    what = f"{stands.id if stands is not None else case.id}{begins} (booking {uids})"
+    theirs = f"booking {seen.booking.uid} ({seen.booking.status})" if seen.booking is not None else "no booking"
+    match choice:
+        case Choice.CANCEL:
+            text = f"Would cancel {what}, on both sides"
+        case Choice.MOVE:
+            text = f"Would move {what} to {_local(to, zone) if to is not None else '-'}, at Cal.com and here"
+        case Choice.KEEP:
+            go = ", ".join(each.id for each in seen.claimants if each.id != keep)
+            text = f"Would keep {keep} on booking {case.booking}, and cancel {go} here alone"
+        case Choice.KEEP_OURS if case.origin is CaseOrigin.IMPORT:
+            text = f"Would book {case.id} at Cal.com"
+        case Choice.KEEP_OURS if is_left(case):
+            text = f"Would leave all as it is, and close {case.id}"
+        case Choice.KEEP_OURS:
+            text = f"Would cancel {theirs} at Cal.com; {what} stays"
+        case Choice.TAKE_THEIRS if case.origin is CaseOrigin.IMPORT:
+            text = f"Would close {case.id}: Cal.com is to have none of it"
+        case Choice.TAKE_THEIRS:
+            text = f"Would make {what} what Cal.com shows: {theirs}"
+        case Choice.RETRY:
+            text = f"Would {'try' if case.origin is CaseOrigin.IMPORT else 'look at'} {what} anew"
+        case Choice.HISTORICAL:
+            text = f"Would close {case.id} as over; {what} stays what it was"
+        case other:
+            assert_never(other)
+    return f"{text}."
+
+
+def came_to(case: Case) -> str:
+    """How far a decision is, and which appointment and booking it was about."""
     if case.ending is not None:
-        return f"{case.id} is closed: {case.ending.value}, {case.why}."
+        about = f" This was about appointment {case.appointment or '-'}, booking {case.booking or '-'}"
+        others = sorted({*case.facts.get(NAMES, "").split()} - {case.appointment})
+        besides = f"; {', '.join(others)} is looked at apart" if others and is_two_at_once(case) else ""
+        return f"{case.id} is closed: {case.ending.value}, {case.why}.{about}{besides}."
     if case.state is CaseState.REVIEW:
         return f"{case.id} waits for a person again: {case.why}."
     return f"{case.id}: on record; the remedies go on with it within a quarter of an hour, or at once: remedy --apply."
@@ -163,13 +208,18 @@ def _shown(seen: Evidence, zone: ZoneInfo, *, now: datetime) -> Iterator[str]:
         yield "theirs     " + ("Cal.com does not answer" if seen.unread else "none")
     if seen.owner is not None and (seen.appointment is None or seen.owner.id != seen.appointment.id):
         yield f"whose      {_appointment(seen.owner, zone)}"
+    for each in seen.claimants:
+        yield f"claims     {_appointment(each, zone)}"
+    if is_two_at_once(case):
+        yield f"about      cancel, move and take-theirs are about {case.appointment} and booking {case.booking} alone"
     for number, answer in enumerate(case.answers, start=1):
         yield f"answer {number}   {answer}"
     for each in seen.calls:
         yield f"customer's {_appointment(each, zone)}"
     yield ""
     for choice in Choice:
-        why_not = refusal(choice, seen, now=now, to=now.max.replace(tzinfo=now.tzinfo))
+        any_of_them = next((each.id for each in seen.claimants), "")
+        why_not = refusal(choice, seen, now=now, to=now.max.replace(tzinfo=now.tzinfo), keep=any_of_them)
         yield f"{choice.value:<12} {'possible' if why_not is None else f'not possible: {why_not}'}"
 
 

@@ -123,6 +123,8 @@ def count(metric: str, value: float = 1, **dimensions: str) -> None:
     if metric not in METRICS:
         msg = f"{metric} is not declared in METRICS"
         raise ValueError(msg)
+    if _is_quiet:
+        return
     unit = _unit_of(metric)
     if not dimensions:
         metrics.add_metric(name=metric, unit=unit, value=value)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bookend.application.reviewing import Decided
-from bookend.domain.appointment import AppointmentState
-from bookend.domain.cases import Ending
+from bookend.application.reviewing import Decided, Would
+from bookend.cli_review import would_do
+from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
 from bookend.domain.policy import PolicySettings
 from bookend.domain.reviews import Choice
 from tests.application.convergence.world import TENANT
@@ -77,3 +78,72 @@ def test_a_person_moves_what_no_caller_may_and_it_is_no_move_of_its_customers(wa
     assert heard == ["Vom Salon verschoben."]
     assert changes_counted(ward) == []
     assert [row["by"]["S"] for row in ward.audits("move")] == ["Maria"]
+
+
+def test_a_difference_that_a_person_has_tried_in_vain_is_still_over_once_both_sides_agree(ward: Ward) -> None:
+    """What was tried in vain is told in the case's `why`; what differs stays a fact of it."""
+    mine, case = of_another_guest(ward)
+    ward.world.phone("call_2", caller="+491709999999").book("2025-10-28", "13:00", staff="Fabian", name="Ute Neumann")
+    ward.decide(case.id, Choice.MOVE, to=later(hours=3))
+    assert ward.case(case.id).why == "the new time is not free here"
+    ward.world.calendar.change(mine.segments[0].uid or "", attendees=(mine.customer.email,))
+    ward.rounds(2)
+    assert ward.case(case.id).ending is Ending.EQUAL
+
+
+def half_gone(ward: Ward) -> tuple[Appointment, Case]:
+    """A composite of which Cal.com does not know one part any more; the others stand."""
+    ward.open(1, SyncFailure.COMPOSITE_FAILURE, service="dauerwelle")
+    ward.rounds(1)
+    (mine,) = ward.confirmed()
+    del ward.world.calendar.bookings[mine.segments[0].uid or ""]
+    for _ in range(3):
+        ward.world.reconcile(nightly=True)
+        ward.world.run(300)
+    with ward.world.at_peace():
+        (case,) = ward.cases.unclosed(TENANT.id)
+    return mine, case
+
+
+def test_a_composite_that_stands_in_part_does_not_end_as_one_that_is_gone(ward: Ward) -> None:
+    mine, case = half_gone(ward)
+    ward.decide(case.id, Choice.TAKE_THEIRS)
+    ward.rounds(2)
+    now_is = ward.ours(case)
+    assert now_is is not None
+    assert (ward.case(case.id).state, now_is.state) == (CaseState.REVIEW, AppointmentState.CONFIRMED)
+    assert "other parts of it stand" in ward.case(case.id).why
+    assert len(ward.world.calendar.accepted()) == len(mine.segments) - 1
+
+
+def test_a_composite_that_stands_in_part_is_cancelled_with_the_parts_that_stand(ward: Ward) -> None:
+    _, case = half_gone(ward)
+    strict(ward)
+    heard = reasons(ward, "cancel")
+    ward.decide(case.id, Choice.CANCEL)
+    ward.rounds(3)
+    now_is = ward.ours(case)
+    assert now_is is not None
+    assert (ward.case(case.id).ending, now_is.state) == (Ending.CANCELLED, AppointmentState.CANCELLED)
+    assert ward.world.calendar.accepted() == []
+    assert {*heard} == {"Vom Salon storniert."}
+
+
+def test_a_dry_move_says_what_would_be_done_and_what_speaks_against_it(ward: Ward) -> None:
+    mine, case = of_another_guest(ward)
+    ward.world.phone("call_2", caller="+491709999999").book("2025-10-28", "13:00", staff="Fabian", name="Ute Neumann")
+    uid = mine.segments[0].uid or ""
+    before = ward.dump()
+    free = ward.decide(case.id, Choice.MOVE, to=later(hours=5), apply=False)
+    taken = ward.decide(case.id, Choice.MOVE, to=later(hours=3), apply=False)
+    assert isinstance(free, Would)
+    assert isinstance(taken, Would)
+    assert (free.doubts, taken.doubts) == ((), ("the new time is not free here",))
+    assert would_do(Choice.MOVE, free.evidence, TENANT.zone, to=later(hours=5)) == (
+        f"Would move {mine.id} on 2025-10-28 10:00 (booking {uid}) to 2025-10-28 15:00, at Cal.com and here."
+    )
+    del ward.world.calendar.bookings[uid]
+    gone = ward.decide(case.id, Choice.CANCEL, apply=False)
+    assert isinstance(gone, Would)
+    assert gone.doubts == (f"Cal.com does not show {uid}",)
+    assert ward.dump() == before

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Adoptions, Alerts, Appointments, Calendar, Changes, Clock
+from bookend.application.ports.imports import Duplicates
 from bookend.domain.tenant import Tenant
 
 
@@ -22,6 +23,8 @@ class Background:
     alerts: Alerts
     clock: Clock
     deadline: Deadline
+    duplicates: Duplicates | None = None
+    """Ends what stands for another's booking; None: this work never does."""
     by: str = "worker"
     """Who does it, for the audit entries."""
 

@@ -15,7 +15,7 @@ from bookend.application.case_taking import NotTaken, owner_of, take_in
 from bookend.application.change_settling import settle_change
 from bookend.application.following import audit_of
 from bookend.application.patience import AGAIN
-from bookend.application.ports import Begun, NotBegun
+from bookend.application.ports import Begun, CalendarTrouble, NotBegun
 from bookend.application.ports.cases import Cases
 from bookend.application.settling import settle
 from bookend.domain.answers import Booking, NotThere
@@ -33,10 +33,12 @@ from bookend.domain.case_wishes import Wanted, read_wanted
 from bookend.domain.cases import Case, CaseOrigin, Ending
 from bookend.domain.drift import DEAD, LIVE, Drift
 from bookend.domain.reviews import NOBODY_SAYS, Whose, names_a_booking, whose
+from bookend.domain.staff_day import StaffDays
 from bookend.domain.timeslot import instant_text
 
 TRIED_FOR = timedelta(minutes=15)
 """How long a change that a person decided is tried while Cal.com does not answer."""
+NOT_FREE = "the new time is not free here"
 _LEASE = timedelta(seconds=20)
 
 
@@ -136,12 +138,16 @@ def _bring_on(work: Background, appointment: Appointment) -> None:
     change = appointment.under_way
     absent, now = change.absent_since, work.clock.now()
     if change.kind is ChangeKind.CANCEL and absent is not None and now - absent >= AGAIN:
-        answer = work.calendar.booking(appointment.segments[0].uid or "", deadline=work.deadline)
-        if isinstance(answer, NotThere):
+        answers = [work.calendar.booking(each.uid or "", deadline=work.deadline) for each in appointment.segments]
+        if all(isinstance(each, NotThere) or _is_called_off(each) for each in answers):
             audit = audit_of(work, Drift.GHOST_HERE, "cancel", None, before=appointment, after=None)
             work.changes.cancelled(work.tenant.id, appointment, booking=None, told=change.told, audit=audit, now=now)
             return
     settle(work, appointment.id)
+
+
+def _is_called_off(answer: Booking | CalendarTrouble) -> bool:
+    return isinstance(answer, Booking) and answer.status in DEAD and answer.called_off and not answer.rescheduled_to
 
 
 def _begin(
@@ -149,18 +155,9 @@ def _begin(
 ) -> Appointment | str:
     """The change on record, before Cal.com is asked; or why it was not begun. Who decided it tells the customer."""
     now = work.clock.now()
-    segments: tuple[BookedSegment, ...] = ()
-    if to is not None:
-        by = to - appointment.slot.start
-        segments = tuple(
-            replace(each, slot=each.slot.shifted(by), uid=None, booking_id=None, updated_at=None)
-            for each in appointment.segments
-        )
-    days = work.appointments.staff_days(
-        work.tenant.id, {(each.staff, day) for each in segments for day in each.slot.utc_days()}
-    )
+    segments, days = _target(work, appointment, to)
     if not all(days.is_free(each.staff, each.slot, now=now, moving=appointment.id) for each in segments):
-        return "the new time is not free here"
+        return NOT_FREE
     begun = work.changes.begin(
         work.tenant.id,
         appointment,
@@ -191,6 +188,42 @@ def _begin(
             return "this customer's appointments were changed too often today"
         case other:
             assert_never(other)
+
+
+def _target(
+    work: Background, appointment: Appointment, to: datetime | None
+) -> tuple[tuple[BookedSegment, ...], StaffDays]:
+    """Where it shall stand (of a cancellation nowhere), and the stylists' days there."""
+    segments: tuple[BookedSegment, ...] = ()
+    if to is not None:
+        by = to - appointment.slot.start
+        segments = tuple(
+            replace(each, slot=each.slot.shifted(by), uid=None, booking_id=None, updated_at=None)
+            for each in appointment.segments
+        )
+    wanted = {(each.staff, day) for each in segments for day in each.slot.utc_days()}
+    return segments, work.appointments.staff_days(work.tenant.id, wanted)
+
+
+def doubts_of(work: Background, appointment: Appointment, to: datetime | None) -> tuple[str, ...]:
+    """What can be told without writing anything that speaks against moving (None: cancelling) it, as it is now.
+
+    Whether Cal.com takes the new time only the move itself can tell: its list of free times leaves out what the
+    appointment itself takes.
+    """
+    now, found = work.clock.now(), list[str]()
+    for each in appointment.segments:
+        answer = work.calendar.booking(each.uid or "", deadline=work.deadline)
+        if isinstance(answer, NotThere):
+            found.append(f"Cal.com does not show {each.uid}")
+        elif not isinstance(answer, Booking):
+            found.append(f"Cal.com does not answer for {each.uid}")
+        elif answer.status in DEAD:
+            found.append(f"{each.uid} is {answer.status} at Cal.com")
+    segments, days = _target(work, appointment, to)
+    if not all(days.is_free(each.staff, each.slot, now=now, moving=appointment.id) for each in segments):
+        found.append(NOT_FREE)
+    return tuple(found)
 
 
 def _moved(work: Background, cases: Cases, case: Case, appointment: Appointment) -> Case:

@@ -15,10 +15,10 @@ from bookend.application.change_commit import reason_of
 from bookend.application.change_ends import LEASE, audit_of_change, cancel_rule, did_nothing, give_up, is_over, wait
 from bookend.application.change_parts_moving import half_moved, moved, not_moved_yet, take_back
 from bookend.application.change_parts_seen import Part, look, restored, seen_of, stand_as_seen
-from bookend.application.patience import STUCK
+from bookend.application.patience import AGAIN, STUCK
 from bookend.application.ports import Cancelled
 from bookend.domain.answers import Booking, KeyRejected, NotSent, Refused
-from bookend.domain.appointment import Appointment, ChangeKind, ChangeWhy, Told
+from bookend.domain.appointment import Appointment, ChangeKind, ChangeWhy, Told, WishedBy
 from bookend.domain.failures import failure_of, why_of
 
 
@@ -49,6 +49,10 @@ def _not_there(work: Background, appointment: Appointment, others: Sequence[Part
     What has become of the others is so all the same: the appointment stands with as much of them as there is.
     """
     change, now = appointment.under_way, work.clock.now()
+    is_persons = change.kind is ChangeKind.CANCEL and change.wished_by is WishedBy.PERSON
+    twice = change.absent_since is not None and now - change.absent_since >= AGAIN
+    if is_persons and twice and any(not each.is_gone for each in others):
+        return _cancel_rest(work, appointment, others)  # a person says that all of it goes: so does what is shown
     if now < (change.keep_until or change.since + STUCK) or not did_nothing(change, now=now):
         return wait(work, appointment, absent=now)
     return stand_as_seen(work, appointment, ChangeWhy.NOT_FOUND, seen_of(others), flag=True)

@@ -155,20 +155,9 @@ class _Search:
         return {each.id for each in others}
 
     def _end(self, duplicate: Appointment, kept: Appointment, seen: Booking, why: str) -> None:
-        """Of another customer a case comes first: they were told "gebucht", have none then, and must be rung."""
-        is_same = same_person(duplicate.customer, kept.customer)
         done = self._may_take()
         if done is None:
-            work = self._work
-            case = None if is_same else _case_of_who_has_none(duplicate, seen, now=work.clock.now())
-            if case is not None and self._open(case) is Done.LATER:
-                self._note(Kind.APPOINTMENTS, seen.uid, kept.id, duplicate.id, why, Done.LATER)
-                return
-            audit = audit_of(work, Drift.DUPLICATE, "end_duplicate", seen, before=duplicate, after=kept)
-            ended = self._at.duplicates.end_duplicate(
-                work.tenant.id, duplicate, kept=kept, audit=audit, now=work.clock.now()
-            )
-            done = Done.LATER if not ended else Done.ENDED if is_same else Done.RING
+            done = end_one(self._work, self._at.duplicates, self._at.cases, duplicate, kept, seen)
         self._note(Kind.APPOINTMENTS, seen.uid, kept.id, duplicate.id, why, done)
 
     # One customer, twice at the same time
@@ -254,24 +243,12 @@ class _Search:
         names = sorted(each.id for each in claimants)
         done = Done.PLANNED
         if self._limits.apply:
-            done = self._open(_case(kind, uid, claimants, why, now=self._work.clock.now()))
+            done = _open(
+                self._work,
+                self._at.cases,
+                _case(kind, uid, claimants, why, by=self._work.by, now=self._work.clock.now()),
+            )
         self._note(kind, uid, kept.id if kept is not None else "", ", ".join(names), why, done)
-
-    def _open(self, case: Case) -> Done:
-        """The case, or the one that is open of it already; anew, if that was closed and this is not as decided then."""
-        tenant = self._work.tenant.id
-        for _ in range(_TRIES):
-            if self._at.cases.open(tenant, case, now=case.opened_at):
-                return Done.REVIEW
-            known = self._at.cases.case(tenant, case.id)
-            if known is None:
-                continue  # its record has expired in this moment
-            if known.state is not CaseState.CLOSED:
-                return Done.REVIEW
-            if known.ending is Ending.BY_HAND and known.facts.get("appointments") == case.facts["appointments"]:
-                return Done.DECIDED
-            case = opened_again(case)
-        return Done.LATER
 
     def _note(self, kind: Kind, uid: str, kept: str, goes: str, why: str, done: Done) -> None:  # noqa: PLR0917
         self._report.found.append(Duplicate(kind, uid, kept, goes, why, done))
@@ -298,6 +275,40 @@ class _Search:
     def _listed(self) -> list[Booking] | None:
         rows = listed(self._budget.one, self._at.first, self._at.last)
         return None if rows is None else list(rows.values())
+
+
+def end_one(  # noqa: PLR0917 - the two, their booking, and where that is written
+    work: Background, duplicates: Duplicates, cases: Cases, duplicate: Appointment, kept: Appointment, seen: Booking
+) -> Done:
+    """End an appointment here whose booking is the kept one's; on the versions that were read.
+
+    Of another customer a case comes first: they were told "gebucht", have none then, and must be rung.
+    """
+    is_same = same_person(duplicate.customer, kept.customer)
+    case = None if is_same else _case_of_who_has_none(duplicate, seen, by=work.by, now=work.clock.now())
+    if case is not None and _open(work, cases, case) is Done.LATER:
+        return Done.LATER
+    audit = audit_of(work, Drift.DUPLICATE, "end_duplicate", seen, before=duplicate, after=kept)
+    if not duplicates.end_duplicate(work.tenant.id, duplicate, kept=kept, audit=audit, now=work.clock.now()):
+        return Done.LATER
+    return Done.ENDED if is_same else Done.RING
+
+
+def _open(work: Background, cases: Cases, case: Case) -> Done:
+    """The case, or the one that is open of it already; anew, if that was closed and this is not as decided then."""
+    tenant = work.tenant.id
+    for _ in range(_TRIES):
+        if cases.open(tenant, case, now=case.opened_at):
+            return Done.REVIEW
+        known = cases.case(tenant, case.id)
+        if known is None:
+            continue  # its record has expired in this moment
+        if known.state is not CaseState.CLOSED:
+            return Done.REVIEW
+        if known.ending is Ending.BY_HAND and known.facts.get("appointments") == case.facts["appointments"]:
+            return Done.DECIDED
+        case = opened_again(case)
+    return Done.LATER
 
 
 def listed(one: Callable[[], Background], first: date, last: date) -> dict[str, Booking] | None:
@@ -334,7 +345,7 @@ def _uids(appointment: Appointment) -> set[str]:
     return {each.uid for each in appointment.segments if each.uid is not None}
 
 
-def _case(kind: Kind, uid: str, claimants: Sequence[Appointment], why: str, *, now: datetime) -> Case:
+def _case(kind: Kind, uid: str, claimants: Sequence[Appointment], why: str, *, by: str, now: datetime) -> Case:
     first = claimants[0]
     return Case(
         id=f"{Drift.DUPLICATE.value}-{uid}",
@@ -354,14 +365,14 @@ def _case(kind: Kind, uid: str, claimants: Sequence[Appointment], why: str, *, n
         appointment=first.id,
         booking=uid,
         why=why,
-        by="duplicates",
+        by=by,
     )
 
 
-def _case_of_who_has_none(duplicate: Appointment, seen: Booking, *, now: datetime) -> Case:
+def _case_of_who_has_none(duplicate: Appointment, seen: Booking, *, by: str, now: datetime) -> Case:
     """Of an appointment that is ended because its booking is another customer's: a person rings whose it was."""
-    case = _case(Kind.APPOINTMENTS, seen.uid, [duplicate], HAS_NONE, now=now)
-    return replace(case, id=f"{case.id}-{duplicate.id}")
+    case = _case(Kind.APPOINTMENTS, seen.uid, [duplicate], HAS_NONE, by=by, now=now)
+    return replace(case, id=f"{case.id}-{duplicate.id}", facts=case.facts | {"drift": HAS_NONE})
 
 
 def _midnight(day: date) -> datetime:

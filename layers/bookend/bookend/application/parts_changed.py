@@ -18,7 +18,15 @@ from bookend.application.own_bookings import successor
 from bookend.application.parts_settling import LEASE, settle_rest, stands_as
 from bookend.application.ports import Begun, FreeStarts, NotBegun
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Change, ChangeEnd, ChangeKind, WishedBy
+from bookend.domain.appointment import (
+    Appointment,
+    AppointmentState,
+    BookedSegment,
+    Change,
+    ChangeEnd,
+    ChangeKind,
+    WishedBy,
+)
 from bookend.domain.composites import rearranged, sending_order
 from bookend.domain.drift import (
     ALL_GOING,

@@ -12,7 +12,8 @@ from typing import assert_never
 
 from bookend.application.background import Background
 from bookend.application.booking_numbers import BookingNumbers, CalendarSilent
-from bookend.application.case_changing import change_it
+from bookend.application.case_changing import change_it, doubts_of
+from bookend.application.case_keeping import claimants_of, keep_one, versions_of
 from bookend.application.case_looking import Looking
 from bookend.application.case_records import ABSENT_SINCE, again, back, close, not_gone_yet, ours, read, shown, write
 from bookend.application.case_taking import owner_of
@@ -28,10 +29,12 @@ from bookend.domain.remedies import RETRY, is_over
 from bookend.domain.reviews import (
     ANOTHERS_BOOKING,
     LEFT_AS_IT_IS,
+    NAMES,
     OWN_BOOKING,
+    PARTS_STAND,
     Choice,
     Evidence,
-    is_two_at_once,
+    is_left,
     refusal,
 )
 from bookend.domain.timeslot import instant_text, parse_instant
@@ -51,9 +54,10 @@ class NotPossible:
 
 @dataclass(frozen=True, slots=True)
 class Would:
-    """It can be decided, and was not: a dry run."""
+    """It can be decided, and was not: a dry run. `doubts`: what would speak against it as both sides are now."""
 
     evidence: Evidence
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ def evidence(work: Background, case: Case) -> Evidence:
         owner=owner,
         unread=unread,
         calls=calls,
+        claimants=claimants_of(work, case) if NAMES in case.facts else (),
         others=_on_the_same(work, case, mine),
     )
 
@@ -116,12 +121,14 @@ def decide(
     *,
     by: str,
     to: datetime | None = None,
+    keep: str = "",
     seen_version: int | None = None,
     apply: bool = False,
 ) -> Decision:
     """Write down what a person decides, and do it. `by` names them in every entry of it.
 
-    `seen_version`: the case's as it was shown to them; None: as it is now.
+    `to` belongs to a move, `keep` (an appointment) to that choice. `seen_version`: the case's as it was shown to them;
+    None: as it is now.
     """
     case = cases.case(work.tenant.id, name)
     if case is None:
@@ -130,17 +137,24 @@ def decide(
         return NotPossible("it has changed since it was shown: look at it again")
     seen = evidence(work, case)
     now = work.clock.now()
-    why_not = refusal(choice, seen, now=now, to=to)
+    why_not = refusal(choice, seen, now=now, to=to, keep=keep)
     if why_not is not None:
         return NotPossible(why_not)
     if not apply:
-        return Would(seen)
+        mine = seen.appointment
+        if mine is None or mine.state is not AppointmentState.CONFIRMED or choice not in {Choice.CANCEL, Choice.MOVE}:
+            return Would(seen)
+        return Would(seen, doubts_of(work, mine, to if choice is Choice.MOVE else None))
     facts = {name: text for name, text in case.facts.items() if name != ABSENT_SINCE} | {
         "decided_at": instant_text(now)
     }
     if seen.appointment is not None:
         facts["decided_on"] = str(seen.appointment.version)
-    words = f"{choice.value} {instant_text(to)}" if to is not None and choice is Choice.MOVE else choice.value
+    words = choice.value
+    if to is not None and choice is Choice.MOVE:
+        words = f"{choice.value} {instant_text(to)}"
+    elif choice is Choice.KEEP:
+        words, facts["decided_on"] = f"{choice.value} {keep}", versions_of(seen.claimants)
     decided, stored = write(
         work,
         cases,
@@ -191,6 +205,8 @@ def _carry_on(work: Background, cases: Cases, case: Case) -> Case:
             return change_it(work, cases, case, ChangeKind.CANCEL, None)
         case Choice.MOVE:
             return change_it(work, cases, case, ChangeKind.MOVE, parse_instant(to))
+        case Choice.KEEP:
+            return keep_one(work, cases, case, to)
         case Choice.HISTORICAL:
             return close(work, cases, case, Ending.HISTORICAL, "it is over")
         case other:
@@ -219,7 +235,7 @@ def _look_anew(work: Background, cases: Cases, case: Case) -> Case:
 
 
 def _keep_ours(work: Background, cases: Cases, case: Case) -> Case:
-    if case.why in LEFT_AS_IT_IS or is_two_at_once(case):
+    if is_left(case):
         return close(work, cases, case, Ending.BY_HAND, "it stays as it is")
     mine, booking = ours(work, case), read(work, case.booking)
     if booking is None:
@@ -241,7 +257,7 @@ def _keep_ours(work: Background, cases: Cases, case: Case) -> Case:
 
 
 def _take_theirs(work: Background, cases: Cases, case: Case) -> Case:
-    if case.why in LEFT_AS_IT_IS:
+    if case.drift in LEFT_AS_IT_IS:
         return close(work, cases, case, Ending.TAKEN_THEIRS, "it stays as Cal.com shows it")
     mine = ours(work, case)
     own = {each.uid or "" for each in mine.segments} if mine is not None else {""}
@@ -251,13 +267,15 @@ def _take_theirs(work: Background, cases: Cases, case: Case) -> Case:
         waits = not_gone_yet(work, cases, case) if uid else None
         if waits is not None:
             return waits
+        if uid in own and any(_lives(work, each) for each in own):
+            return back(work, cases, case, PARTS_STAND)
         if uid in own:
             return change_it(work, cases, case, ChangeKind.CANCEL, None)
         return close(work, cases, case, Ending.EQUAL, _GONE)  # what the appointment stands on is another one
     case = shown(work, cases, case)
     stands = mine is not None and mine.state is AppointmentState.CONFIRMED
     done = converge(work, booking)
-    if done is Converged.FLAGGED and mine is not None and stands and case.why == Drift.UNKNOWN_HOST.value:
+    if done is Converged.FLAGGED and mine is not None and stands and case.drift == Drift.UNKNOWN_HOST.value:
         done = carry_out(work, End(mine, booking, Drift.HOST))  # it is somebody's who is not ours
     match done:
         case Converged.LATER:
@@ -266,3 +284,8 @@ def _take_theirs(work: Background, cases: Cases, case: Case) -> Case:
             return back(work, cases, case, "nothing here can become that: put it right at Cal.com, then retry")
         case _:
             return close(work, cases, case, Ending.TAKEN_THEIRS, "as Cal.com shows it")
+
+
+def _lives(work: Background, uid: str) -> bool:
+    booking = read(work, uid)
+    return booking is not None and booking.status not in DEAD

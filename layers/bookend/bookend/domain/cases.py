@@ -112,7 +112,13 @@ class Case:
     forgiven: int = 0
     """Tries that count no more: a person had it tried anew after them."""
     decision: str = ""
-    """What a person has decided and is not done yet: the choice and, of a move, behind a blank its new start."""
+    """What a person has decided and is not done yet: the choice and, behind a blank, what belongs to it (of a move its
+    new start, of `keep` the appointment)."""
+
+    @property
+    def drift(self) -> str:
+        """What differs, by the name that the run gave it. `why` is for people, and changes with what is done."""
+        return self.facts.get("drift") or self.why
 
 
 _OF_DRIFTS = {

@@ -293,7 +293,7 @@ def is_over(case: Case, tenant: Tenant, seen: Seen) -> bool:
     if case.origin is CaseOrigin.OPERATION:
         ended = {AppointmentState.CONFIRMED, AppointmentState.FAILED, AppointmentState.CANCELLED}
         return seen.appointment is not None and seen.appointment.state in ended
-    if case.origin is not CaseOrigin.DRIFT or case.why not in SETTLED_BY_LOOKING:
+    if case.origin is not CaseOrigin.DRIFT or case.drift not in SETTLED_BY_LOOKING:
         return False
     if seen.named is None:
         gone = {AppointmentState.FAILED, AppointmentState.CANCELLED}

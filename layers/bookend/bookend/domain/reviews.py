@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +25,10 @@ TWO_AT_ONCE = "customer_has_two"
 OWN_BOOKING = "it is the appointment's own booking: change it at Cal.com, then retry"
 ANOTHERS_BOOKING = "it is another appointment's booking by now: decide about that one at Cal.com"
 NOBODY_SAYS = "its booking lives and does not tell whose it is: put it right at Cal.com, then take-theirs"
+A_PART_ONLY = "they share a part only: put the others right at Cal.com, then run duplicates"
+PARTS_STAND = "other parts of it stand at Cal.com: cancel ends them too; or book the missing one there, then retry"
+NAMES = "appointments"
+"""The fact of a case that names all the appointments it is about, with blanks between."""
 _ENDED = frozenset({AppointmentState.FAILED, AppointmentState.CANCELLED})
 
 
@@ -40,6 +45,8 @@ class Choice(StrEnum):
     """It is not to be, on either side."""
     MOVE = "move"
     """It is to be at another time."""
+    KEEP = "keep"
+    """Of several on one booking this one is right: the others are ended here."""
     HISTORICAL = "historical"
     """It is over, and stays what it was."""
 
@@ -48,8 +55,8 @@ class Choice(StrEnum):
 class Evidence:
     """A case with what was read of it just now: our appointment, Cal.com's booking, whose that is here.
 
-    `calls` are the customer's other appointments around it, the oldest first: how the call went on. `others` are other
-    appointments that stand on a booking of ours.
+    `calls` are the customer's other appointments around it, the oldest first: how the call went on. `claimants` are
+    those that the case names and that stand on its booking, `others` other ones that stand on a booking of ours.
     """
 
     case: Case
@@ -58,6 +65,7 @@ class Evidence:
     owner: Appointment | None = None
     unread: bool = False
     calls: tuple[Appointment, ...] = ()
+    claimants: tuple[Appointment, ...] = ()
     others: tuple[Appointment, ...] = ()
 
 
@@ -67,6 +75,17 @@ class Whose(StrEnum):
     ITS_OWN = "its_own"
     ANOTHERS = "anothers"
     UNTOLD = "untold"
+
+
+def uids_of(appointment: Appointment) -> set[str]:
+    """The bookings that it stands on."""
+    return {each.uid for each in appointment.segments if each.uid is not None}
+
+
+def on_booking(appointments: Iterable[Appointment], uid: str) -> tuple[Appointment, ...]:
+    """Those that stand, and stand on this booking; by their names."""
+    stand = (each for each in appointments if each.state is AppointmentState.CONFIRMED and uid in uids_of(each))
+    return tuple(sorted(stand, key=lambda each: each.id))
 
 
 def names_a_booking(case: Case) -> bool:
@@ -90,7 +109,7 @@ def whose(case: Case, booking: Booking, owner: Appointment | None) -> Whose:
 
 
 def refusal(  # noqa: C901, PLR0911, PLR0912 - one answer for each choice and reason
-    choice: Choice, seen: Evidence, *, now: datetime, to: datetime | None = None
+    choice: Choice, seen: Evidence, *, now: datetime, to: datetime | None = None, keep: str = ""
 ) -> str | None:
     """Why this cannot be decided now, in words for who decides; None: it can."""
     case, ours, theirs = seen.case, seen.appointment, seen.booking
@@ -102,9 +121,10 @@ def refusal(  # noqa: C901, PLR0911, PLR0912 - one answer for each choice and re
         return None if withdraws else f"{what} was decided, and is being carried out: retry takes that back"
     if case.state is CaseState.OPEN:
         return "a remedy is at it: wait for the next run"
-    if seen.others and choice in {Choice.TAKE_THEIRS, Choice.CANCEL, Choice.MOVE}:
-        names = ", ".join(each.id for each in seen.others)
-        return f"{names} stands on the same booking: let it name one of them at Cal.com, then run duplicates"
+    several = seen.others or (seen.claimants if len(seen.claimants) > 1 else ())
+    if several and choice in {Choice.TAKE_THEIRS, Choice.CANCEL, Choice.MOVE}:
+        names = ", ".join(each.id for each in several)
+        return f"{names} stands on the same booking: decide first which is right, with keep --appointment ID"
     is_import = case.origin is CaseOrigin.IMPORT
     lives = ours is not None and ours.state is AppointmentState.CONFIRMED
     if ours is not None and ours.state not in {AppointmentState.CONFIRMED, *_ENDED} and choice is not Choice.RETRY:
@@ -115,7 +135,7 @@ def refusal(  # noqa: C901, PLR0911, PLR0912 - one answer for each choice and re
         case Choice.KEEP_OURS:
             if is_import:
                 return OWN_BOOKING if lives else None
-            if case.why in LEFT_AS_IT_IS or is_two_at_once(case):
+            if is_left(case):
                 return None
             if ours is None or theirs is None or theirs.status != LIVE:
                 return "there is no booking of Cal.com's that stands against ours"
@@ -137,11 +157,33 @@ def refusal(  # noqa: C901, PLR0911, PLR0912 - one answer for each choice and re
             if to <= now:
                 return "that time is over"
             return _untold(seen) if is_import or lives else "there is no appointment of ours to move"
+        case Choice.KEEP:
+            return _not_kept(seen, keep)
         case Choice.HISTORICAL:
             start = ours.slot.start if ours is not None else _start(case)
             return None if start is not None and start <= now else "it has not begun yet"
         case other:
             assert_never(other)
+
+
+def _not_kept(seen: Evidence, keep: str) -> str | None:
+    """Why this one cannot be kept before the others on the booking."""
+    kept = next((each for each in seen.claimants if each.id == keep), None)
+    names = ", ".join(each.id for each in seen.claimants)
+    if len(seen.claimants) < 2:
+        return "no two appointments that it names stand on its booking"
+    if kept is None:
+        return f"say which one is right: --appointment with one of {names}"
+    if seen.unread:
+        return "Cal.com does not answer"
+    if seen.booking is None or seen.booking.status != LIVE:
+        return "their booking does not stand at Cal.com: look again, with retry"
+    return None if all(uids_of(each) <= uids_of(kept) for each in seen.claimants) else A_PART_ONLY
+
+
+def is_left(case: Case) -> bool:
+    """Whether keeping ours changes nothing on either side."""
+    return case.drift in LEFT_AS_IT_IS or is_two_at_once(case)
 
 
 def is_two_at_once(case: Case) -> bool:

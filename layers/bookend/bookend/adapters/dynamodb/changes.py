@@ -106,8 +106,8 @@ class DynamoChanges(ChangeEnds):
         day: date,
         now: datetime,
     ) -> Begun | NotBegun:
-        """Position 0: the appointment changed. Of a caller's wish, 1: too many today. Of a move elsewhere, next: has one there.
-        Then ledgers.
+        """Position 0: the appointment changed. Of a caller's wish, 1: too many today. Of a move elsewhere, next: has
+        one there. Then ledgers.
         """
         state = _BEGUN[change.kind]
         actions = [
