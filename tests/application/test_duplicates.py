@@ -442,3 +442,41 @@ def test_of_a_customers_two_it_is_said_which_one_a_decision_is_about(table: Tabl
     assert isinstance(done, Decided)
     assert "about appointment a2, booking other; a1 is looked at apart." in came_to(done.case)
     assert table.now(first) == first
+
+
+def test_nobody_is_kept_whose_booking_is_not_all_that_the_others_stand_on(table: Table) -> None:
+    """Its other part would stand at Cal.com, and be nobody's here."""
+    first, _ = shared(table)
+    second_part = replace(first.segments[0], index=1, uid="part2", booking_id=2)
+    table.world.put(items.appointment_to_item("friseur1", replace(first, segments=(*first.segments, second_part))))
+    refused = keep(table, "a643")
+    assert isinstance(refused, NotPossible)
+    assert "share a part only" in refused.why
+    assert table.now(first).state is AppointmentState.CONFIRMED
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_nobody_is_kept_on_a_booking_that_is_cancelled(table: Table, *, before: bool) -> None:
+    """Cancelled before it was decided, or after it and before it was done."""
+    first, _ = shared(table)
+    change = table.cases.change
+
+    def cancel() -> None:
+        seen = table.world.calendar.bookings["8Fxv4"]
+        table.world.calendar.bookings["8Fxv4"] = replace(seen, status="cancelled")
+
+    def and_meanwhile_it_goes(tenant: str, old: Case, new: Case, **more: Any) -> bool:
+        table.cases.change = change  # type: ignore[method-assign]
+        cancel()
+        return change(tenant, old, new, **more)
+
+    if before:
+        cancel()
+    else:
+        table.cases.change = and_meanwhile_it_goes  # type: ignore[method-assign]
+    done = keep(table, "a643")
+    assert isinstance(done, NotPossible if before else Decided)
+    case = table.cases.case("friseur1", "duplicate-8Fxv4")
+    assert case is not None
+    assert (case.state, case.decision) == (CaseState.REVIEW, "")
+    assert table.now(first).state is AppointmentState.CONFIRMED

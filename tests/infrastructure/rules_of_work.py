@@ -98,7 +98,7 @@ def jobs_that_keep_failing_are_kept(stack: Stack) -> Iterable[str]:
 
 
 def streams_lose_nothing_by_haste(stack: Stack) -> Iterable[str]:
-    """A stream keeps a record for a day. Given up early it is a hole in the log; late, nobody has time to look at it."""
+    """A stream keeps a record for a day. Given up early it is a hole in the log; late, nobody has time to look."""
     for name, mapping in _followers(stack).items():
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield f"{name} does not report from which record on a batch must come again"

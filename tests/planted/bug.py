@@ -151,7 +151,8 @@ def one_test(test: Callable[..., None], *given: Any, also: Plant | None = None, 
             except (AssertionError, ValueError, pytest.fail.Exception) as failed:
                 yield f"{test.__name__}: {failed}"
 
-    about = f" ({', '.join(str(each) for each in given)})" if given else ""
+    # By name: a function's address differs from process to process, and so would the test's.
+    about = f" ({', '.join(getattr(each, '__name__', str(each)) for each in given)})" if given else ""
     return Battery(f"{test.__name__}{about}", breaches)
 
 

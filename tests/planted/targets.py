@@ -38,6 +38,10 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 EQUIVALENT: Mapping[str, Mapping[str, str]] = {
+    "application/booking_commit.py": {
+        "release: now_is is not None and now_is.state in OPEN and (not owes_text) → "
+        "now_is is not None and (not owes_text)": "what has ended is not released a second time: the same is said",
+    },
     "domain/staff_day.py": {
         "StaffDay.in_the_way_of: moving is not None and each.key.startswith(f'{moving}/') → "
         "each.key.startswith(f'{moving}/')": "no appointment is called None",

@@ -65,8 +65,8 @@ if TYPE_CHECKING:
         Tenants,
     )
     from bookend.application.ports.audit_trail import AuditedState, AuditTrail
-    from bookend.application.ports.erasure import PeopleOnRecord
     from bookend.application.ports.cases import Cases
+    from bookend.application.ports.erasure import PeopleOnRecord
     from bookend.application.ports.health import HealthRecords
     from bookend.application.ports.imports import Duplicates, Imports
     from bookend.application.ports.texts import Messenger, Outbox
@@ -183,8 +183,8 @@ class Dependencies:
     @cached_property
     def messengers(self) -> Mapping[Channel, Messenger]:
         """Who sends texts; each once, and none of them after its deadline."""
-        from bookend.adapters.texts.ses import SesMessenger
-        from bookend.adapters.texts.sns import SnsMessenger
+        from bookend.adapters.texts.ses import SesMessenger  # noqa: PLC0415 - only where texts are sent
+        from bookend.adapters.texts.sns import SnsMessenger  # noqa: PLC0415
 
         def client(service: str) -> Any:
             made = aws_client(service, _TEXT_LIMITS)

@@ -21,16 +21,21 @@ from bookend.application import change_outcomes as c
 from bookend.domain.appointment import ChangeKind
 from bookend.domain.failures import FailureClass
 from bookend.domain.saying import Language
+from bookend.domain.standing import OpenPoint
 from tests.adapters.retell.said_of_changes import (
     CANCEL,
     CHANGED,
     FOUND,
     MOVE,
     NINE,
+    THURSDAY,
     TENANT,
     TODAY,
+    WEDNESDAY,
     F,
     not_changed,
+    own,
+    slot,
     table,
 )
 
@@ -238,6 +243,14 @@ def test_no_more_than_a_listener_can_take_in_is_read_out() -> None:
     reply = german("found seven")
     assert len(reply["appointments"]) == 5
     assert reply["message"].count("Oktober") == 5
+
+
+def test_what_is_open_takes_nobodys_place() -> None:
+    open_ = [own(slot(WEDNESDAY, 8 + n), open=OpenPoint.BOOKING) for n in range(4)]
+    sure = [own(slot(THURSDAY, 9 + n)) for n in range(5)]
+    reply = ChangeSpeaker(TENANT).found(c.Found((*open_, *sure), TODAY))
+    assert (len(reply["appointments"]), len(reply["open"])) == (5, 3)
+    assert reply["message"].count("noch offen") == 3
 
 
 def test_several_are_all_there_and_no_choice() -> None:

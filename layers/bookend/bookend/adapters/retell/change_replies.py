@@ -38,6 +38,8 @@ from bookend.domain.timeslot import Slot
 FUNCTION = {ChangeKind.MOVE: "reschedule_appointment", ChangeKind.CANCEL: "cancel_appointment"}
 _MOST_SAID = 5
 """Appointments a listener can take in."""
+_MOST_OPEN_SAID = 3
+"""The same of those of which something is open: each needs two sentences."""
 
 
 class ChangeSpeaker(Speaker):
@@ -49,7 +51,7 @@ class ChangeSpeaker(Speaker):
             case AskAPerson():
                 return self._person("find_appointments")
             case Found(own, today):
-                return self._found(own[:_MOST_SAID], today)
+                return self._found(own, today)
             case other:
                 assert_never(other)
 
@@ -102,8 +104,9 @@ class ChangeSpeaker(Speaker):
 
     def _found(self, own: Sequence[Own], today: date) -> Reply:
         """Those that stand, then each of which something is open: that is never said flatly."""
-        sure = [each for each in own if each.open is None]
-        unsure = [each for each in own if each.open is not None]
+        sure = [each for each in own if each.open is None][:_MOST_SAID]
+        unsure = [each for each in own if each.open is not None][:_MOST_OPEN_SAID]
+        own = [each for each in own if each in sure or each in unsure]
         said = []
         if sure or not unsure:
             key = ("found_none", "found_one")[len(sure)] if len(sure) < 2 else "found_many"
