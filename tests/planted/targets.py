@@ -13,7 +13,11 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     ),
     "domain/answers.py": ("tests/domain/test_answers.py",),
     "domain/move_answers.py": ("tests/domain/test_move_answers.py", "tests/application/test_change_composite.py"),
-    "domain/composites.py": ("tests/domain/test_composites.py", "tests/application/test_composite_checks.py"),
+    "domain/composites.py": (
+        "tests/domain/test_composites.py",
+        "tests/application/test_composite_checks.py",
+        "tests/application/test_composite_oracle.py",
+    ),
     "application/booking_commit.py": (
         "tests/application/test_others_at_work.py",
         "tests/application/test_book_appointment.py",
@@ -25,6 +29,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "application/settling.py": (
         "tests/application/test_settling.py",
         "tests/application/convergence/test_directed.py",
+        "tests/application/convergence/test_composites_alone.py",
     ),
     "application/change_commit.py": ("tests/application/test_change_appointment.py",),
     "application/change_settling.py": (

@@ -28,8 +28,8 @@ from tests.adapters.retell.said_of_changes import (
     FOUND,
     MOVE,
     NINE,
-    THURSDAY,
     TENANT,
+    THURSDAY,
     TODAY,
     WEDNESDAY,
     F,
@@ -323,8 +323,8 @@ def test_the_day_is_named_where_another_was_named_last() -> None:
     """Else "um 9 Uhr 45" is heard as Wednesday's, where it stays."""
     assert german("move: taken, instead on the day that was wished")["message"] == (
         "Der Termin am Donnerstag, 16. Oktober, um 9 Uhr ist leider nicht frei. Es bleibt bei Ihrem Termin am "
-        "Mittwoch, 15. Oktober, um 9 Uhr. Möchten Sie stattdessen am Donnerstag, 16. Oktober, um 9 Uhr 45 oder um 10 Uhr 30 "
-        "kommen?"
+        "Mittwoch, 15. Oktober, um 9 Uhr. Möchten Sie stattdessen am Donnerstag, 16. Oktober, um 9 Uhr 45 oder um "
+        "10 Uhr 30 kommen?"
     )
 
 

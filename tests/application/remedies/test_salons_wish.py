@@ -7,14 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from boto3.dynamodb.types import TypeDeserializer
 
+from bookend.adapters.dynamodb import items
 from bookend.application.reviewing import Decided, Would
 from bookend.cli_review import would_do
-from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeKind, WishedBy
 from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
 from bookend.domain.policy import PolicySettings
 from bookend.domain.reviews import Choice
-from tests.application.convergence.world import TENANT
+from tests.application.convergence.world import TEN, TENANT
 from tests.application.remedies.test_reviews import of_another_guest, one_too_many
 from tests.application.remedies.ward import Ward, later
 
@@ -25,6 +27,10 @@ CLOSED = PolicySettings(move_until=timedelta(days=300), cancel_until=timedelta(d
 @pytest.fixture
 def ward() -> Ward:
     return Ward()
+
+
+def from_wire(value: Any) -> Any:
+    return TypeDeserializer().deserialize(value)
 
 
 def strict(ward: Ward) -> None:
@@ -147,3 +153,20 @@ def test_a_dry_move_says_what_would_be_done_and_what_speaks_against_it(ward: War
     assert isinstance(gone, Would)
     assert gone.doubts == (f"Cal.com does not show {uid}",)
     assert ward.dump() == before
+
+
+@pytest.mark.parametrize("wished_by", [*WishedBy])
+def test_whose_wish_a_change_is_is_read_as_it_was_written(wished_by: WishedBy) -> None:
+    change = Change(op="op", kind=ChangeKind.CANCEL, call="", since=TEN, wished_by=wished_by)
+    assert items._change(from_wire(items.change_to_wire(change))) == change
+
+
+@pytest.mark.parametrize(("follows", "whose"), [(None, WishedBy.CALLER), (1, WishedBy.PART)])
+def test_a_change_begun_before_that_was_stored_is_a_callers_unless_it_follows_a_part(
+    follows: int | None, whose: WishedBy
+) -> None:
+    stored = from_wire(
+        items.change_to_wire(Change(op="op", kind=ChangeKind.CANCEL, call="", since=TEN, follows=follows))
+    )
+    del stored["wished_by"]
+    assert items._change(stored).wished_by is whose
