@@ -54,11 +54,11 @@ def test_those_to_come_earliest_first(salon: Salon) -> None:
     assert starts(salon.call()) == [TEN, TEN + timedelta(hours=5), TEN + timedelta(hours=23)]
 
 
-def test_day_time_and_what_it_is_for_are_read_out_and_not_with_whom(salon: Salon) -> None:
+def test_day_and_time_are_read_out_and_neither_what_for_nor_with_whom(salon: Salon) -> None:
     phone = salon.call()
     assert heard(phone) == {
         "status": "ok",
-        "message": "Ihr nächster Termin ist am Dienstag, 28. Oktober, um 10 Uhr für Herrenhaarschnitt.",
+        "message": "Ihr nächster Termin ist am Dienstag, 28. Oktober, um 10 Uhr.",
         "appointments": ["2025-10-28T10:00+01:00"],
     }
 
@@ -87,8 +87,8 @@ def test_what_is_open_is_said_to_be_open_and_is_no_appointment_yet(salon: Salon)
     assert starts(phone) == [TEN]
     reply = heard(phone)
     assert reply["message"] == (
-        "Ihr nächster Termin ist am Dienstag, 28. Oktober, um 10 Uhr für Herrenhaarschnitt. Ihr Termin für "
-        "Herrenhaarschnitt am Mittwoch, 29. Oktober, um 9 Uhr ist noch offen: Die Bestätigung der Terminverwaltung "
+        "Ihr nächster Termin ist am Dienstag, 28. Oktober, um 10 Uhr. Ihr Termin "
+        "am Mittwoch, 29. Oktober, um 9 Uhr ist noch offen: Die Bestätigung der Terminverwaltung "
         "steht aus. Sie bekommen eine Nachricht, ob er gebucht ist."
     )
     assert reply["open"] == [{"start": "2025-10-29T09:00+01:00", "what": "booking"}]
@@ -116,7 +116,7 @@ def test_one_that_is_being_moved_is_where_it_stands_and_said_to_be_open(salon: S
     yes(phone, MOVE, question(phone, MOVE).token)
     assert starts(phone) == [TEN]
     assert heard(phone)["message"] == (
-        "Ihr Termin für Herrenhaarschnitt ist bisher am Dienstag, 28. Oktober, um 10 Uhr. Ob er verschoben wird, ist "
+        "Ihr Termin ist bisher am Dienstag, 28. Oktober, um 10 Uhr. Ob er verschoben wird, ist "
         "noch offen. Dazu bekommen Sie eine Nachricht."
     )
 

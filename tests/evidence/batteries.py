@@ -36,7 +36,6 @@ BATTERIES = (
         "a booking, a move or a cancellation dies, or loses its answer, at each of its boundaries; "
         "one layer alone must bring it to its end",
         ("tests/application/test_crashes.py", "tests/application/convergence"),
-        less=("tests/application/convergence/test_planted.py",),
     ),
     Battery(
         "stateful",

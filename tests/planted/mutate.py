@@ -19,8 +19,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -198,13 +199,20 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def keep(path: Path, scored: dict[str, Any], began: datetime, command: str) -> None:
-    """The score of a file goes beside the others'."""
-    known = Record.read(path).rows if path.exists() else ()
-    rows = sorted([*(each for each in known if each["file"] != scored["file"]), scored], key=lambda row: row["file"])
+    """The score of a file goes beside the others', which may be of other runs: each row says of which."""
+    run = Record(path.stem, command, {}, seconds=(datetime.now(UTC) - began).total_seconds()).stamped(began)
+    merge(path, [scored | {"command": command, "date": run.date, "commit": run.commit}], run)
+
+
+def merge(path: Path, fresh: Sequence[Mapping[str, Any]], run: Record) -> None:
+    """Rows in place of those of the same files. The command of the whole is the one that would play every row again."""
+    new = {row["file"] for row in fresh}
+    known = [row for row in (Record.read(path).rows if path.exists() else ()) if row["file"] not in new]
+    rows = sorted([*known, *fresh], key=lambda row: row["file"])
     counts = {name: sum(row[name] for row in rows) for name in COUNTED}
     counts["score"] = round(100 * counts["caught"] / max(1, counts["tried"] - counts["equivalent"]), 1)
-    seconds = (datetime.now(UTC) - began).total_seconds()
-    Record(path.stem, command, counts, seconds=seconds, rows=rows).stamped(began).write(path.parent)
+    commands = dict.fromkeys(row["command"] for row in rows)
+    replace(run, command="; ".join(commands), counts=counts, rows=rows).write(path.parent)
 
 
 if __name__ == "__main__":

@@ -255,8 +255,7 @@ def test_what_is_open_takes_nobodys_place() -> None:
 
 def test_several_are_all_there_and_no_choice() -> None:
     assert german("found two")["message"] == (
-        "Ihre nächsten Termine sind am Samstag, 11. Oktober, um 17 Uhr für Herrenhaarschnitt und am Mittwoch, 15. "
-        "Oktober, um 9 Uhr für Dauerwelle."
+        "Ihre nächsten Termine sind am Samstag, 11. Oktober, um 17 Uhr und am Mittwoch, 15. Oktober, um 9 Uhr."
     )
     assert "oder am Mittwoch, 15. Oktober, um 15 Uhr" in german("which of two")["message"]
 
@@ -272,11 +271,11 @@ def test_what_the_salon_has_changed_a_part_of_is_not_read_out_as_if_it_were_whol
 
 def test_what_is_open_is_never_said_flatly() -> None:
     assert german("found, open is the booking")["message"] == (
-        "Ihr Termin für Herrenhaarschnitt am Mittwoch, 15. Oktober, um 9 Uhr ist noch offen: Die Bestätigung der "
+        "Ihr Termin am Mittwoch, 15. Oktober, um 9 Uhr ist noch offen: Die Bestätigung der "
         "Terminverwaltung steht aus. Sie bekommen eine Nachricht, ob er gebucht ist."
     )
     assert german("found, open is the move")["message"] == (
-        "Ihr Termin für Dauerwelle ist bisher am Mittwoch, 15. Oktober, um 9 Uhr. Ob er verschoben wird, ist noch "
+        "Ihr Termin ist bisher am Mittwoch, 15. Oktober, um 9 Uhr. Ob er verschoben wird, ist noch "
         "offen. Dazu bekommen Sie eine Nachricht."
     )
     assert german("found, open is the cancellation")["message"] == (

@@ -121,9 +121,7 @@ def stale_read(uid: str, trigger: str) -> Alert:
     return Alert(STALE_READ, {"booking_uid": uid, "trigger": trigger})
 
 
-def drift_found(
-    booking: Booking, drift: Drift, appointment: Appointment | None, amiss: Amiss | None = None
-) -> Alert:
+def drift_found(booking: Booking, drift: Drift, appointment: Appointment | None, amiss: Amiss | None = None) -> Alert:
     """What differs, for a person; of a composite, what is wrong with the whole."""
     ours = _ours(appointment) if appointment is not None else {}
     why = {} if amiss is None else {"why": amiss.value}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import assert_never
 
@@ -103,15 +104,18 @@ class ChangeSpeaker(Speaker):
                 assert_never(other)
 
     def _found(self, own: Sequence[Own], today: date) -> Reply:
-        """Those that stand, then each of which something is open: that is never said flatly."""
+        """Those that stand, then each of which something is open: that is never said flatly.
+
+        Days and times alone: who calls from a number has shown nothing yet but the number (reliability 6.2).
+        """
         sure = [each for each in own if each.open is None][:_MOST_SAID]
         unsure = [each for each in own if each.open is not None][:_MOST_OPEN_SAID]
         own = [each for each in own if each in sure or each in unsure]
         said = []
         if sure or not unsure:
             key = ("found_none", "found_one")[len(sure)] if len(sure) < 2 else "found_many"
-            said.append(self._say(key, times=self._all([self._when_and_what(each, today) for each in sure] or [""])))
-        said += [sentence for each in unsure for sentence in self._what_is_open(each, today)]
+            said.append(self._say(key, times=self._all([self._dated(each.slot.start, today) for each in sure] or [""])))
+        said += [sentence for each in unsure for sentence in self._what_is_open(replace(each, service=""), today)]
         if apart := [self._dated(each.slot.start, today) for each in own if each.changed]:
             said.append(self._say("found_changed", times=self._all(apart)))
         booked = [self._local(each.slot.start) for each in own if each.open is not OpenPoint.BOOKING]
@@ -141,9 +145,6 @@ class ChangeSpeaker(Speaker):
         follow = self._say("suits_it" if len(offers) == 1 else "suits_which")
         listed = self._listed(offers, asked, today)
         return self._reply("need_info", f"{sentence} {follow}", missing="new_time", offers=listed)
-
-    def _when_and_what(self, own: Own, today: date) -> str:
-        return self._dated(own.slot.start, today) + self._for_what(own.service)
 
     def _for_what(self, service: str) -> str:
         """ " für Dauerwelle"; nothing, where the branch does not sell it any more, or never has."""
