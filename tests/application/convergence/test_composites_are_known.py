@@ -14,7 +14,7 @@ from bookend.domain.appointment import AppointmentState
 from bookend.domain.drift import agree
 from bookend.domain.timeslot import Slot
 from tests.application.convergence.test_a_part_changed_there import FLAGS, WAS, only, part, stands
-from tests.application.convergence.test_the_whole_goes_after_a_part import booked, found
+from tests.application.convergence.test_the_whole_goes_after_a_part import booked, changed, found
 from tests.application.convergence.world import TEN, Layer, World, unequal
 
 PARTS = pytest.mark.parametrize("number", [0, 1])
@@ -31,7 +31,7 @@ DIFFERENCES: dict[str, dict[str, Any]] = {
 def test_its_caller_hears_of_one_appointment_from_its_first_minute_to_its_last() -> None:
     world = booked(Layer.WEBHOOKS)
     assert found(world).slots == (Slot(TEN, TEN + timedelta(minutes=135)),)
-    assert found(world).changed == ()
+    assert changed(world) == ()
 
 
 def test_of_one_that_has_begun_nothing_is_read_out_though_a_part_is_still_to_come() -> None:
