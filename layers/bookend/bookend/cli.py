@@ -12,7 +12,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bookend import (
-    bootstrap,
     cli_audit,
     cli_breaker,
     cli_callbacks,
@@ -33,10 +32,8 @@ from bookend.application.deadline import Deadline
 from bookend.application.findings import Report, Stopped
 from bookend.application.ports import Progress, StoreUnavailable, TenantUnusable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, new_full, reconcile
-from bookend.cli_aws import refused_by_aws, said_by_aws
-from bookend.config import Settings
+from bookend.cli_shell import FAILED, OK, columns, dependencies, refuse, refused_by_aws, said_by_aws, say
 
-OK, FAILED = 0, 1
 _SHELL_S = 900.0
 _SHELL_REQUESTS = 2_000
 
@@ -56,11 +53,11 @@ def main(arguments: Sequence[str]) -> int:
         with observability.logging_to(sys.stderr, quiet=not options.verbose):
             return run(options)
     except StoreUnavailable:
-        return _refuse(f"the table {options.table} cannot be reached")
+        return refuse(f"the table {options.table} cannot be reached")
     except (BotoCoreError, ClientError) as error:
-        return _refuse(refused_by_aws(error, options.table, getattr(options, "audit_table", None)))
+        return refuse(refused_by_aws(error, options.table, getattr(options, "audit_table", None)))
     except TenantUnusable:
-        return _refuse(f"the stored document of {options.tenant} cannot be used; see: config show")
+        return refuse(f"the stored document of {options.tenant} cannot be used; see: config show")
 
 
 def commands(parser: argparse.ArgumentParser | None = None) -> Mapping[str, argparse.ArgumentParser]:
@@ -112,23 +109,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _reconcile(options: argparse.Namespace) -> int:
     """The nightly run from a shell: its own progress is not kept, and it may use every request the callers leave."""
-    settings = Settings(
-        table_name=options.table,
-        stage="shell",
-        release_id="shell",
-        calcom_secret_arn=options.calcom_secret,
-        calcom_base_url=options.calcom_url,
-    )
-    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    deps = dependencies(options)
     work = deps.background(options.tenant, Deadline.within(_SHELL_S, deps.clock), by="command")
     if work is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     try:
         deps.secrets.calcom_key(options.calcom_secret)
     except SecretUnusable as unusable:
-        return _refuse(str(unusable))
+        return refuse(str(unusable))
     except (BotoCoreError, ClientError) as error:
-        return _refuse(f"the secret {options.calcom_secret} cannot be read: {said_by_aws(error)}")
+        return refuse(f"the secret {options.calcom_secret} cannot be read: {said_by_aws(error)}")
     now = deps.clock.now()
     today = now.astimezone(work.tenant.zone).date()
     run = new_full(now, Progress(), today=today, back=options.back, ahead=options.ahead)
@@ -137,12 +127,12 @@ def _reconcile(options: argparse.Namespace) -> int:
     )
     report = reconcile(work, run, runs=None, limits=limits)
     if options.json:
-        _say(json.dumps(_as_json(options.tenant, report), ensure_ascii=False, indent=2))
+        say(json.dumps(_as_json(options.tenant, report), ensure_ascii=False, indent=2))
         return OK if report.done else FAILED
     for line in table_of(report):
-        _say(line)
+        say(line)
     if not options.apply and report.findings:
-        _say("Nothing was written. Add --apply to repair.")
+        say("Nothing was written. Add --apply to repair.")
     return OK if report.done else FAILED
 
 
@@ -150,10 +140,7 @@ def table_of(report: Report) -> list[str]:
     """Why it stopped, if it did; then a line for each difference: class, repair, booking, appointment, why, done."""
     heads = ("difference", "repair", "booking", "appointment", "why", "done")
     rows = [(f.drift.value, f.repair, f.booking, f.appointment, f.why, f.done) for f in report.findings]
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    if rows:
-        lines.insert(0, "  ".join(head.ljust(width) for head, width in zip(heads, widths, strict=True)).rstrip())
+    lines = columns([heads, *rows]) if rows else []
     if report.stopped is not None:
         lines.insert(0, f"STOPPED ({report.stopped.value}): {_WHY_STOPPED[report.stopped]}")
     listed, ours = report.tally["listed"], report.tally["ours"]
@@ -179,12 +166,3 @@ def _as_json(tenant: str, report: Report) -> dict[str, Any]:
         "tally": {name: number for name, number in report.tally.items() if number},
         "findings": [asdict(each) for each in report.findings],
     }
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

@@ -11,13 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bookend import bootstrap
 from bookend.application.auditing import Verified, verify_all, verify_one
 from bookend.application.ports import KeyUnavailable
-from bookend.config import Settings
+from bookend.cli_shell import FAILED, OK, dependencies, refuse, say
 from bookend.domain.audit_chain import Finding, Head, Stored
 
-OK, FAILED = 0, 1
 _EVERY = 500
 
 
@@ -54,27 +52,27 @@ def add_to(groups: Any) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    deps = _deps(options)
+    deps = dependencies(options)
     rows = deps.audit_trail.chain(options.tenant, options.appointment)
     if options.json:
-        _say(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2))
+        say(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2))
     else:
-        _say(*lines_of(rows))
-    return OK if rows else _refuse(f"there is nothing in the log about {options.appointment}")
+        say(*lines_of(rows))
+    return OK if rows else refuse(f"there is nothing in the log about {options.appointment}")
 
 
 def _verify(options: argparse.Namespace) -> int:
-    deps = _deps(options)
+    deps = dependencies(options)
     try:
         keys = deps.audit_keys()
     except KeyUnavailable as why:
-        return _refuse(f"the keys cannot be had: {why}")
+        return refuse(f"the keys cannot be had: {why}")
     if options.heads is not None and options.appointment is not None:
-        return _refuse("--heads is for all appointments of a tenant")
+        return refuse("--heads is for all appointments of a tenant")
     try:
         kept = heads_in(options.heads, options.tenant) if options.heads is not None else None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return _refuse(f"{options.heads} cannot be used: {error}")
+        return refuse(f"{options.heads} cannot be used: {error}")
     trail, state, clock = deps.audit_trail, deps.audited_state, deps.clock
     if options.appointment is not None:
         found = verify_one(options.tenant, options.appointment, trail=trail, state=state, keys=keys, clock=clock)
@@ -90,9 +88,9 @@ def _verify(options: argparse.Namespace) -> int:
             progress=_progress,
         )
     if options.json:
-        _say(json.dumps(as_json(options.tenant, found), ensure_ascii=False, indent=2))
+        say(json.dumps(as_json(options.tenant, found), ensure_ascii=False, indent=2))
     else:
-        _say(*findings_of(found))
+        say(*findings_of(found))
     if found.findings:
         return FAILED
     if options.heads is not None:
@@ -183,23 +181,3 @@ def as_json(tenant: str, found: Verified) -> dict[str, Any]:
 def _progress(chains: int, entries: int) -> None:
     if chains % _EVERY == 0:
         sys.stderr.write(f"{chains} chains, {entries} entries …\n")
-
-
-def _deps(options: argparse.Namespace) -> bootstrap.Dependencies:
-    settings = Settings(
-        table_name=options.table,
-        stage=bootstrap.SHELL,
-        release_id=bootstrap.SHELL,
-        audit_table_name=options.audit_table,
-        audit_keys_secret_arn=getattr(options, "keys_secret", None),
-    )
-    return bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

@@ -8,13 +8,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from bookend import bootstrap
 from bookend.application.circuit import state_of
 from bookend.application.ports import StoreUnavailable
-from bookend.config import Settings
+from bookend.cli_shell import FAILED, OK, dependencies
 from bookend.domain.circuit import Breaker, CircuitKind
 
-OK, FAILED = 0, 1
 _HEADS = ("breaker", "state", "failures", "since", "last failure", "next probe")
 
 
@@ -28,8 +26,7 @@ def add_to(groups: Any) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    settings = Settings(table_name=options.table, stage="shell", release_id="shell", calcom_base_url=options.calcom_url)
-    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    deps = dependencies(options)
     try:
         breakers = deps.circuit.read()
     except StoreUnavailable as unavailable:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bookend import bootstrap
-from bookend.config import Settings
+from bookend.cli_shell import OK, columns, dependencies, refuse, say
 from bookend.domain.callbacks import Callback, CallbackState
 
-OK, FAILED = 0, 1
 _HEADS = ("callback", "state", "asked", "name", "number", "service", "wished", "failed before", "call")
 
 
@@ -33,39 +30,34 @@ def add_to(groups: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    deps = _deps(options)
+    deps = dependencies(options)
     tenant = deps.tenants.of_id(options.tenant)
     if tenant is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     listed = deps.callbacks.listed(tenant.id)
     waiting = [each for each in listed if each.state is CallbackState.OPEN]
     shown = listed if options.all else waiting
-    _say(*(lines_of(shown, tenant.zone) if shown else ()), f"{len(waiting)} to be rung.")
+    say(*(lines_of(shown, tenant.zone) if shown else ()), f"{len(waiting)} to be rung.")
     return OK
 
 
 def _done(options: argparse.Namespace) -> int:
-    deps = _deps(options)
+    deps = dependencies(options)
     tenant = deps.tenants.of_id(options.tenant)
     if tenant is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     listed = deps.callbacks.listed(tenant.id)
     callback = next((each for each in listed if each.id == options.callback), None)
     if callback is None or callback.state is not CallbackState.OPEN:
-        return _refuse(f"nobody is to be rung for {options.callback}")
-    _say(*lines_of([callback], tenant.zone))
+        return refuse(f"nobody is to be rung for {options.callback}")
+    say(*lines_of([callback], tenant.zone))
     if not options.apply:
-        _say("Nothing was written. Add --apply to take it off the list.")
+        say("Nothing was written. Add --apply to take it off the list.")
         return OK
     if not deps.callbacks.done(tenant.id, callback, now=deps.clock.now()):
-        return _refuse("it has changed meanwhile: look at the list again")
-    _say("Taken off the list.")
+        return refuse("it has changed meanwhile: look at the list again")
+    say("Taken off the list.")
     return OK
-
-
-def _deps(options: argparse.Namespace) -> bootstrap.Dependencies:
-    settings = Settings(table_name=options.table, stage="shell", release_id="shell")
-    return bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
 
 
 def lines_of(callbacks: Sequence[Callback], zone: ZoneInfo) -> list[str]:
@@ -73,9 +65,7 @@ def lines_of(callbacks: Sequence[Callback], zone: ZoneInfo) -> list[str]:
 
     A number marked "named" was not shown by the network: it is no proof of who calls.
     """
-    rows = [_HEADS, *(_cells(each, zone) for each in callbacks)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return columns([_HEADS, *(_cells(each, zone) for each in callbacks)])
 
 
 def _cells(callback: Callback, zone: ZoneInfo) -> tuple[str, ...]:
@@ -90,12 +80,3 @@ def _cells(callback: Callback, zone: ZoneInfo) -> tuple[str, ...]:
         callback.reason.value if callback.reason is not None else "-",
         callback.call,
     )
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

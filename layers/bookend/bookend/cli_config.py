@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,9 +14,8 @@ from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.tenants.difference import Difference, differences
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
+from bookend.cli_shell import FAILED, OK, refuse, say
 from bookend.domain.tenant import Tenant
-
-OK, FAILED = 0, 1
 
 
 def add_to(groups: Any) -> None:
@@ -51,7 +49,7 @@ def _check(options: argparse.Namespace) -> int:
     tenant = _read(options.file)
     if tenant is None:
         return FAILED
-    _say(json.dumps(_summary(tenant), ensure_ascii=False, indent=2))
+    say(json.dumps(_summary(tenant), ensure_ascii=False, indent=2))
     return OK
 
 
@@ -61,9 +59,9 @@ def _diff(options: argparse.Namespace) -> int:
         return FAILED
     found = _changes(tenant, options)
     if options.json:
-        _say(json.dumps([asdict(each) for each in found], ensure_ascii=False, indent=2))
+        say(json.dumps([asdict(each) for each in found], ensure_ascii=False, indent=2))
     else:
-        _say(*lines_of(found))
+        say(*lines_of(found))
     return FAILED if found else OK
 
 
@@ -76,22 +74,22 @@ def _load(options: argparse.Namespace) -> int:
         try:
             _tenants(options.table).store(tenant, options.file.read_text(encoding="utf-8"))
         except RouteTaken as taken:
-            return _refuse(f"another tenant has: {taken}")
+            return refuse(f"another tenant has: {taken}")
     if options.json:
         said = _summary(tenant) | {"changes": [asdict(each) for each in found], "written": options.apply}
-        _say(json.dumps(said, ensure_ascii=False, indent=2))
+        say(json.dumps(said, ensure_ascii=False, indent=2))
         return OK
-    _say(json.dumps(_summary(tenant), ensure_ascii=False, indent=2), *lines_of(found))
+    say(json.dumps(_summary(tenant), ensure_ascii=False, indent=2), *lines_of(found))
     applied = f"In force within a minute: tenant {tenant.id}."
-    _say(applied if options.apply else "Nothing was written. Add --apply to put this in force.")
+    say(applied if options.apply else "Nothing was written. Add --apply to put this in force.")
     return OK
 
 
 def _show(options: argparse.Namespace) -> int:
     document = _tenants(options.table).document(options.tenant)
     if document is None:
-        return _refuse(f"there is no tenant {options.tenant}")
-    _say(document)
+        return refuse(f"there is no tenant {options.tenant}")
+    say(document)
     return OK
 
 
@@ -118,12 +116,12 @@ def _read(file: Path) -> Tenant | None:
     try:
         return read_tenant(file.read_bytes())
     except OSError as error:
-        _refuse(f"{file}: {error.strerror}")
+        refuse(f"{file}: {error.strerror}")
     except TenantInvalid as invalid:
         for problem in invalid.problems:
-            _refuse(f"{file}: {problem}")
+            refuse(f"{file}: {problem}")
         if invalid.of_form:
-            _refuse("What belongs together (ids, event types, names, rules) is looked at when these are right.")
+            refuse("What belongs together (ids, event types, names, rules) is looked at when these are right.")
     return None
 
 
@@ -140,12 +138,3 @@ def _summary(tenant: Tenant) -> dict[str, Any]:
 def _tenants(table: str) -> DynamoTenants:
     clock = bootstrap.SystemClock()
     return DynamoTenants(Table(bootstrap.aws_client("dynamodb"), table, clock=clock), parse=read_tenant, clock=clock)
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from bookend import bootstrap
 from bookend.application.budget import MOST_DESTRUCTIVE, Limits, Stop
 from bookend.application.deadline import Deadline
 from bookend.application.duplicates import Done, Duplicate, DuplicateReport, Searching, repair_duplicates
 from bookend.application.ports import KeyUnavailable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK
-from bookend.config import Settings
+from bookend.cli_shell import FAILED, OK, columns, dependencies, refuse, say
 
-OK, FAILED = 0, 1
 _SHELL_S = 3_600.0
 _REQUESTS = 20_000
 _HEADS = ("twice", "booking", "kept", "goes", "why", "done")
@@ -53,17 +49,10 @@ def add_to(groups: Any) -> None:
 
 
 def _duplicates(options: argparse.Namespace) -> int:
-    settings = Settings(
-        table_name=options.table,
-        stage="shell",
-        release_id="shell",
-        calcom_secret_arn=options.calcom_secret,
-        calcom_base_url=options.calcom_url,
-    )
-    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    deps = dependencies(options)
     work = deps.background(options.tenant, Deadline.within(_SHELL_S, deps.clock), by=options.by)
     if work is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     today = deps.clock.now().astimezone(work.tenant.zone).date()
     limits = Limits(apply=options.apply, requests=_REQUESTS, most_destructive=options.most_destructive, patient=True)
     searching = Searching(
@@ -77,13 +66,13 @@ def _duplicates(options: argparse.Namespace) -> int:
     try:
         report = repair_duplicates(searching)
     except Stop:
-        return _refuse("an hour was not enough; run it again, or over fewer days")
+        return refuse("an hour was not enough; run it again, or over fewer days")
     except KeyUnavailable:
-        return _refuse(f"the secret {options.calcom_secret} cannot be read")
+        return refuse(f"the secret {options.calcom_secret} cannot be read")
     if options.json:
-        _say(json.dumps(_as_json(options, report), ensure_ascii=False, indent=2))
+        say(json.dumps(_as_json(options, report), ensure_ascii=False, indent=2))
     else:
-        _say(*lines_of(report, applies=options.apply))
+        say(*lines_of(report, applies=options.apply))
     undone = {Done.LATER, Done.LEFT}
     return FAILED if report.silent or any(each.done in undone for each in report.found) else OK
 
@@ -93,7 +82,8 @@ def lines_of(report: DuplicateReport, *, applies: bool) -> list[str]:
     lines = (
         ["Cal.com did not list its bookings: nothing is said of several of one appointment."] if report.silent else []
     )
-    lines += _table([(f.kind.value, f.booking, f.kept or "-", f.goes, f.why, f.done.value) for f in report.found])
+    rows = [(f.kind.value, f.booking, f.kept or "-", f.goes, f.why, f.done.value) for f in report.found]
+    lines += columns([_HEADS, *rows]) if rows else []
     done = Counter(each.done for each in report.found)
     if done[Done.LEFT]:
         lines.append(f"{done[Done.LEFT]} not done: more than --most-destructive allows.")
@@ -102,16 +92,6 @@ def lines_of(report: DuplicateReport, *, applies: bool) -> list[str]:
     if report.found and not applies:
         lines.append("Nothing was written. Add --apply to repair.")
     return lines
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    if not rows:
-        return []
-    widths = [max(len(row[column]) for row in (_HEADS, *rows)) for column in range(len(_HEADS))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (_HEADS, *rows)
-    ]
 
 
 def _as_json(options: argparse.Namespace, report: DuplicateReport) -> dict[str, Any]:
@@ -127,12 +107,3 @@ def _as_json(options: argparse.Namespace, report: DuplicateReport) -> dict[str, 
         "calendar_silent": report.silent,
         "duplicates": [plain(each) for each in report.found],
     }
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

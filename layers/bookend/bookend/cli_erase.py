@@ -7,14 +7,12 @@ import json
 import sys
 from typing import Any
 
-from bookend import bootstrap
 from bookend.application.erasing import Erasure, erase, plan
 from bookend.application.ports.erasure import RecordKind
-from bookend.config import Settings
+from bookend.cli_shell import OK, dependencies, refuse
 from bookend.domain.contacts import customer_id, normalise_phone
 from bookend.domain.timeslot import instant_text
 
-OK, FAILED = 0, 1
 _WHAT = {
     RecordKind.CUSTOMER: "how to reach them: deleted",
     RecordKind.CALLBACK: "a wish to be rung: deleted",
@@ -44,20 +42,19 @@ def add_to(groups: Any) -> None:
 
 
 def _erase(options: argparse.Namespace) -> int:
-    settings = Settings(table_name=options.table, stage=bootstrap.SHELL, release_id=bootstrap.SHELL)
-    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    deps = dependencies(options)
     tenant = deps.tenants.of_id(options.tenant)
     if tenant is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     phone = normalise_phone(options.phone, country_code=tenant.country_code)
     if options.phone and phone is None:
-        return _refuse("that is no telephone number")
+        return refuse("that is no telephone number")
     customer = options.customer or customer_id(tenant.id, caller=phone, call="")
     now = deps.clock.now()
     erasure = plan(deps.people.of(tenant.id, customer=customer, phone=phone), now=now)
     _tell(erasure, as_json=options.json)
     if not erasure.is_possible:
-        return _refuse(
+        return refuse(
             "Nothing was erased: cancel what is ahead, close what is open, then come again. A text is sent within "
             "minutes; if it is not: texts settle."
         )
@@ -66,7 +63,7 @@ def _erase(options: argparse.Namespace) -> int:
         return OK
     erased = erase(tenant.id, erasure, people=deps.people, now=now)
     if erased.changed:
-        return _refuse(f"{erased.cleared} erased; changed meanwhile, so do it again: {', '.join(erased.changed)}")
+        return refuse(f"{erased.cleared} erased; changed meanwhile, so do it again: {', '.join(erased.changed)}")
     sys.stderr.write(f"{erased.cleared} rows are without them now.\n")
     return OK
 
@@ -101,8 +98,3 @@ def _as_json(erasure: Erasure) -> dict[str, Any]:
         "doubtful": list(erasure.doubtful),
         "at_calcom": list(erasure.bookings),
     }
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

@@ -15,8 +15,7 @@ from bookend import bootstrap
 from bookend.application.circuit import state_of
 from bookend.application.health import SyncHealth, UnknownTenant, sync_health
 from bookend.application.ports import StoreUnavailable, TenantUnusable
-from bookend.cli_aws import refused_by_aws
-from bookend.config import Settings
+from bookend.cli_shell import dependencies, refused_by_aws
 from bookend.domain.cases import CaseState
 from bookend.domain.circuit import CircuitState
 from bookend.domain.health import BUCKETS, REFUSED, Backlog, LastRun, ages_of, buckets_of
@@ -54,8 +53,7 @@ def add_to(groups: Any) -> None:
 def _show(options: argparse.Namespace) -> int:
     if (options.tenant is None) is not options.all:
         return _refuse("name one tenant, or --all")
-    settings = Settings(table_name=options.table, stage="shell", release_id="shell", calcom_base_url=options.calcom_url)
-    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    deps = dependencies(options)
     try:
         found = sync_health(
             deps.tenants.every() if options.all else [options.tenant],

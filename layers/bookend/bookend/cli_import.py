@@ -9,15 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bookend import bootstrap
 from bookend.adapters.imports.files import RowsFile, Unreadable
 from bookend.adapters.secrets.store import SecretUnusable
 from bookend.application.booking_numbers import BookingNumbers, CalendarSilent
 from bookend.application.importing import Importing, ImportReport, Refusal, import_file
 from bookend.application.ports import KeyUnavailable
-from bookend.config import Settings
+from bookend.cli_shell import FAILED, OK, dependencies, refuse, say
 
-OK, FAILED = 0, 1
 _WHY = {
     Refusal.DONE_BEFORE: "this file was imported before",
     Refusal.BEGUN_BEFORE: "the import of this file was begun before and cut off; add --resume to go on",
@@ -72,17 +70,10 @@ def add_to(groups: Any) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    settings = Settings(
-        table_name=options.table,
-        stage="shell",
-        release_id="shell",
-        calcom_secret_arn=options.calcom_secret,
-        calcom_base_url=options.calcom_url,
-    )
-    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    deps = dependencies(options)
     tenant = deps.tenants.of_id(options.tenant)
     if tenant is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     work = Importing(
         tenant=tenant,
         imports=deps.imports(by="import"),
@@ -96,15 +87,15 @@ def _import(options: argparse.Namespace) -> int:
     try:
         report = import_file(work, RowsFile(options.file))
     except Unreadable as unreadable:
-        return _refuse(str(unreadable))
+        return refuse(str(unreadable))
     except OSError as error:
-        return _refuse(f"{options.file}: {error.strerror}")
+        return refuse(f"{options.file}: {error.strerror}")
     except (CalendarSilent, KeyUnavailable, SecretUnusable):
-        return _refuse("Cal.com does not say which bookings it has; what is written stays, add --resume to go on")
+        return refuse("Cal.com does not say which bookings it has; what is written stays, add --resume to go on")
     if options.json:
-        _say(json.dumps(as_json(options, report), ensure_ascii=False, indent=2))
+        say(json.dumps(as_json(options, report), ensure_ascii=False, indent=2))
     else:
-        _say(*lines_of(report, applies=options.apply))
+        say(*lines_of(report, applies=options.apply))
     return OK if report.refused in {None, Refusal.DONE_BEFORE} and not report.errors else FAILED
 
 
@@ -149,12 +140,3 @@ def _tell(line: int, seconds: float) -> None:
     pace = f", {line / seconds:.0f} a second" if seconds > 0 else ""
     sys.stderr.write(f"\r{line} lines{pace} " if sys.stderr.isatty() else f"{line} lines{pace}\n")
     sys.stderr.flush()
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

@@ -8,14 +8,12 @@ import sys
 from collections import Counter
 from typing import Any
 
-from bookend import bootstrap
 from bookend.application.deadline import Deadline
 from bookend.application.ports import KeyUnavailable
 from bookend.application.rebuilding import Rebuilding, Rebuilt, rebuild
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK
-from bookend.config import Settings
+from bookend.cli_shell import FAILED, OK, dependencies, refuse, say
 
-OK, FAILED = 0, 1
 _SHELL_S = 6 * 3_600.0
 
 
@@ -40,17 +38,10 @@ def add_to(groups: Any) -> None:
 
 
 def _rebuild(options: argparse.Namespace) -> int:
-    settings = Settings(
-        table_name=options.table,
-        stage="shell",
-        release_id="shell",
-        calcom_secret_arn=options.calcom_secret,
-        calcom_base_url=options.calcom_url,
-    )
-    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    deps = dependencies(options)
     work = deps.background(options.tenant, Deadline.within(_SHELL_S, deps.clock), by="rebuild")
     if work is None:
-        return _refuse(f"there is no tenant {options.tenant}; load its document first: config load")
+        return refuse(f"there is no tenant {options.tenant}; load its document first: config load")
     rebuilding = Rebuilding(
         work=work,
         imports=deps.imports(by="rebuild"),
@@ -62,11 +53,11 @@ def _rebuild(options: argparse.Namespace) -> int:
     try:
         result = rebuild(rebuilding)
     except KeyUnavailable:
-        return _refuse(f"the secret {options.calcom_secret} cannot be read")
+        return refuse(f"the secret {options.calcom_secret} cannot be read")
     if options.json:
-        _say(json.dumps(_as_json(options, result), ensure_ascii=False, indent=2))
+        say(json.dumps(_as_json(options, result), ensure_ascii=False, indent=2))
     else:
-        _say(*lines_of(result, applies=options.apply))
+        say(*lines_of(result, applies=options.apply))
     return OK if (result.equal if options.apply else result.stopped is None) else FAILED
 
 
@@ -115,12 +106,3 @@ def _tell(done: int, of: int) -> None:
     """How far it is, on standard error: over itself on a terminal, else on lines of their own."""
     sys.stderr.write(f"\r{done} of {of} appointments " if sys.stderr.isatty() else f"{done} of {of} appointments\n")
     sys.stderr.flush()
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

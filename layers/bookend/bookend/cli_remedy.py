@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +13,10 @@ from bookend.application.background import Background
 from bookend.application.deadline import Deadline
 from bookend.application.ports import KeyUnavailable
 from bookend.application.remedying import RemedyLimits, remedy
-from bookend.config import Settings
+from bookend.cli_shell import FAILED, OK, columns, dependencies, refuse, say
 from bookend.domain.cases import CaseState, SyncFailure
 from bookend.domain.remedy_report import RemedyReport, Standing
 
-OK, FAILED = 0, 1
 _SHELL_S = 900.0
 _HEADS = ("case", "class", "remedy", "came to", "why")
 
@@ -57,21 +55,14 @@ def add_what_both_need(parser: argparse.ArgumentParser) -> None:
 
 def ports(options: argparse.Namespace, *, by: str) -> tuple[bootstrap.Dependencies, Background | None]:
     """Everything behind a command; None: there is no such tenant."""
-    settings = Settings(
-        table_name=options.table,
-        stage="shell",
-        release_id="shell",
-        calcom_secret_arn=options.calcom_secret,
-        calcom_base_url=options.calcom_url,
-    )
-    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    deps = dependencies(options)
     return deps, deps.background(options.tenant, Deadline.within(_SHELL_S, deps.clock), by=by)
 
 
 def _remedy(options: argparse.Namespace) -> int:
     deps, work = ports(options, by="command")
     if work is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     limits = RemedyLimits(
         apply=options.apply,
         most=options.most,
@@ -82,11 +73,11 @@ def _remedy(options: argparse.Namespace) -> int:
     try:
         report = remedy(work, deps.cases, limits)
     except KeyUnavailable:
-        return _refuse(f"the secret {options.calcom_secret} cannot be read")
+        return refuse(f"the secret {options.calcom_secret} cannot be read")
     if options.json:
-        _say(json.dumps(as_json(options.tenant, report), ensure_ascii=False, indent=2))
+        say(json.dumps(as_json(options.tenant, report), ensure_ascii=False, indent=2))
     else:
-        _say(*lines_of(report, applies=options.apply))
+        say(*lines_of(report, applies=options.apply))
     return FAILED if report.stopped or report.limited else OK
 
 
@@ -95,10 +86,10 @@ def lines_of(report: RemedyReport, *, applies: bool = True) -> list[str]:
     lines = _counts(report)
     rows = [(t.before.id, t.before.failure.value, t.remedy, t.came_to, t.why) for t in report.treated]
     if rows:
-        lines += ["", *_table([_HEADS, *rows])]
+        lines += ["", *columns([_HEADS, *rows])]
     left = [each.after for each in report.treated if each.done and each.after.state is not CaseState.CLOSED]
     if left:
-        lines += ["", "left:", *_table([(each.id, each.state.value, each.failure.value, each.why) for each in left])]
+        lines += ["", "left:", *columns([(each.id, each.state.value, each.failure.value, each.why) for each in left])]
     if report.limited:
         lines += ["", f"{report.limited} closings not done: more than --most-destructive allows on one day."]
     if report.stopped:
@@ -125,7 +116,7 @@ def _counts(report: RemedyReport) -> list[str]:
         ("on both sides, of what is to be", _share(before.succeeded), _share(after.succeeded)),
     ]
     rows += [(f"closed as {ending.value}", "", str(number)) for ending, number in sorted(after.closed.items())]
-    return _table(rows)
+    return columns(rows)
 
 
 def as_json(tenant: str, report: RemedyReport) -> dict[str, Any]:
@@ -178,17 +169,3 @@ def _age(age: timedelta | None) -> str:
 
 def _share(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

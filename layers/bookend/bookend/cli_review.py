@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
-from bookend import bootstrap
 from bookend.application.ports import KeyUnavailable
 from bookend.application.reviewing import Decided, NotPossible, Would, decide, evidence
 from bookend.cli_remedy import add_what_both_need, ports
-from bookend.config import Settings
+from bookend.cli_shell import OK, dependencies, refuse, say
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.cases import Case, CaseOrigin, CaseState
 from bookend.domain.reviews import NAMES, Choice, Evidence, is_left, is_two_at_once, refusal
 from bookend.domain.timeslot import At, instant_text, resolve_local
 
-OK, FAILED = 0, 1
 _HEADS = ("case", "state", "class", "since", "start", "why")
 
 
@@ -57,45 +54,44 @@ def add_to(groups: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    settings = Settings(table_name=options.table, stage="shell", release_id="shell")
-    deps = bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
+    deps = dependencies(options)
     tenant = deps.tenants.of_id(options.tenant)
     if tenant is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     found = [each for each in deps.cases.unclosed(tenant.id) if options.all or each.state is CaseState.REVIEW]
     if options.json:
-        _say(json.dumps([_facts_of(each) for each in found], ensure_ascii=False, indent=2))
+        say(json.dumps([_facts_of(each) for each in found], ensure_ascii=False, indent=2))
         return OK
-    _say(*(lines_of(found, tenant.zone) if found else ()), f"{len(found)} wait.")
+    say(*(lines_of(found, tenant.zone) if found else ()), f"{len(found)} wait.")
     return OK
 
 
 def _show(options: argparse.Namespace) -> int:
     deps, work = ports(options, by="command")
     if work is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     case = deps.cases.case(work.tenant.id, options.case)
     if case is None:
-        return _refuse(f"there is no case {options.case}")
+        return refuse(f"there is no case {options.case}")
     try:
         seen = evidence(work, case)
     except KeyUnavailable:
-        return _refuse(f"the secret {options.calcom_secret} cannot be read")
+        return refuse(f"the secret {options.calcom_secret} cannot be read")
     if options.json:
-        _say(json.dumps(_as_json(seen), ensure_ascii=False, indent=2))
+        say(json.dumps(_as_json(seen), ensure_ascii=False, indent=2))
         return OK
-    _say(*_shown(seen, work.tenant.zone, now=work.clock.now()))
+    say(*_shown(seen, work.tenant.zone, now=work.clock.now()))
     return OK
 
 
 def _decide(options: argparse.Namespace) -> int:
     deps, work = ports(options, by=options.by)
     if work is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     choice = Choice(options.choice)
     to = _instant(options.to, work.tenant.zone) if options.to else None
     if choice is Choice.MOVE and to is None:
-        return _refuse('say where to: --to "2025-12-10 14:00", a time that there is once')
+        return refuse('say where to: --to "2025-12-10 14:00", a time that there is once')
     try:
         outcome = decide(
             work,
@@ -109,18 +105,18 @@ def _decide(options: argparse.Namespace) -> int:
             apply=options.apply,
         )
     except KeyUnavailable:
-        return _refuse(f"the secret {options.calcom_secret} cannot be read")
+        return refuse(f"the secret {options.calcom_secret} cannot be read")
     match outcome:
         case NotPossible(why):
-            return _refuse(why)
+            return refuse(why)
         case Would(seen, doubts):
-            _say(*_shown(seen, work.tenant.zone, now=work.clock.now()), "")
-            _say(would_do(choice, seen, work.tenant.zone, to=to, keep=options.appointment))
-            _say(*(f"But as it is now: {each}." for each in doubts))
-            _say("Nothing was written. Add --apply to decide it.")
+            say(*_shown(seen, work.tenant.zone, now=work.clock.now()), "")
+            say(would_do(choice, seen, work.tenant.zone, to=to, keep=options.appointment))
+            say(*(f"But as it is now: {each}." for each in doubts))
+            say("Nothing was written. Add --apply to decide it.")
             return OK
         case Decided(case):
-            _say(came_to(case))
+            say(came_to(case))
             return OK
         case other:
             assert_never(other)
@@ -273,12 +269,3 @@ def _instant(text: str, zone: ZoneInfo) -> datetime | None:
         return wall
     found = resolve_local(wall.date(), wall.time(), zone)
     return found.instant if isinstance(found, At) else None
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

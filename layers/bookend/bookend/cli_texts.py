@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bookend import bootstrap
-from bookend.config import Settings
+from bookend.cli_shell import OK, columns, dependencies, refuse, say
 from bookend.domain.contacts import normalise_email, normalise_phone
 from bookend.domain.tenant import Tenant
 from bookend.domain.texts import Message, MessageState, is_owed
 
-OK, FAILED = 0, 1
 _KEPT = timedelta(days=30)
 _HEADS = ("text", "state", "owed since", "kind", "heard", "appointment", "why", "said")
 _TO_DECIDE = frozenset({MessageState.UNSURE, MessageState.FAILED})
@@ -56,10 +53,10 @@ def add_to(groups: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    deps = _deps(options)
+    deps = dependencies(options)
     tenant = deps.tenants.of_id(options.tenant)
     if tenant is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     since = deps.clock.now() - _KEPT
     troubled = [
         each
@@ -68,11 +65,11 @@ def _list(options: argparse.Namespace) -> int:
     ]
     waiting = [] if options.unsure else [each for each in deps.outbox.waiting(tenant.id) if _is_sent(each, tenant)]
     if options.json:
-        _say(json.dumps([_as_json(each) for each in (*waiting, *troubled)], ensure_ascii=False, indent=2))
+        say(json.dumps([_as_json(each) for each in (*waiting, *troubled)], ensure_ascii=False, indent=2))
         return OK
-    _say(*(lines_of([*waiting, *troubled], tenant.zone) if waiting or troubled else ()))
+    say(*(lines_of([*waiting, *troubled], tenant.zone) if waiting or troubled else ()))
     unsure = sum(each.state is MessageState.UNSURE for each in troubled)
-    _say(f"{len(waiting)} wait to be sent, {unsure} unsure, {len(troubled) - unsure} failed.")
+    say(f"{len(waiting)} wait to be sent, {unsure} unsure, {len(troubled) - unsure} failed.")
     return OK
 
 
@@ -82,43 +79,43 @@ def _is_sent(message: Message, tenant: Tenant) -> bool:
 
 
 def _resolve(options: argparse.Namespace) -> int:
-    deps = _deps(options)
+    deps = dependencies(options)
     tenant = deps.tenants.of_id(options.tenant)
     if tenant is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     owed = deps.outbox.owed(tenant.id, options.text)
     if owed is None:
-        return _refuse(f"there is no text {options.text}")
+        return refuse(f"there is no text {options.text}")
     message, to = owed.message, options.to
     settles_new = to is MessageState.SETTLED and message.state is MessageState.NEW
     if message.state not in _TO_DECIDE and not settles_new:
-        return _refuse(f"it is {message.state.value}: nothing is to be decided")
-    _say(*lines_of([message], tenant.zone))
+        return refuse(f"it is {message.state.value}: nothing is to be decided")
+    say(*lines_of([message], tenant.zone))
     if not options.apply:
         what = "send it once more" if to is MessageState.NEW else "never send it"
-        _say(f"Nothing was written. Add --apply to {what}.")
+        say(f"Nothing was written. Add --apply to {what}.")
         return OK
     if not deps.outbox.resolve(tenant.id, message, to, by=options.by, now=deps.clock.now()):
-        return _refuse("it has changed meanwhile: look at the list again")
-    _say("It is sent within two minutes." if to is MessageState.NEW else "It is never sent.")
+        return refuse("it has changed meanwhile: look at the list again")
+    say("It is sent within two minutes." if to is MessageState.NEW else "It is never sent.")
     return OK
 
 
 def _opt(options: argparse.Namespace) -> int:
-    deps = _deps(options)
+    deps = dependencies(options)
     tenant = deps.tenants.of_id(options.tenant)
     if tenant is None:
-        return _refuse(f"there is no tenant {options.tenant}")
+        return refuse(f"there is no tenant {options.tenant}")
     address = _address(options.address, tenant)
     if address is None:
-        return _refuse("this is neither a number nor an address")
+        return refuse("this is neither a number nor an address")
     now_out = deps.outbox.has_opted_out(tenant.id, address)
-    _say(f"So far: {'no texts' if now_out else 'texts'}.")
+    say(f"So far: {'no texts' if now_out else 'texts'}.")
     if not options.apply:
-        _say(f"Nothing was written. Add --apply to {'stop' if options.out else 'allow'} texts.")
+        say(f"Nothing was written. Add --apply to {'stop' if options.out else 'allow'} texts.")
         return OK
     deps.outbox.opt_out(tenant.id, address, out=options.out, by=options.by, now=deps.clock.now())
-    _say(f"From now on: {'no texts' if options.out else 'texts'}.")
+    say(f"From now on: {'no texts' if options.out else 'texts'}.")
     return OK
 
 
@@ -126,16 +123,9 @@ def _address(said: str, tenant: Tenant) -> str | None:
     return normalise_phone(said, country_code=tenant.country_code) or normalise_email(said)
 
 
-def _deps(options: argparse.Namespace) -> bootstrap.Dependencies:
-    settings = Settings(table_name=options.table, stage="shell", release_id="shell")
-    return bootstrap.Dependencies(settings, clock=bootstrap.SystemClock())
-
-
 def lines_of(messages: Sequence[Message], zone: ZoneInfo) -> list[str]:
     """A line a message, under a line of heads; times are the salon's; "-" where nothing was sent or said."""
-    rows = [_HEADS, *(_cells(each, zone) for each in messages)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return columns([_HEADS, *(_cells(each, zone) for each in messages)])
 
 
 def _cells(message: Message, zone: ZoneInfo) -> tuple[str, ...]:
@@ -163,12 +153,3 @@ def _as_json(message: Message) -> dict[str, Any]:
         "said": message.said,
         "tries": message.tries,
     }
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return FAILED

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bookend.domain.contacts import Customer
+from bookend.domain.drift import Drift
 
 
 class SyncFailure(StrEnum):
@@ -121,13 +122,13 @@ class Case:
         return self.facts.get("drift") or self.why
 
 
-_OF_DRIFTS = {
-    "duplicate": SyncFailure.DOUBLE_BOOKING,
-    "ghost_here": SyncFailure.NOT_FOUND,
-    "unreadable": SyncFailure.NOT_FOUND,
-    "unknown_host": SyncFailure.HOST_UNAVAILABLE,
-    "part": SyncFailure.COMPOSITE_FAILURE,
-    "left": SyncFailure.TEMPORARY,
+_OF_DRIFTS: Mapping[str, SyncFailure] = {
+    Drift.DUPLICATE: SyncFailure.DOUBLE_BOOKING,
+    Drift.GHOST_HERE: SyncFailure.NOT_FOUND,
+    Drift.UNREADABLE: SyncFailure.NOT_FOUND,
+    Drift.UNKNOWN_HOST: SyncFailure.HOST_UNAVAILABLE,
+    Drift.PART: SyncFailure.COMPOSITE_FAILURE,
+    Drift.LEFT: SyncFailure.TEMPORARY,
 }
 _STUCK = "stuck"
 

@@ -25,7 +25,7 @@ from bookend.domain.answers import (
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.case_wishes import Unfit, Wanted, read_wanted, same_person, same_wish
 from bookend.domain.cases import Case, CaseOrigin, CaseState, Ending, SyncFailure
-from bookend.domain.drift import DEAD, LIVE, agree
+from bookend.domain.drift import DEAD, LIVE, Drift, agree
 from bookend.domain.failure_classes import failure_from
 from bookend.domain.tenant import Tenant
 
@@ -43,8 +43,9 @@ TAKEN_OVER = "calcom"
 """The source of an appointment that a run has taken over from Cal.com: nobody here says whose it is."""
 _NEVER_LEFT = frozenset({"never_arrived", "not_sent"})
 """Why a try ended that says nothing of the appointment."""
-SETTLED_BY_LOOKING = frozenset(
-    {"attendee", "status", "duplicate", "orphan", "unknown_host", "unreadable", "left", "ghost_here", "chain"}
+SETTLED_BY_LOOKING: frozenset[str] = frozenset(
+    {Drift.ATTENDEE, Drift.STATUS, Drift.DUPLICATE, Drift.ORPHAN, Drift.UNKNOWN_HOST}
+    | {Drift.UNREADABLE, Drift.LEFT, Drift.GHOST_HERE, Drift.CHAIN}
 )
 """Differences that are over once both sides agree. Of the others a person must decide what becomes of the customer."""
 

@@ -12,13 +12,13 @@ from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.case_wishes import same_person
 from bookend.domain.cases import Case, CaseOrigin, CaseState
-from bookend.domain.drift import DEAD, LIVE
+from bookend.domain.drift import DEAD, LIVE, Drift
 from bookend.domain.remedies import RETRY, TAKEN_OVER
 from bookend.domain.timeslot import parse_instant
 
 HAS_NONE = "has_none"
 """Why a case was opened: a duplicate was ended whose customer is another, was told "gebucht", and has none now."""
-LEFT_AS_IT_IS = frozenset({"part", "taken_over", "refused", HAS_NONE})
+LEFT_AS_IT_IS: frozenset[str] = frozenset({Drift.PART, Drift.TAKEN_OVER, Drift.REFUSED, HAS_NONE})
 """Differences that both sides agree on by now; what was for a person was to tell the customer."""
 TWO_AT_ONCE = "customer_has_two"
 """The fact `kind` of a case: two appointments of one customer for the same. They may be for two people."""
