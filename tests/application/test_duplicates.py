@@ -12,6 +12,7 @@ from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.cases import DynamoCases
 from bookend.adapters.dynamodb.imports import DynamoDuplicates
 from bookend.adapters.dynamodb.items import to_wire
+from bookend.application import reviewing
 from bookend.application.background import Background
 from bookend.application.budget import MOST_DESTRUCTIVE, Limits
 from bookend.application.deadline import Deadline
@@ -312,6 +313,38 @@ def test_a_second_booking_that_cal_com_made_by_itself_is_cancelled_there(table: 
     assert table.search().found == []
 
 
+def lying(table: Table) -> None:
+    """The list shows as accepted whatever it shows."""
+    listed = table.world.calendar.page
+
+    def lie(*asked: Any, **more: Any) -> Any:
+        page = listed(*asked, **more)
+        return replace(page, bookings=tuple(replace(each, status="accepted") for each in page.bookings))
+
+    table.world.calendar.page = lie  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_a_list_that_shows_our_cancelled_booking_as_live_loses_nobody_the_other_one(
+    table: Table, *, apply: bool
+) -> None:
+    """The salon has cancelled one of the two, no event has told of it yet, and the list lags."""
+    twice_at_calcom(table)
+    table.world.calendar.change("8Fxv4", status="cancelled")
+    lying(table)
+    (found,) = table.search(apply=apply).found
+    assert (found.goes, found.why, found.done) == ("second", "its own booking is cancelled there", Done.LATER)
+    assert table.world.calendar.bookings["second"].status == "accepted"
+
+
+def test_nothing_is_cancelled_while_our_own_booking_is_not_shown(table: Table) -> None:
+    twice_at_calcom(table)
+    read = table.world.calendar.booking
+    table.world.calendar.booking = lambda uid, **more: Unclear("ReadTimeout") if uid == "8Fxv4" else read(uid, **more)
+    assert [each.done for each in table.search().found] == [Done.LATER]
+    assert table.world.calendar.bookings["second"].status == "accepted"
+
+
 def test_one_that_a_person_moved_is_theirs(table: Table) -> None:
     twice_at_calcom(table, rescheduled_from="8Fxv4")
     (found,) = table.search().found
@@ -350,6 +383,22 @@ def test_the_cases_it_opens_name_who_ran_it(table: Table) -> None:
     table.search()
     (case,) = table.cases.unclosed("friseur1")
     assert case.by == "anna"
+
+
+def test_nobody_is_rung_for_an_appointment_that_has_not_ended(table: Table) -> None:
+    """The salon gives 643 a booking of its own in just this moment: the end is lost, and with it whom to ring."""
+    _, wrong = two(table)
+    read = table.world.calendar.booking
+
+    def meanwhile(uid: str, **more: Any) -> Any:
+        own = replace(wrong.segments[0], uid="own643", booking_id=643)
+        table.world.put(items.appointment_to_item("friseur1", replace(wrong, segments=(own,), version=wrong.version + 1)))
+        return read(uid, **more)
+
+    table.world.calendar.booking = meanwhile  # type: ignore[method-assign]
+    assert [each.done for each in table.search().found] == [Done.LATER]
+    assert table.now(wrong).state is AppointmentState.CONFIRMED
+    assert not table.cases.unclosed("friseur1")
 
 
 def shared(table: Table) -> tuple[Appointment, Appointment]:
@@ -480,3 +529,24 @@ def test_nobody_is_kept_on_a_booking_that_is_cancelled(table: Table, *, before: 
     assert case is not None
     assert (case.state, case.decision) == (CaseState.REVIEW, "")
     assert table.now(first).state is AppointmentState.CONFIRMED
+
+
+def test_a_choice_that_was_taken_back_ends_nobody_in_a_run_that_had_read_it_before(table: Table) -> None:
+    first, second = shared(table)
+    with pytest.MonkeyPatch.context() as patch:  # the command dies right behind its decision
+        patch.setattr(reviewing, "carry_on", lambda _work, _cases, case: case)
+        keep(table, "a643")
+    unclosed = table.cases.unclosed
+
+    def and_then(tenant: str) -> Any:
+        found = unclosed(tenant)
+        table.cases.unclosed = unclosed  # type: ignore[method-assign]
+        decide(table.background(), table.cases, "duplicate-8Fxv4", Choice.RETRY, by="Ute", apply=True)
+        return found
+
+    table.cases.unclosed = and_then  # type: ignore[method-assign]
+    remedy(table.background(), table.cases, RemedyLimits())
+    assert {table.now(each).state for each in (first, second)} == {AppointmentState.CONFIRMED}
+    left = {each.id: (each.state, each.decision, each.why) for each in table.cases.unclosed("friseur1")}
+    assert left["duplicate-8Fxv4"][:2] == (CaseState.REVIEW, "")
+    assert "has_none" not in {why for _, _, why in left.values()}, "and nobody is rung"

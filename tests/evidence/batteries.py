@@ -38,6 +38,12 @@ BATTERIES = (
         ("tests/application/test_crashes.py", "tests/application/convergence"),
     ),
     Battery(
+        "double-crashes",
+        "an operation dies, whoever recovers it dies on the way, and another one, or the same one a minute later, "
+        "must bring it to its end",
+        ("tests/application/test_double_crashes.py",),
+    ),
+    Battery(
         "stateful",
         "callers, the salon and time in any order, held against a model that was written on its own",
         ("tests/stateful",),

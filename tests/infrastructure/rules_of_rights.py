@@ -8,6 +8,7 @@ from bookend.adapters.dynamodb.keys import CUSTOMER_INDEX, DUE_INDEX
 from bookend.observability import NAMESPACE
 from tests.infrastructure.reached import parts_reached, variables_needed
 from tests.infrastructure.stack import ROOT, Stack, actions, as_list
+from tests.infrastructure.transactions import items_touched
 
 TABLE, QUEUE, AUDIT = "AppointmentsTable", "SyncQueue", "AuditTable"
 
@@ -31,7 +32,8 @@ _EVERY_PART_OF_A_TRANSACTION = {
 }
 
 # What each function does to items of the table, and why. DynamoDB has no action for a transaction: each of its items
-# needs the action it is made of. All else that a function may do follows from its code (`permitted_by_the_code`).
+# needs the action it is made of. That it is all of it follows from the code (`items_are_what_the_code_touches`), as does
+# all else that a function may do (`_by_the_code`).
 ITEMS: dict[str, dict[str, str]] = {
     "RetellFunctionsFunction": _EVERY_PART_OF_A_TRANSACTION,
     "RetellEventsFunction": {
@@ -46,7 +48,10 @@ ITEMS: dict[str, dict[str, str]] = {
     "SyncWorkerFunction": _EVERY_PART_OF_A_TRANSACTION
     | {"ConditionCheckItem": "a text is claimed if its appointment is as it was read"},
     "ReconciliationFunction": _EVERY_PART_OF_A_TRANSACTION
-    | {"Query": "what the health of a tenant rests on: counters, reports, alerts, cases, wishes to be rung"},
+    | {
+        "Query": "what the health of a tenant rests on: counters, reports, alerts, cases, wishes to be rung",
+        "ConditionCheckItem": "a decision is carried out while its case is as read; the one that is kept, too",
+    },
     "AuditTrailFunction": {"UpdateItem": "the counters of health, with the entry; see COUNTERS_ALONE"},
 }
 
@@ -100,6 +105,17 @@ def permits_exactly_what_the_code_does(stack: Stack) -> Iterable[str]:
         )
 
 
+def items_are_what_the_code_touches(stack: Stack) -> Iterable[str]:
+    """The tables above are kept by hand, for their reasons. A part of a transaction that nobody has put there fails on
+    AWS alone: our tables in memory know no rights.
+    """
+    for function in stack.functions:
+        does = items_touched(handler_of(stack, function))
+        said = ITEMS.get(function, {}).keys() | AUDIT_ITEMS.get(function, {}).keys()
+        yield from (f"{function} comes to {action}, and no reason is given" for action in sorted(does - said))
+        yield from (f"nothing that {function} does is {action}" for action in sorted(said - does))
+
+
 def audit_log_has_one_writer(stack: Stack) -> Iterable[str]:
     """Whoever could change an entry, or an appointment as well as its entry, would have no log that tells of it."""
     for function in stack.functions:
@@ -114,6 +130,7 @@ def audit_log_has_one_writer(stack: Stack) -> Iterable[str]:
 
 RULES = (
     audit_log_has_one_writer,
+    items_are_what_the_code_touches,
     is_told_what_its_code_asks_for,
     variables_hold_what_they_are_called,
     permits_exactly_what_the_code_does,

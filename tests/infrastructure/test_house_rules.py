@@ -11,6 +11,7 @@ from tests.infrastructure import rules_of_rights as rights
 from tests.infrastructure import rules_of_work as work
 from tests.infrastructure.house_rules import Rule
 from tests.infrastructure.stack import Stack
+from tests.infrastructure.transactions import items_touched
 
 RULES: tuple[Rule, ...] = (*rules.RULES, *rights.RULES, *work.RULES)
 
@@ -88,6 +89,14 @@ def forbid(action: str, to: str) -> Spoil:
             for statement in document["Statement"]:
                 if action in statement["Action"]:
                     statement["Action"].remove(action)
+
+    return spoil
+
+
+def runs(function: str, code_of: str) -> Spoil:
+    def spoil(stack: Stack) -> None:
+        resources = stack.source["Resources"]
+        resources[function]["Properties"]["CodeUri"] = resources[code_of]["Properties"]["CodeUri"]
 
     return spoil
 
@@ -264,6 +273,8 @@ SPOILT: list[tuple[Rule, Spoil]] = [
     (rights.variables_hold_what_they_are_called, variable(FUNCTION, "POWERTOOLS_METRICS_NAMESPACE", to="bookend")),
     (rights.permits_exactly_what_the_code_does, forbid("dynamodb:DeleteItem", to=WORKER)),
     (rights.permits_exactly_what_the_code_does, forbid("dynamodb:Query", to=RECONCILIATION)),
+    (rights.permits_exactly_what_the_code_does, forbid("dynamodb:ConditionCheckItem", to=RECONCILIATION)),
+    (rights.items_are_what_the_code_touches, runs(EVENTS, code_of=RECONCILIATION)),
     (rights.permits_exactly_what_the_code_does, forbid("sqs:SendMessage", to=WEBHOOKS)),
     (rights.permits_exactly_what_the_code_does, forbid("sqs:DeleteMessage", to=WORKER)),
     (rights.permits_exactly_what_the_code_does, forbid("secretsmanager:GetSecretValue", to=EVENTS)),
@@ -335,6 +346,32 @@ def test_rule_notices_a_spoilt_template(rule: Rule, spoil: Spoil, stack: Stack) 
 
 def test_no_rule_is_unable_to_fail() -> None:
     assert {rule.__name__ for rule, _ in SPOILT} == {rule.__name__ for rule in RULES}
+
+
+@pytest.mark.parametrize("right", ["ConditionCheckItem", "DeleteItem", "Query", "BatchGetItem"])
+def test_a_right_that_nobody_thought_of_is_noticed_by_the_code_itself(
+    right: str, deployed: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a check in a transaction went without one: it fails on AWS alone."""
+    table = {name: does for name, does in rights.ITEMS[RECONCILIATION].items() if name != right}
+    monkeypatch.setitem(rights.ITEMS, RECONCILIATION, table)
+    (noticed,) = rights.items_are_what_the_code_touches(deployed)
+    assert noticed.startswith(f"{RECONCILIATION} comes to {right}")
+
+
+@pytest.mark.parametrize(
+    ("code", "touched"),
+    [
+        ("deps.cases.open(tenant, case, now=now)", {"PutItem", "ConditionCheckItem"}),
+        ("deps.cases.within(deadline).unclosed(tenant)", {"BatchGetItem", "Query"}),
+        ("work_on(deps.inbox)\ndef work_on(rows: Inbox): rows.body(tenant, digest)", {"GetItem"}),
+        ("callbacks = deps.callbacks", set()),
+    ],
+)
+def test_what_touches_items_is_followed_through_ports_by_name_and_by_type(code: str, touched: set[str]) -> None:
+    handler = "def handle():\n    " + code
+    assert items_touched(handler) >= touched
+    assert bool(items_touched(handler)) == bool(touched)
 
 
 def test_a_release_moves_every_alias_though_nothing_else_changed(deployed: Stack) -> None:

@@ -39,13 +39,15 @@ class Mutant:
 
 
 def mutants_of(source: str) -> Iterator[Mutant]:
-    """Every one of a module. Annotations, decorators, docstrings and `assert_never` are left alone."""
+    """Every one of a module. Annotations, decorators, docstrings, `assert_never` and the `strict` of `zip`, which asks
+    for as many of the one as of the other where there always are, are left alone.
+    """
     tree = ast.parse(source)
     seen: Counter[str] = Counter()
-    for path, node, where in _walk(tree, (), ""):
-        for change in _changes(node, _field(path)):
+    for path, node, where in _walk(tree, (), _Place()):
+        for change in _changes(node, _field(path), where):
             after = change(copy.deepcopy(node))
-            name = f"{where}: {_text(node)} → {_text(after)}"
+            name = f"{where.name or 'module'}: {_text(node)} → {_text(after)}"
             seen[name] += 1
             numbered = name if seen[name] == 1 else f"{name} ({seen[name]})"
             yield Mutant(numbered, getattr(node, "lineno", 0), _with(tree, path, after))
@@ -55,12 +57,27 @@ Path = tuple[tuple[str, int | None], ...]
 LEFT_ALONE = {"annotation", "returns", "decorator_list", "type_params", "bases"}
 
 
-def _walk(node: ast.AST, path: Path, where: str) -> Iterator[tuple[Path, ast.AST, str]]:
+@dataclass(frozen=True)
+class _Place:
+    """The function or class around a node; `says_whether`: it returns yes or no."""
+
+    name: str = ""
+    says_whether: bool = False
+
+    def inside(self, node: ast.FunctionDef | ast.ClassDef) -> _Place:
+        says_whether = isinstance(node, ast.FunctionDef) and node.returns is not None
+        return _Place(
+            f"{self.name}.{node.name}" if self.name else node.name,
+            says_whether and ast.unparse(node.returns) == "bool",  # type: ignore[union-attr]
+        )
+
+
+def _walk(node: ast.AST, path: Path, where: _Place) -> Iterator[tuple[Path, ast.AST, _Place]]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        where = f"{where}.{node.name}" if where else node.name
-    yield path, node, where or "module"
+        where = where.inside(node)
+    yield path, node, where
     for name, value in ast.iter_fields(node):
-        if name in LEFT_ALONE:
+        if name in LEFT_ALONE or (isinstance(node, ast.keyword) and node.arg == "strict"):
             continue
         if isinstance(value, ast.AST):
             yield from _walk(value, (*path, (name, None)), where)
@@ -105,7 +122,7 @@ def _text(node: ast.AST) -> str:
 # What may become of a node
 
 
-def _changes(node: ast.AST, field: str) -> Iterator[Change]:
+def _changes(node: ast.AST, field: str, where: _Place) -> Iterator[Change]:
     match node:
         case ast.Compare(ops=[op]):
             yield from (_compared(other) for other in COMPARED.get(type(op), ()))
@@ -123,6 +140,10 @@ def _changes(node: ast.AST, field: str) -> Iterator[Change]:
             yield from (_shortened(text, number) for number in range(len(text.split(" AND "))))
         case ast.BinOp(op=op) if type(op) in RECKONED:
             yield _reckoned
+        case ast.Return(value=ast.Name() | ast.Attribute() | ast.Call() | ast.BoolOp()) if where.says_whether:
+            yield lambda each: ast.Return(ast.UnaryOp(ast.Not(), each.value))  # type: ignore[attr-defined]
+        case ast.Return() if where.says_whether:
+            pass  # a constant, a comparison or a "not", of which the opposite is made above; None would be a no as well
         case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
             yield lambda _: ast.Return(ast.Constant(None))
         case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Raise() | ast.Continue() | ast.Break():

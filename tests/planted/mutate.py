@@ -1,8 +1,9 @@
 """Mutation testing: every small change of a file that its own tests should notice, one at a time.
 
-``python -m tests.planted.mutate [FILE …] [--most 60] [--json evidence/mutants.json]`` (``make mutants FILE=…``). It
-works on a copy of the tree. A mutant is compiled from the changed syntax tree and put in place of its module in a
-forked process, so no file is written, and what is slow to import is imported once (decision 0034).
+``python -m tests.planted.mutate [FILE …] [--most 60] [--json evidence/mutants.json]`` (``make mutants FILE=…``; without
+``FILE`` it makes the whole of ``evidence/mutants.json`` again). It works on a copy of the tree. A mutant is compiled
+from the changed syntax tree and put in place of its module in a forked process, so no file is written, and what is slow
+to import is imported once (decision 0034).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -48,8 +49,11 @@ COPIED = (
 )
 PLUGINS = ("pytest_socket",)
 """Those that the tests need. To load all that are installed takes longer than the tests do."""
-QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-COUNTED = ("mutants", "tried", "caught", "timed_out", "equivalent")
+QUIET = ("-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""The first test that fails is enough; those that take minutes are for `make battery`."""
+COUNTED = ("mutants", "tried", "caught", "timed_out", "equivalent", "survived")
+"""`tried` are those that were chosen. Of these each was `caught`, by a red test or by taking too long (`timed_out`), or
+is `equivalent`, for a reason that is given, or `survived`."""
 SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "timed out"
 
 
@@ -82,6 +86,28 @@ class Finder:
 
 def outcome_of(file: str, tree: ast.Module, tests: Sequence[str], *, within: float) -> str:
     """What the tests say of a module made of `tree`; `within` seconds, or it hangs, which is noticed too."""
+    ((_, outcome),) = outcomes_of(file, [tree], tests, within=within, processes=1)
+    return outcome
+
+
+def outcomes_of(
+    file: str, trees: Sequence[ast.Module], tests: Sequence[str], *, within: float, processes: int
+) -> Iterator[tuple[int, str]]:
+    """The same of many, so many at a time: the number of each, as they come to an end."""
+    waiting, running = deque(enumerate(trees)), dict[int, tuple[int, float]]()
+    while waiting or running:
+        while waiting and len(running) < processes:
+            number, tree = waiting.popleft()
+            running[_started(file, tree, tests)] = number, time.monotonic() + within
+        for child, (number, until) in [*running.items()]:
+            outcome = _ended(child, until)
+            if outcome is not None:
+                del running[child]
+                yield number, outcome
+        time.sleep(0.02)
+
+
+def _started(file: str, tree: ast.Module, tests: Sequence[str]) -> int:
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -95,12 +121,15 @@ def outcome_of(file: str, tree: ast.Module, tests: Sequence[str], *, within: flo
             sys.meta_path.insert(0, Finder(_module_of(file), tree))  # type: ignore[arg-type]
             code = int(pytest.main([*QUIET, *(f"-p{each}" for each in PLUGINS), *tests]))
         os._exit(code)
-    until = time.monotonic() + within
-    while time.monotonic() < until:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else KILLED
-        time.sleep(0.02)
+    return child
+
+
+def _ended(child: int, until: float) -> str | None:
+    done, status = os.waitpid(child, os.WNOHANG)
+    if done:
+        return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else KILLED
+    if time.monotonic() < until:
+        return None
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return TIMED_OUT
@@ -118,27 +147,29 @@ def sample(mutants: Sequence[Mutant], most: int | None) -> list[Mutant]:
     return [mutants[number] for number in sorted(chosen)]
 
 
-def run(file: str, most: int | None) -> dict[str, Any]:
+def run(file: str, most: int | None, processes: int = 1) -> dict[str, Any]:
     """The score of one file, and who survived."""
     source = (LAYER / file).read_text(encoding="utf-8")
     tests, began = TARGETS[file], time.monotonic()
     if outcome_of(file, ast.parse(source), tests, within=600) != SURVIVED:
         sys.exit(f"{file}: its tests are not green without a mutant: {' '.join(tests)}")
-    within = 30 + 4 * (time.monotonic() - began)
+    within = 60 + 6 * processes * (time.monotonic() - began)  # a mutant that is only slow must not count as caught
     every = list(mutants_of(source))
     tried = sample(every, most)
     ends: Counter[str] = Counter()
-    survived: list[str] = []
-    for number, mutant in enumerate(tried, start=1):
-        if mutant.name in EQUIVALENT.get(file, {}):
-            ends["equivalent"] += 1
-            continue
-        outcome = outcome_of(file, mutant.tree, tests, within=within)
+    reasons = EQUIVALENT.get(file, {})
+    equivalent = [f"{each.name}: {reasons[each.name]}" for each in tried if each.name in reasons]
+    told_apart = [each for each in tried if each.name not in reasons]
+    left: list[int] = []
+    trees = [each.tree for each in told_apart]
+    for number, outcome in outcomes_of(file, trees, tests, within=within, processes=processes):
         ends[outcome] += 1
         if outcome == SURVIVED:
-            survived.append(mutant.name)
-            print(f"  {number}/{len(tried)} survived, line {mutant.line}: {mutant.name}", flush=True)
-    counted = len(tried) - ends["equivalent"]
+            left.append(number)
+            mutant = told_apart[number]
+            print(f"  {ends.total()}/{len(told_apart)}: survived, line {mutant.line}: {mutant.name}", flush=True)
+    survived = [told_apart[number].name for number in sorted(left)]
+    counted = len(told_apart)
     caught = ends[KILLED] + ends[TIMED_OUT]
     return {
         "file": file,
@@ -146,7 +177,7 @@ def run(file: str, most: int | None) -> dict[str, Any]:
         "tried": len(tried),
         "caught": caught,
         "timed_out": ends[TIMED_OUT],
-        "equivalent": ends["equivalent"],
+        "equivalent": equivalent,
         "score": round(100 * caught / counted, 1) if counted else 100.0,
         "survived": survived,
         "tests": list(tests),
@@ -171,6 +202,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("file", nargs="*", help=f"of {', '.join(TARGETS)}; default all")
     parser.add_argument("--most", type=int, help="mutants of a file, chosen the same way every time; default all")
+    parser.add_argument("--processes", type=int, default=2, help="how many at a time")
     parser.add_argument("--json", type=Path, help="where the scores are kept; other files' stay")
     options = parser.parse_args(arguments)
     began = datetime.now(UTC)
@@ -188,10 +220,10 @@ def main(arguments: Sequence[str]) -> None:
             del sys.modules[name]  # they are the copy's from here on
         for file in files:
             print(f"{file}: {' '.join(TARGETS[file])}", flush=True)
-            scored = run(file, options.most)
+            scored = run(file, options.most, options.processes)
             print(
-                f"  {scored['score']} %: {scored['caught']} of {scored['tried'] - scored['equivalent']} caught, "
-                f"{scored['equivalent']} of them equivalent, {scored['mutants']} possible",
+                f"  {scored['score']} %: {scored['caught']} of {scored['tried'] - len(scored['equivalent'])} caught, "
+                f"{len(scored['equivalent'])} more equivalent, {scored['mutants']} possible",
                 flush=True,
             )
             if kept is not None:
@@ -209,7 +241,9 @@ def merge(path: Path, fresh: Sequence[Mapping[str, Any]], run: Record) -> None:
     new = {row["file"] for row in fresh}
     known = [row for row in (Record.read(path).rows if path.exists() else ()) if row["file"] not in new]
     rows = sorted([*known, *fresh], key=lambda row: row["file"])
-    counts = {name: sum(row[name] for row in rows) for name in COUNTED}
+    counts = {
+        name: sum(len(row[name]) if isinstance(row[name], list) else row[name] for row in rows) for name in COUNTED
+    }
     counts["score"] = round(100 * counts["caught"] / max(1, counts["tried"] - counts["equivalent"]), 1)
     commands = dict.fromkeys(row["command"] for row in rows)
     replace(run, command="; ".join(commands), counts=counts, rows=rows).write(path.parent)

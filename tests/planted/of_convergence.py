@@ -11,7 +11,7 @@ import pytest
 from bookend.adapters.dynamodb import adoptions
 from bookend.adapters.dynamodb.actions import Actions
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
-from bookend.application import adopting, converging, receiving, reconciling, settling
+from bookend.application import adopting, chain, converging, receiving, reconciling, settling
 from bookend.application.converged import Converged
 from bookend.application.invocation import Invocation
 from bookend.domain.answers import Judgement, Verdict
@@ -129,7 +129,7 @@ def what_somebody_edits_is_undone(patch: Patch) -> None:
 
 
 def half_of_a_move_is_an_end(patch: Patch) -> None:
-    patch.setattr(converging, "is_half_of_a_move", lambda *_args, **_rest: False)
+    patch.setattr(chain, "is_half_of_a_move", lambda *_args, **_rest: False)
 
 
 def what_ended_too_early_never_goes_on(patch: Patch) -> None:

@@ -14,6 +14,8 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "domain/answers.py": ("tests/domain/test_answers.py",),
     "domain/move_answers.py": ("tests/domain/test_move_answers.py", "tests/application/test_change_composite.py"),
     "domain/composites.py": (
+        "tests/domain/test_composites_as_sold.py",
+        "tests/domain/test_parts_changed.py",
         "tests/domain/test_composites.py",
         "tests/application/test_composite_checks.py",
         "tests/application/test_composite_oracle.py",
@@ -27,12 +29,20 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         "tests/application/test_book_composite.py",
     ),
     "application/settling.py": (
+        "tests/application/test_settling_composites.py",
+        "tests/application/test_settling_what_others_moved.py",
         "tests/application/test_settling.py",
         "tests/application/convergence/test_directed.py",
         "tests/application/convergence/test_composites_alone.py",
     ),
-    "application/change_commit.py": ("tests/application/test_change_appointment.py",),
+    "application/change_commit.py": (
+        "tests/application/test_changes_overtaken.py",
+        "tests/application/test_change_appointment.py",
+        "tests/application/remedies/test_salons_wish.py",
+    ),
     "application/change_settling.py": (
+        "tests/application/test_change_settling.py",
+        "tests/application/test_change_settling_composites.py",
         "tests/application/convergence/test_changes_directed.py",
         "tests/application/convergence/test_changes_that_cannot_be_made.py",
         "tests/application/test_change_appointment.py",
@@ -42,7 +52,18 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         *(f"tests/adapters/dynamodb/test_{each}.py" for each in STORE),
     ),
 }
+HAS_ITS_UID = "what is confirmed has the uid of its booking; the empty one is for the type alone"
 EQUIVALENT: Mapping[str, Mapping[str, str]] = {
+    "application/change_commit.py": {
+        "_send_move.send: segment.uid or '' → segment.uid": HAS_ITS_UID,
+        "look_for_move: own.uid or '' → own.uid": HAS_ITS_UID,
+        "_cancel: appointment.segments[0].uid or '' → appointment.segments[0].uid": HAS_ITS_UID,
+    },
+    "application/change_settling.py": {
+        "settle_change: appointment.segments[0].uid or '' → appointment.segments[0].uid": HAS_ITS_UID,
+        "_cancel_again: sending.segments[0].uid or '' → sending.segments[0].uid": HAS_ITS_UID,
+        "_move_again: sending.segments[0].uid or '' → sending.segments[0].uid": HAS_ITS_UID,
+    },
     "application/booking_commit.py": {
         "release: now_is is not None and now_is.state in OPEN and (not owes_text) → "
         "now_is is not None and (not owes_text)": "what has ended is not released a second time: the same is said",

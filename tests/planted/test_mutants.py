@@ -23,6 +23,8 @@ def f(a: int, b: int = 3) -> bool:
     while g(b):
         b += 1
     return a < b and "#x = :x AND #y = :y" in TEXTS
+def g(a: int) -> int:
+    return [*zip(a, b, strict=True)]
 '''
 
 
@@ -34,7 +36,9 @@ def test_each_guard_is_changed_once_in_each_way() -> None:
     assert "g(b) → not g(b)" in names
     assert {"a < b → a <= b", "a < b → a >= b"} <= {*names}
     assert "'#x = :x AND #y = :y' → '(#x = :x OR NOT #x = :x) AND #y = :y'" in names
-    assert sum("→ return None" in each for each in names) == 1
+    assert sum("→ return not (a < b and" in each for each in names) == 1, "yes or no has an opposite"
+    assert "return [*zip(a, b, strict=True)] → return None" in names
+    assert not any("strict=True" in each.partition(" → ")[2] or each == "True → False" for each in names)
     assert len({*names}) == len(names)
 
 

@@ -66,6 +66,8 @@ class SimulatedCalendar(FakeCalendar):
         """Each booking as it was when it was made."""
         self.by_hand: set[str] = set()
         """Those that others made or changed here, past us."""
+        self.longer: set[str] = set()
+        """Those that came out longer than they were asked for."""
         self._replica: dict[str, Booking] = {}
         self._on_the_way: deque[tuple[float, str, Booking]] = deque()
         self._lists: dict[tuple[Any, ...], tuple[float, FreeStarts]] = {}
@@ -124,6 +126,7 @@ class SimulatedCalendar(FakeCalendar):
             self.saw["booked longer than asked"] += 1
             booking = replace(booking, end=booking.end + timedelta(minutes=15))
             self.bookings[booking.uid] = booking
+            self.longer.add(booking.uid)
         return Answered(booking)
 
     def _rival(self, host: int, slot: Slot, dice: Random) -> None:

@@ -33,7 +33,7 @@ from bookend.application.turn import Call, Turn
 from bookend.domain.texts import Channel, Text
 from tests.simulation.baton import Baton
 from tests.simulation.plan import one_of
-from tests.simulation.store import bounds
+from tests.simulation.store import TABLE, bounds
 from tests.simulation.watch import Breach
 from tests.support.tables.faults import Crash
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from tests.simulation.salon import SimulatedSalon
 
 ADDRESS = "https://api.cal.test"
-TABLE = "appointments"
 _TABLE_LIMIT_S = 2.0
 _RESERVE_S = 0.05
 
@@ -55,10 +54,17 @@ class Instance:
         copy = CircuitCopy(ADDRESS, clock=baton)
         self.table = Table(salon.table, TABLE, clock=baton, limit_s=_TABLE_LIMIT_S, bounds=bounds(baton), beside=copy)
         self.circuit = DynamoCircuit(self.table, copy, ids=baton, on_trouble=salon.trouble)
-        self.calendar = GuardedCalendar(salon.calendar, self.circuit, alerts=salon.alerts, clock=baton)
         self.slots = DynamoSlotCache(self.table)
         self.inbox = DynamoInbox(self.table)
         self.outbox = DynamoOutbox(self.table)
+
+    @property
+    def calendar(self) -> GuardedCalendar:
+        """Of whomever it serves now; the breakers are everybody's."""
+        return self._guarded(self.salon)
+
+    def _guarded(self, salon: SimulatedSalon) -> GuardedCalendar:
+        return GuardedCalendar(salon.calendar, self.circuit, alerts=salon.alerts, clock=salon.baton)
 
     def turn(self, call: Call, seconds: float) -> Turn:
         """As the door for functions puts it together."""
@@ -78,13 +84,13 @@ class Instance:
             deadline=deadline,
         )
 
-    def background(self, deadline: Deadline, by: str) -> Background:
-        """As the composition root puts it together."""
-        salon = self.salon
+    def background(self, deadline: Deadline, by: str, of: SimulatedSalon | None = None) -> Background:
+        """As the composition root puts it together; `of` whom, where it is not whom it serves."""
+        salon = of or self.salon
         table = self.table.acting(by).patient().within(deadline)
         adoptions = DynamoAdoptions(table)
         watched = KeyWatch(
-            self.calendar, adoptions, tenant=salon.tenant.id, by=by, alerts=salon.alerts, clock=salon.baton
+            self._guarded(salon), adoptions, tenant=salon.tenant.id, by=by, alerts=salon.alerts, clock=salon.baton
         )
         return Background(
             tenant=salon.tenant,

@@ -31,6 +31,7 @@ from bookend.application.ports import BookingRequest, StoreUnavailable
 from bookend.application.turn import Call, Turn
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import ChangeKind
+from bookend.domain.contacts import customer_id
 from tests.simulation.plan import Plan
 from tests.simulation.salon import SimulatedSalon
 from tests.simulation.watch import Breach
@@ -61,6 +62,8 @@ class Caller:
     plan: Plan
     name: str
     group: str
+    id: str = ""
+    """Of the call, where it is not its name here: two tenants may have calls of one id."""
     said: list[Said] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -81,7 +84,7 @@ class Caller:
         number = self.dice.randrange(max(3, self.plan.calls // 2))
         self.caller = None if self.dice.random() < 0.08 else f"+4917012{number:05d}"
         self.person = NAMES[number % len(NAMES)]
-        self.call = Call(self.salon.tenant.at_branch("mitte"), self.name, self.caller)
+        self.call = Call(self.salon.tenant.at_branch("mitte"), self.id or self.name, self.caller)
         self.speaker = ChangeSpeaker(self.call.tenant)
         self.zone = self.salon.tenant.zone
 
@@ -136,6 +139,8 @@ class Caller:
         appointment = outcome.appointment.id if isinstance(outcome, Booked) else ""
         self.said.append(Said(baton.at, self.call.id, outcome, about, appointment, heard))
         self._count(outcome)
+        if isinstance(outcome, Found):
+            self._looked_up(outcome, began)
         if isinstance(outcome, Booked) and not salon.watch.was_confirmed(outcome.appointment.id, began):
             baton.fail(Breach(f"I5 told booked, and {outcome.appointment.id} was not confirmed since the turn began"))
         return outcome
@@ -147,6 +152,17 @@ class Caller:
             saw["two raced for one slot"] += 1
         if isinstance(outcome, NotChanged):
             saw[f"told NotChanged {outcome.failure}"] += 1
+
+    def _looked_up(self, found: Found, began: float) -> None:
+        """I5: what they are said to have, they had at some moment since the turn began, and there."""
+        watch = self.salon.watch
+        customer = customer_id(self.call.tenant.id, caller=self.caller, call=self.call.id)
+        stood, all_along = watch.stood(customer, began)
+        for slot in found.slots:
+            if slot not in stood:
+                self.salon.baton.fail(Breach(f"I5 told that {slot.start} is theirs, and it was not since {began:.3f}"))
+        left_out = [slot for slot in all_along - {*found.slots} if slot.start > self.salon.baton.now()]
+        watch.saw["did not hear of what they have"] += bool(left_out)
 
     def _times(self, outcome: Any) -> None:
         """T2: what is read aloud is the calendar's local time."""
@@ -307,17 +323,18 @@ class Hands:
 
     salon: SimulatedSalon
     plan: Plan
+    prefix: str = ""
 
     def guest(self, number: int) -> None:
         """Books on the public page, mostly where callers book; moves or cancels it later, maybe."""
         salon = self.salon
-        dice = salon.baton.dice(f"guest-{number} thinks")
+        dice = salon.baton.dice(f"{self.prefix}guest-{number} thinks")
         email = f"gast{number}@example.org"
         service = salon.tenant.services[dice.choice((0, 0, 1, 2))]
         event_type = dice.choice(list(service.segments[0].event_types.values()))
         start = self._somewhere(dice)
         if self.plan.eager:
-            wish = Caller(salon, self.plan, "somebody", "group-1").start().astimezone(UTC)
+            wish = Caller(salon, self.plan, "somebody", f"{self.prefix}group-1").start().astimezone(UTC)
             start = wish + timedelta(minutes=dice.choice((-15, 0, 0, 15)))
         request = BookingRequest(event_type, start, "Gast", email, None, "Europe/Berlin", "de", {})
         salon.calendar.book_as_guest(request)
@@ -330,7 +347,7 @@ class Hands:
     def edit(self, number: int) -> None:
         """The salon, or the guest by the link in the mail, does something with a booking that is there, ours or not."""
         salon = self.salon
-        dice = salon.baton.dice(f"salon-{number} thinks")
+        dice = salon.baton.dice(f"{self.prefix}salon-{number} thinks")
         now = salon.baton.now()
         old = [each for each in salon.calendar.accepted() if each.created_at and now - each.created_at > LEFT_ALONE]
         if not old:
@@ -340,7 +357,7 @@ class Hands:
 
         def liking(booking: Booking) -> int:
             """Whom it falls on does not change when others are left out of the story."""
-            return zlib.crc32(f"{salon.baton.seed}|salon-{number}|{booking.uid}".encode())
+            return zlib.crc32(f"{salon.baton.seed}|{self.prefix}salon-{number}|{booking.uid}".encode())
 
         booking = min(old, key=liking)
         self._touch(booking, dice)

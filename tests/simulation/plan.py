@@ -56,6 +56,14 @@ class Rates:
     """Of the messages: those the provider refuses, those that surely were not sent, and those nobody knows of."""
     outage: float = 0.0
     """How likely Cal.com is away for a minute or two of the run."""
+    index_lag: float = 0.0
+    """Of the writes, for each index: those that it has late. The last ones here: dice are thrown in this order."""
+    index_lag_s: float = 2.0
+    stream_late: float = 0.0
+    """Of the batches of the table's stream, as the next two: the same comes twice, and only a part of it is taken."""
+    stream_doubled: float = 0.0
+    stream_partial: float = 0.0
+    stream_late_s: float = 60.0
 
 
 QUIET = Rates()
@@ -89,6 +97,10 @@ REALISTIC = Rates(
     slow=0.01,
     texts={"refused": 0.01, "unsent": 0.02, "lost_before": 0.005, "lost_after": 0.005},
     outage=0.15,
+    index_lag=0.05,
+    stream_late=0.03,
+    stream_doubled=0.03,
+    stream_partial=0.01,
 )
 """What a bad week may look like, every day."""
 BRUTAL = Rates(
@@ -123,6 +135,12 @@ BRUTAL = Rates(
     slow=0.05,
     texts={"refused": 0.05, "unsent": 0.15, "lost_before": 0.05, "lost_after": 0.1},
     outage=0.5,
+    index_lag=0.3,
+    index_lag_s=6.0,
+    stream_late=0.2,
+    stream_doubled=0.2,
+    stream_partial=0.1,
+    stream_late_s=240.0,
 )
 """42 of 100 requests to Cal.com go wrong, as in the laboratory (one in fifty boundaries is somebody's death)."""
 RATES = {"quiet": QUIET, "realistic": REALISTIC, "brutal": BRUTAL}
@@ -148,6 +166,8 @@ class Plan:
     """Minutes from one start on sale to the next."""
     eager: bool = False
     """A small world: all callers want the very same at the very same moment, and so do the guests."""
+    second: float = 0.0
+    """How many of the runs have a second tenant in the same table, a smaller one."""
     calm_hours: float = 4.0
     """How long the salon has, without new troubles, until everything must have come to its end."""
 
@@ -163,6 +183,7 @@ DUEL = Plan(
     days=1,
     every=30,
     eager=True,
+    second=0.1,
     calm_hours=0.8,
 )
 """Two or three around one slot: for many runs, each with another order of the same few steps."""
@@ -190,7 +211,7 @@ def plan_of(name: str, calls: int) -> Plan:
     if name == "duel":
         return DUEL
     base = Plan(name=name, rates=RATES[name], calls=calls, guests=max(1, calls // 4), edits=max(1, calls // 6))
-    return replace(base, hours=max(0.25, calls / 100))
+    return replace(base, hours=max(0.25, calls / 100), second=0.0 if name == "quiet" else 0.3)
 
 
 def one_of(shares: Mapping[str, float], dice: Random) -> str | None:

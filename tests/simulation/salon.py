@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bookend.adapters.bounded import BoundedQueue
@@ -18,7 +19,7 @@ from bookend.adapters.dynamodb.runs import DynamoRuns
 from bookend.application.circuit import probe_due
 from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.health import pulse
-from bookend.application.ports import Job, QueueUnavailable, StoreUnavailable
+from bookend.application.ports import DueWork, Job, QueueUnavailable, StoreUnavailable
 from bookend.application.receiving import receive, work_on
 from bookend.application.remedying import remedy_every_tenant
 from bookend.application.rounds import reconcile_every_tenant
@@ -28,9 +29,11 @@ from bookend.application.texting import send_text
 from bookend.domain.tenant import Tenant
 from tests.simulation.baton import Baton
 from tests.simulation.calendar import SimulatedCalendar
-from tests.simulation.instance import TABLE, Alerts, Instance
+from tests.simulation.instance import Alerts, Instance
 from tests.simulation.plan import Rates
-from tests.simulation.store import SimulatedTable, bounds
+from tests.simulation.store import TABLE, SimulatedTable, bounds
+from tests.simulation.stream import AuditStream
+from tests.simulation.tenants import Round, Tenancy
 from tests.simulation.watch import Breach, Watch
 from tests.support.tables.faults import Crash
 
@@ -64,7 +67,7 @@ class SimulatedQueue:
 
     def _work(self, job: Job, received: int) -> None:
         """As `functions/sync_worker` does with one job; whether it died or could not, it comes back."""
-        salon = self.salon
+        salon = self.salon.of(job.tenant)
         done = False
         try:
             with salon.instance() as instance:
@@ -89,12 +92,28 @@ class SimulatedQueue:
 
 
 class SimulatedSalon:
-    """One tenant with its table, its calendar, its queue and whoever works for it."""
+    """One tenant with its calendar, its queue and whoever works for it. `beside`: the tenant whose table and functions
+    these are as well; its schedules serve both.
+    """
 
-    def __init__(self, baton: Baton, rates: Callable[[], Rates], tenant: Tenant, watch: Watch) -> None:
+    def __init__(
+        self,
+        baton: Baton,
+        rates: Callable[[], Rates],
+        tenant: Tenant,
+        watch: Watch,
+        *,
+        beside: SimulatedSalon | None = None,
+    ) -> None:
         self.baton, self.rates, self.tenant, self.watch = baton, rates, tenant, watch
-        self.table = SimulatedTable(baton, rates, watch.committed)
+        self.house: list[SimulatedSalon] = [self] if beside is None else beside.house
+        if beside is None:
+            self.table = SimulatedTable(baton, rates, watch.committed, watch.saw)
+        else:
+            self.house.append(self)
+            self.table = beside.table
         self.calendar: SimulatedCalendar
+        self.stream: AuditStream
         self.alerts = Alerts(baton, watch.saw)
         self.queue = SimulatedQueue(self)
         self.dead_letters: list[Job] = []
@@ -106,7 +125,7 @@ class SimulatedSalon:
     # `tests.support.invariants` looks at a salon by these names
     @property
     def client(self) -> TenantsRows:
-        return TenantsRows(self.table)
+        return TenantsRows(self.table, self.tenant.id)
 
     @property
     def clock(self) -> Baton:
@@ -114,24 +133,30 @@ class SimulatedSalon:
 
     table_name = TABLE
 
+    def of(self, tenant: str) -> SimulatedSalon:
+        """Of those in this table, the one that work is for."""
+        return next(each for each in self.house if each.tenant.id == tenant)
+
     def trouble(self, name: str) -> None:
         """What nobody expected, where the product hides it from a caller."""
         self.baton.fail(Breach(f"EX a breaker could not be noted: {name}"))
 
     @contextmanager
     def instance(self) -> Iterator[Instance]:
-        """An instance that is free, or a new one. One whose work died is gone."""
-        number = next((n for n in range(len(self._instances)) if n not in self._at_work), len(self._instances))
-        if number == len(self._instances):
-            self._instances.append(Instance(self))
-        self._at_work.add(number)
+        """An instance that is free, or a new one, whomever it served before. One whose work died is gone."""
+        all_of, at_work = self.house[0]._instances, self.house[0]._at_work
+        number = next((n for n in range(len(all_of)) if n not in at_work), len(all_of))
+        if number == len(all_of):
+            all_of.append(Instance(self))
+        at_work.add(number)
+        all_of[number].salon = self
         try:
-            yield self._instances[number]
+            yield all_of[number]
         except Crash:
-            self._instances[number] = Instance(self)
+            all_of[number] = Instance(self)
             raise
         finally:
-            self._at_work.discard(number)
+            at_work.discard(number)
 
     # Cal.com tells
 
@@ -198,16 +223,18 @@ class SimulatedSalon:
                     deadline=deadline,
                 ):
                     self.watch.saw["a probe failed" if probed.trouble else "a probe closed a breaker"] += 1
+                due, its = _Remembered(DynamoDueWork(instance.table)), Round(self)
                 sweep(
-                    due_work=DynamoDueWork(instance.table),
-                    inbox=instance.inbox,
-                    outbox=instance.outbox,
+                    due_work=due,
+                    inbox=its.kept(instance.inbox),
+                    outbox=its.kept(instance.outbox),
                     queue=self.queue,
-                    background=lambda _tenant, share: instance.background(share, "sweeper"),
+                    background=lambda tenant, share: instance.background(share, "sweeper", its.begun(tenant)),
                     alerts=self.alerts,
                     clock=self.baton,
                     deadline=deadline,
                 )
+                its.swept(due.jobs)
                 records = DynamoHealth(instance.table).within(Deadline.within(PULSE_S, self.baton))
                 pulse(records=records, circuit=instance.circuit, clock=self.baton)
         except (StoreUnavailable, QueueUnavailable):
@@ -217,16 +244,21 @@ class SimulatedSalon:
         """The same of a poll, and of the night."""
         try:
             with self.instance() as instance:
+                its, deadline = Round(self), Deadline.within(ROUND_S, self.baton)
                 reports = reconcile_every_tenant(
-                    tenants=_OneTenant(self.tenant),
+                    tenants=Tenancy(self.house),
                     runs=DynamoRuns(instance.table),
                     due_work=DynamoDueWork(instance.table),
-                    background=lambda _tenant, share: instance.background(share, "reconciliation"),
+                    background=lambda tenant, share: instance.background(share, "reconciliation", its.begun(tenant)),
                     alerts=self.alerts,
                     clock=self.baton,
-                    deadline=Deadline.within(ROUND_S, self.baton),
+                    deadline=deadline,
                     nightly=nightly,
                 )
+                requests: Counter[str] = Counter()
+                for tenant, report in reports:
+                    requests[tenant] += report.requests
+                its.reconciled(requests, deadline)
                 for _, report in reports:
                     self.watch.saw[f"a reconciliation stopped: {report.stopped}"] += report.stopped is not None
         except (StoreUnavailable, QueueUnavailable):
@@ -237,9 +269,9 @@ class SimulatedSalon:
         try:
             with self.instance() as instance:
                 reports = remedy_every_tenant(
-                    tenants=_OneTenant(self.tenant),
+                    tenants=Tenancy(self.house),
                     cases=DynamoCases(instance.table),
-                    background=lambda _tenant, share: instance.background(share, "remedy"),
+                    background=lambda tenant, share: instance.background(share, "remedy", self.of(tenant)),
                     alerts=self.alerts,
                     deadline=Deadline.within(ROUND_S, self.baton),
                 )
@@ -250,25 +282,22 @@ class SimulatedSalon:
 
 @dataclass(frozen=True)
 class TenantsRows:
-    """The table for whoever looks on: what is a tenant's (the breakers are nobody's)."""
+    """The table for whoever looks on: what is one tenant's (the breakers are nobody's)."""
 
     table: SimulatedTable
+    tenant: str
 
     def scan(self, **_request: Any) -> dict[str, Any]:
-        return {"Items": [each for each in self.table.rows("#") if each["pk"]["S"].startswith("T#")]}
+        return {"Items": self.table.rows(f"T#{self.tenant}#")}
 
 
-@dataclass(frozen=True)
-class _OneTenant:
-    """The `Tenants` port, as far as a round asks."""
+class _Remembered:
+    """The `DueWork` port, and what it said."""
 
-    tenant: Tenant
+    def __init__(self, inner: DueWork) -> None:
+        self._inner = inner
+        self.jobs: Sequence[Job] = ()
 
-    def every(self) -> tuple[str, ...]:
-        return (self.tenant.id,)
-
-    def of_id(self, tenant: str) -> Tenant | None:
-        return self.tenant if tenant == self.tenant.id else None
-
-    def of_call(self, *, agent: str | None, number: str | None, deadline: Deadline | None = None) -> Tenant | None:
-        return self.tenant
+    def due(self, *, now: datetime, most: int) -> Sequence[Job]:
+        self.jobs = self._inner.due(now=now, most=most)
+        return self.jobs

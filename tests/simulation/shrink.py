@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from tests.simulation.baton import Line
 from tests.simulation.world import Played, Story, World
 
-SYSTEM = frozenset({"sweeper", "poll", "nightly", "remedy"})
+SYSTEM = frozenset({"sweeper", "poll", "nightly", "remedy", "audit"})
 
 MOST_LINES = 160
 """A longer story is not read: its middle is left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, TypeVar
@@ -9,12 +10,15 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from bookend.adapters.bounded import Late
+from bookend.adapters.dynamodb.keys import CUSTOMER_INDEX
 from bookend.application.deadline import Deadline
 from tests.simulation.baton import Baton
+from tests.simulation.index import LaggingIndexes
 from tests.simulation.plan import Rates, one_of
 from tests.support.tables.faults import Crash, Fault
 from tests.support.tables.memory import MemoryDynamoDB
 
+TABLE = "appointments"
 _ENDPOINT = "https://dynamodb.test"
 _WRITES = frozenset({"put_item", "update_item", "delete_item", "transact_write_items"})
 _READ_S = 1.0
@@ -26,14 +30,37 @@ Committed = Callable[[Mapping[str, Any]], None]
 class SimulatedTable(MemoryDynamoDB):
     """`rates` apply while `baton` is with somebody; outside of the run it is the table and nothing else.
 
-    `committed` is called in the instant in which a write took effect, before anybody else can go on.
+    `committed` is called in the instant in which a write took effect, before anybody else can go on. Its indexes follow
+    late (`rates.index_lag`); items that are read are as they are.
     """
 
-    def __init__(self, baton: Baton, rates: Callable[[], Rates], committed: Committed) -> None:
+    def __init__(self, baton: Baton, rates: Callable[[], Rates], committed: Committed, saw: Counter[str]) -> None:
         super().__init__(clock=baton.monotonic, check_parameters=False)
         self.baton = baton
         self.rates = rates
         self.committed = committed
+        self.saw = saw
+        self._indexes: LaggingIndexes
+        self._request = ""
+        self._misled: dict[str, frozenset[str]] = {}
+        """Whom an index has shown what is over, and what that was: whether they go there is to be seen."""
+
+    def create_table(self, **parameters: Any) -> dict[str, Any]:
+        made = super().create_table(**parameters)
+        held = self._tables[parameters["TableName"]]
+        if held.indexes:
+            self._indexes = LaggingIndexes(held, now=self.baton.monotonic, lag=self._lag)
+        return made
+
+    def _lag(self, index: str) -> float:
+        """Seconds until an index has what this request writes; dice of its own, thrown for nothing else."""
+        rates = self.rates()
+        if not rates.index_lag or self.baton.actor is None:
+            return 0.0
+        name = f"{self._request}:{index}"
+        dice = self.baton.dice(name)
+        lags = dice.random() < rates.index_lag and self.baton.strikes(f"{name} lags")
+        return dice.uniform(0.05, rates.index_lag_s) if lags else 0.0
 
     def send(self, operation: str, parameters: Mapping[str, Any], apply: Callable[[], Any]) -> Any:
         baton = self.baton
@@ -62,10 +89,10 @@ class SimulatedTable(MemoryDynamoDB):
         if wrong == "late":
             there += dice.uniform(0.5, 4.0)
         if there >= min(left, _READ_S):  # it is given up before it arrives, and arrives all the same
-            baton.child("late", lambda: self._alone(operation, parameters, apply, said), after=there)
+            baton.child("late", lambda: self._alone(name, operation, parameters, apply, said), after=there)
             return self._given_up(left, said)
         baton.pause(there)
-        failure, answer = self._apply(operation, parameters, apply, said)
+        failure, answer = self._apply(name, operation, parameters, apply, said)
         if dies:
             baton.pause(back)
             raise Crash(f"after {said}")
@@ -97,12 +124,18 @@ class SimulatedTable(MemoryDynamoDB):
             raise Late
         raise ReadTimeoutError(endpoint_url=_ENDPOINT)
 
-    def _alone(self, operation: str, parameters: Mapping[str, Any], apply: Callable[[], Any], said: str) -> None:
-        self._apply(operation, parameters, apply, f"{said} (given up, and late)")
+    def _alone(
+        self, name: str, operation: str, parameters: Mapping[str, Any], apply: Callable[[], Any], said: str
+    ) -> None:
+        self._apply(name, operation, parameters, apply, f"{said} (given up, and late)")
 
     def _apply(
-        self, operation: str, parameters: Mapping[str, Any], apply: Callable[[], Any], said: str
+        self, name: str, operation: str, parameters: Mapping[str, Any], apply: Callable[[], Any], said: str
     ) -> tuple[ClientError | None, Any]:
+        self._request = name
+        if operation == "query" and "IndexName" in parameters:
+            return None, self._of_index(parameters["IndexName"], apply, said)
+        self._count_misled(operation, parameters)
         try:
             answer = apply()
         except ClientError as error:
@@ -113,14 +146,42 @@ class SimulatedTable(MemoryDynamoDB):
             self.committed(parameters)
         return None, answer
 
+    def _of_index(self, index: str, apply: Callable[[], Any], said: str) -> Any:
+        with self._indexes.as_shown(index) as is_behind:
+            shown = apply()
+        self.baton.note("r", said)
+        true = apply() if is_behind else shown
+        found, there = ({each["pk"]["S"] for each in answer["Items"]} for answer in (shown, true))
+        if found == there:
+            return shown
+        who, short = self.baton.who.name, index.removesuffix("-index")
+        self.saw[f"a read of the {short} index that was stale"] += 1
+        self.baton.note("r", f"{said}: {len(found - there)} that are gone, without {len(there - found)} that are there")
+        if index == CUSTOMER_INDEX and there - found:
+            self.saw["a caller's appointment that the index did not show"] += 1
+        if found - there:
+            self._misled[who] = frozenset(found - there)
+        return shown
+
+    def _count_misled(self, operation: str, parameters: Mapping[str, Any]) -> None:
+        """Whoever reads or writes an item that only the index still knew did what they would not have done."""
+        gone = self._misled.get(self.baton.who.name)
+        if gone is None:
+            return
+        asked = (key for each in parameters.get("RequestItems", {}).values() for key in each.get("Keys", ()))
+        touched = {key["pk"]["S"] for key in (*asked, *keys_of(parameters))}
+        if touched & gone:
+            self.saw["a stale index led somebody to what was over"] += 1
+            self._misled[self.baton.who.name] = gone - touched
+
     def row(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """An item as it is this instant, without a request."""
-        (table,) = self._tables.values()
+        table = self._tables[TABLE]
         return table.items.get(table.key_of(key))
 
     def rows(self, partition: str) -> list[dict[str, Any]]:
         """Every item whose partition key holds this."""
-        (table,) = self._tables.values()
+        table = self._tables[TABLE]
         return [item for item in table.items.values() if partition in item["pk"]["S"]]
 
 
@@ -168,5 +229,7 @@ def _kind(key: Mapping[str, Any]) -> str:
     name = key["pk"]["S"].split("#")
     if name[0] != "T":
         return name[0]
+    if key["sk"]["S"].isdecimal():
+        return f"ENTRY#{name[-1][:6]}"
     short = {"STAFF": f"STAFF#{name[-1]}", "APPT": f"APPT#{name[-1][:6]}"}
     return short.get(name[2], name[2])

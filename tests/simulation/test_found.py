@@ -17,5 +17,31 @@ def test_of_two_live_bookings_after_two_moves_a_person_hears_whichever_was_seen_
     assert played.breaches == []
 
 
+def test_what_goes_on_elsewhere_after_its_cancellation_owes_no_message_of_its_own() -> None:
+    """A move of ours and one by hand make two bookings. The salon cancels the one that ours followed; the other one is
+    taken in and goes on for the same customer, who has been written to already. This was none of the product's bugs:
+    the simulation asked for a message under the new name.
+    """
+    people = ["call-14", "call-67", "salon-14", *SYSTEM]
+    played = play(3, plan_of("realistic", 100), only=people, just=["call-14/turn4.0#6:rival"])
+
+    assert played.saw["two live bookings after two moves"] == 1
+    assert played.saw["CONFIRMED -> CANCELLED"] == 1
+    assert played.breaches == []
+
+
+def test_a_booking_that_came_longer_than_was_seen_at_first_is_flagged_and_that_is_enough() -> None:
+    """Confirmed by a read that lagged, 15 minutes too long as the next one shows, and into the following appointment.
+    Cal.com has both; ours is flagged and a person hears of it. Here too the simulation asked for more than is promised.
+    """
+    people = ["call-1", "call-3", *SYSTEM]
+    faults = ["call-1/turn3.0#3:late", "call-1/turn3.0/late1#1:odd", "call-1/turn3.0/late1#4:lag"]
+    played = play(463, plan_of("duel", 3), only=people, just=faults)
+
+    assert played.saw["booked longer than asked"] == 1
+    assert played.saw["alert ConflictAdopted"] == 1
+    assert played.breaches == []
+
+
 def two_moves_at_once() -> Played:
     return play(30, plan_of("duel", 3), only=["call-2", "salon-1", *SYSTEM], just=["salon-1#1:rival"])

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
 import pytest
 
+from bookend.adapters.dynamodb import customers, items, keys
+from bookend.adapters.dynamodb.changes import DynamoChanges
+from bookend.adapters.dynamodb.keys import CUSTOMER_INDEX
+from bookend.application import rounds, sweeping
+from bookend.domain.appointment import Appointment
 from tests.planted.of_bookings import any_2xx_is_ours, ledger_written_without_its_version, open_bookings_expire
+from tests.planted.of_records import an_entry_is_put_over_another, what_is_told_twice_is_logged_twice
+from tests.simulation import index
+from tests.simulation.index import LaggingIndexes
 from tests.simulation.plan import Plan, Rates, plan_of
 from tests.simulation.shrink import short, shrink
 from tests.simulation.world import Played, Story, World, play
@@ -22,10 +32,81 @@ STRANGERS = Plan(
     hours=0.2,
     calm_hours=0.8,
 )
+BESIDE = Plan(
+    name="beside",
+    rates=Rates(stream_doubled=1.0, slow=0.3),
+    calls=6,
+    guests=0,
+    edits=0,
+    hours=0.1,
+    calm_hours=0.3,
+)
+LATE = Plan(
+    name="late",
+    rates=Rates(index_lag=1.0, index_lag_s=60.0),
+    calls=12,
+    guests=0,
+    edits=0,
+    hours=0.05,
+    calm_hours=0.3,
+)
+
+
+def the_index_is_trusted(patch: Patch) -> None:
+    """As if it held whole items, and whoever asks it read no rows."""
+    shown: list[LaggingIndexes] = []
+    built = LaggingIndexes.__init__
+
+    def remember(self: LaggingIndexes, *given: Any, **named: Any) -> None:
+        built(self, *given, **named)
+        shown[:] = [self]
+
+    def of_customer(self: DynamoChanges, tenant: str, customer: str, *, after: datetime) -> tuple[Appointment, ...]:
+        names = customers.names_of(self._table, tenant, customer, after=after)
+        rows = {row["pk"]["S"].rpartition("#")[2]: row for row in shown[0].held_by(CUSTOMER_INDEX)}
+        return tuple(items.appointment_from_item(name, dict(rows[name])) for name in names if name in rows)
+
+    patch.setattr(LaggingIndexes, "__init__", remember)
+    patch.setattr(index, "_differs", lambda *_: True)
+    patch.setattr(DynamoChanges, "of_customer", of_customer)
+
+
+TWO = Plan(
+    name="two",
+    rates=Rates(job_lost=1.0, hook_lost=0.5),
+    calls=8,
+    guests=2,
+    edits=2,
+    hours=0.05,
+    second=1.0,
+    calm_hours=0.5,
+)
+
+
+def a_stylists_day_is_everybodys(patch: Patch) -> None:
+    """Its key leaves out whose it is."""
+    real = keys.staff_day
+    patch.setattr(keys, "staff_day", lambda _tenant, staff, day: real("friseur1", staff, day))
+
+
+def who_has_most_to_do_comes_first(patch: Patch) -> None:
+    patch.setattr(sweeping, "_in_turn", lambda jobs: sorted(jobs, key=lambda job: job.tenant))
+
+
+def a_round_is_for_the_first(patch: Patch) -> None:
+    patch.setattr(rounds, "_least_lately_first", lambda tenants, _runs: tenants[:1])
+
+
 PLANTED: dict[str, tuple[Callable[[Patch], None], Plan, int, tuple[str, ...]]] = {
     "the ledger's version": (ledger_written_without_its_version, DUEL, 60, ("I1", "I2")),
     "open ones block": (open_bookings_expire, DUEL, 60, ("I1",)),
     "ours or not": (any_2xx_is_ours, STRANGERS, 8, ("P3",)),
+    "the index is late": (the_index_is_trusted, LATE, 20, ("I5",)),
+    "a place in the log": (an_entry_is_put_over_another, BESIDE, 20, ("A1", "A2", "A3")),
+    "whose day": (a_stylists_day_is_everybodys, TWO, 3, ("T1",)),
+    "in turn": (who_has_most_to_do_comes_first, TWO, 20, ("T2",)),
+    "everybody's round": (a_round_is_for_the_first, TWO, 3, ("T2",)),
+    "told twice": (what_is_told_twice_is_logged_twice, BESIDE, 5, ("A1", "A2")),
 }
 
 

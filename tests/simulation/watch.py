@@ -15,6 +15,7 @@ from bookend.adapters.dynamodb import items, keys
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.staff_day import IntervalState
+from bookend.domain.timeslot import Slot
 from tests.simulation.baton import Actor, Baton
 from tests.simulation.calendar import SimulatedCalendar
 from tests.simulation.store import SimulatedTable, keys_of
@@ -30,9 +31,9 @@ class Breach(Exception):
 class Watch:
     """Looks on. `history` has, by appointment, every state it was in and since when, with its operation."""
 
-    def __init__(self, baton: Baton, tenant: Any) -> None:
+    def __init__(self, baton: Baton, tenant: Any, saw: Counter[str] | None = None) -> None:
         self.baton, self.tenant = baton, tenant
-        self.saw: Counter[str] = Counter()
+        self.saw: Counter[str] = Counter() if saw is None else saw
         self.table: SimulatedTable
         self.calendar: SimulatedCalendar
         self.history: dict[str, list[tuple[float, Appointment]]] = {}
@@ -212,3 +213,17 @@ class Watch:
         after = [each for at, each in history if at > since]
         standing = {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
         return any(each.state in standing for each in [*before, *after])
+
+    def stood(self, customer: str, since: float) -> tuple[set[Slot], set[Slot]]:
+        """What a customer had at some moment from `since` on (open, or confirmed), and what all the time."""
+        some, always = set[Slot](), set[Slot]()
+        for history in self.history.values():
+            if history[-1][1].customer.id != customer:
+                continue
+            was = [each for at, each in history if at <= since][-1:]
+            states = [*was, *(each for at, each in history if at > since)]
+            had = [each.slot for each in states if each.state not in _OVER]
+            some |= {*had}
+            if was and len(had) == len(states) and len({*had}) == 1:
+                always |= {*had}
+        return some, always

@@ -22,6 +22,8 @@ KEPT_S, SURELY_OVER_S = 120.0, 123.0
 ANSWER_WITHIN_S = 300.0
 """How long a question "shall I?" waits for its yes."""
 MISSES_A_CALL, MISSES_A_DAY, CHANGES_A_DAY, CALLBACKS_A_DAY = 3, 10, 5, 3
+LISTED = 5
+"""How many of their own a caller is told, the earliest; more cannot be kept in the ear."""
 NAMES = {"fabian": "Fabian Spitzer", "emma": "Emma Williams"}
 
 
@@ -98,6 +100,8 @@ class Busy:
     """Others changed it at Cal.com, and we may not have heard of it."""
     minutes: int = 0
     """Of a guest's booking: how long it is."""
+    put_there: bool = False
+    """It stands where the salon has put it, whatever else its customer has then."""
 
     def takes(self, when: When | None = None) -> list[tuple[int, int]]:
         """The minutes of the day that are its stylist's, from and to."""
@@ -239,6 +243,23 @@ class Model:
             ),
             None,
         )
+
+    def may_hear(self, caller: str, said: Counter[When]) -> bool:
+        """Whether this may be all that a caller hears of their own: what surely stands, or the earliest of it."""
+        mine = [each for each in self.standing if each.caller == caller]
+        sure = Counter(each.when for each in mine if not (each.open or each.untold or each.gone))
+        maybe = Counter(place for each in mine for place in (each.when, *each.elsewhere))
+        missing = sure - said
+        enough = not missing or sum(number for when, number in said.items() if when <= min(missing)) >= LISTED
+        return said <= maybe and enough
+
+    def two_at_once(self) -> int:
+        """How many times somebody has twice, since the salon has put one of them there. Nobody can forbid it that."""
+        at: dict[tuple[str, str, When], list[Busy]] = {}
+        for each in self.standing:
+            if each.caller:
+                at.setdefault((each.caller, each.service, each.when), []).append(each)
+        return sum(len(own) > 1 and any(each.put_there for each in own) for own in at.values())
 
     def settled(self) -> None:
         """Time enough has passed, and everybody has looked: nothing is open any more."""

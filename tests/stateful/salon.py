@@ -28,6 +28,8 @@ from tests.support.texts import Provider
 
 TYPES = {"fabian": 3672814, "emma": 3672815}
 """The haircut that guests book at Cal.com."""
+MOST_CANCELLED = 5
+"""Cancellations that no event tells of; of more, a run asks a person before it believes them (ADR 0012)."""
 SEEN: Counter[str] = Counter()
 """What was reached, over all runs."""
 whens = st.builds(
@@ -123,11 +125,16 @@ class SalonMachine(RuleBasedStateMachine):
         """Every breach, but of what others have changed and nobody has told us of yet."""
         untold = any(each.untold for each in self.model.standing)
         world = look_at(Seen(self.salon))  # type: ignore[arg-type]
-        return [
+        found = [
             each
             for each in breaches(world)
             if not (untold and (each.startswith("I3") or each.endswith("are confirmed at once")))
         ]
+        twice = [each for each in found if each.startswith("I4 customer has 2 at once")]
+        if len(twice) <= self.model.two_at_once():
+            SEEN["two of a customer's at once, by the salon's hand"] += len(twice)
+            found = [each for each in found if each not in twice]
+        return found
 
     # What the salon and its guests do at Cal.com, past us
 
@@ -166,7 +173,7 @@ class SalonMachine(RuleBasedStateMachine):
         (uid,) = self._live(old)
         old.uids.add(self.salon.calendar.move(uid, to.instant).uid)
         old.elsewhere.append(old.when)
-        old.when, old.untold = to, True
+        old.when, old.untold, old.put_there = to, True, True
         self.model.touched.update([old.caller])
         self.model.drop_holds(old)
         self._spoil(old)
@@ -176,7 +183,7 @@ class SalonMachine(RuleBasedStateMachine):
     def the_salon_cancels(self, which: int) -> None:
         self.clock.advance(31)
         old = self._changeable(which)
-        if old is None:
+        if old is None or sum(each.gone and each.untold for each in self.model.standing) >= MOST_CANCELLED:
             return
         (uid,) = self._live(old)
         self.salon.calendar.change(uid, status="cancelled")

@@ -43,6 +43,7 @@ from bookend.application.outcomes import (
 )
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState, ChangeEnd, ChangeKind, Told
+from bookend.domain.case_parts import GATHERED
 from bookend.domain.staff_day import Interval, IntervalState
 from bookend.domain.timeslot import instant_text
 from tests.support.salon import Salon
@@ -389,7 +390,7 @@ def _one_text_a_change(world: World, appointment: Appointment) -> Iterator[str]:
     if under_way is not None and under_way.op in world.texts:
         yield f"I8 {appointment.id} is {appointment.state}, and its end is to be sent: {world.texts[under_way.op]}"
     _, kind = world.texts.get(last.op, ("", None)) if last is not None else ("", None)
-    if last is None:
+    if last is None or appointment.why == GATHERED:  # it goes on as a part of another, which tells
         return
     since = {"cancelled"} if appointment.state is AppointmentState.CANCELLED else {"moved"}  # by others
     since |= {None} if appointment.id in world.outbox else set()  # void: another message of its tells

@@ -298,7 +298,13 @@ HOURS = {Layer.SWEEPER: 3.0, Layer.WEBHOOKS: 3.0, Layer.RECONCILE: 3.5}
 
 def play(case: Case) -> Run:
     """Booked at ten; the caller names it, is asked, says yes; then one layer."""
-    world = World(case.layer)
+    run = broken_off(case, World(case.layer))
+    run.world.run(HOURS[case.layer] * 3600)
+    return run
+
+
+def broken_off(case: Case, world: World) -> Run:
+    """The same up to where the turn dies or ends."""
     run = Run(case, world)
     world.salon.open(DAY, first="09:00", last="12:00", every=15)
     booked = world.phone().book(DAY, "10:00", staff="Fabian")
@@ -325,7 +331,6 @@ def play(case: Case) -> Run:
     run.requests, run.calls = sum(world.client.requests.values()), world.line.calls
     world.client.faults.clear()
     world.line.rest()
-    world.run(HOURS[case.layer] * 3600)
     return run
 
 

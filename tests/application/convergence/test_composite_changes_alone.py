@@ -280,7 +280,13 @@ class Run:
 
 def play(case: Case) -> Run:
     """Booked at ten; the caller names it, is asked, says yes; then one layer."""
-    world = World(case.layer, tenant=tenant(case.parts))
+    run = broken_off(case, World(case.layer, tenant=tenant(case.parts)))
+    run.world.run(HOURS[case.layer] * 3600)
+    return run
+
+
+def broken_off(case: Case, world: World) -> Run:
+    """The same up to where the turn dies or ends."""
     run = Run(case, world)
     world.salon.open(DAY, first="09:00", last="18:30", every=15)
     booked = world.phone().book(DAY, "10:00", service="Dauerwelle", staff="Fabian")
@@ -306,7 +312,6 @@ def play(case: Case) -> Run:
     run.requests, run.calls = sum(world.client.requests.values()), world.line.calls
     world.client.faults.clear()
     world.line.rest()
-    world.run(HOURS[case.layer] * 3600)
     return run
 
 

@@ -109,7 +109,13 @@ class Run:
 
 
 def play(case: Case) -> Run:
-    world = World(case.layer, tenant=tenant(case.parts))
+    run = broken_off(case, World(case.layer, tenant=tenant(case.parts)))
+    run.world.run(HOURS[case.layer] * 3600)
+    return run
+
+
+def broken_off(case: Case, world: World) -> Run:
+    """The same up to where the turn dies or ends."""
     run = Run(case, world)
     world.salon.open(DAY, first="09:00", last="12:30", every=15)
     world.phone().check(DAY, "10:00", service="Dauerwelle", staff="Fabian")
@@ -131,7 +137,6 @@ def play(case: Case) -> Run:
     run.requests, run.calls = sum(world.client.requests.values()), world.line.calls
     world.client.faults.clear()
     world.line.rest()
-    world.run(HOURS[case.layer] * 3600)
     return run
 
 

@@ -218,7 +218,13 @@ HOURS = {Layer.SWEEPER: 0.75, Layer.WEBHOOKS: 1.0, Layer.RECONCILE: 2.5}
 
 def play(case: Case) -> Run:
     """The turn, the caller's second try if there is one, and then one layer."""
-    world = World(case.layer)
+    run = broken_off(case, World(case.layer))
+    run.world.run(HOURS[case.layer] * 3600)
+    return run
+
+
+def broken_off(case: Case, world: World) -> Run:
+    """The same up to where the turn dies or ends."""
     run = Run(case, world)
     world.salon.open(DAY, first="09:00", last="11:00", every=15)
     phone = world.phone()
@@ -236,7 +242,6 @@ def play(case: Case) -> Run:
     run.requests, run.calls = sum(world.client.requests.values()), world.line.calls
     world.client.faults.clear()
     world.line.rest()
-    world.run(HOURS[case.layer] * 3600)
     return run
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bookend.application.background import Background
-from bookend.application.case_records import back, not_gone_yet, read, write
+from bookend.application.case_records import back, not_gone_yet, read, while_decided, write
 from bookend.application.duplicates import Done, end_one
 from bookend.application.ports.cases import Cases
 from bookend.domain.appointment import Appointment, AppointmentState
@@ -44,11 +44,12 @@ def keep_one(work: Background, cases: Cases, case: Case, name: str) -> Case:
     others = [each for each in claimants if each.id != name]
     if not all(uids_of(each) <= uids_of(kept) for each in others):
         return back(work, cases, case, A_PART_ONLY)
-    if work.duplicates is None:
+    decided = while_decided(work, case)
+    if decided.duplicates is None:
         return case  # whoever may end appointments goes on with it
     owner = work.adoptions.owner(work.tenant.id, case.booking)
     for each in sorted(others, key=lambda each: each.id != owner):
-        if end_one(work, work.duplicates, cases, each, kept, seen) is Done.LATER:
+        if end_one(decided, decided.duplicates, each, kept, seen) is Done.LATER:
             return case  # the next run goes on with it, as it is then
     why = f"{name} stays, the others on its booking are ended here"
     after = {"state": CaseState.CLOSED, "ending": Ending.EQUAL, "why": why, "decision": "", "due": None}

@@ -11,15 +11,18 @@ from bookend.application.background import Background
 from bookend.application.booking_numbers import BookingNumbers, CalendarSilent
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.case_wishes import Unfit, Wanted, read_wanted
+from bookend.domain.case_parts import GATHERED, Part, is_gathered_for, number_of, rest_of, uids_named
+from bookend.domain.case_wishes import TAKEN_OVER, Unfit, Wanted, read_wanted
 from bookend.domain.cases import Case, CaseOrigin
 from bookend.domain.contacts import is_placeholder
-from bookend.domain.drift import LIVE
+from bookend.domain.drift import DEAD, LIVE
 from bookend.domain.remedies import Seen
 from bookend.domain.reviews import names_a_booking
 from bookend.domain.timeslot import Slot, parse_instant
 
 _ROOM = timedelta(days=1)
+_MOVES = 8
+"""How many moves of a booking are followed in one look."""
 
 
 class Looking:
@@ -30,19 +33,25 @@ class Looking:
 
     def at(self, case: Case, rivals: tuple[Case, ...] = ()) -> Seen:
         """What there is of a case that is to be on both sides."""
-        appointment = self._ours(case.appointment)
+        appointment, rest = self._ours(case.appointment), self._ours(rest_of(self._work.tenant, case))
+        if rest is not None and appointment is not None and appointment.why == GATHERED:
+            appointment, rest = rest, None  # it goes on in that one, and the run that did it died of it
         if appointment is not None and appointment.state is not AppointmentState.FAILED:
             stands = appointment.state is AppointmentState.CONFIRMED
             try:
-                return Seen(appointment=appointment, bookings=self._bookings(appointment) if stands else ())
+                read = self._bookings(appointment) if stands else ()
+                return Seen(appointment=appointment, bookings=read, rest=rest)
             except CalendarSilent:
-                return Seen(appointment=appointment, unread=True)
+                return Seen(appointment=appointment, rest=rest, unread=True)
         if case.origin is not CaseOrigin.IMPORT:
             return Seen(appointment=appointment)
         wanted = read_wanted(case, self._work.tenant)
-        if isinstance(wanted, Unfit) or wanted.slot.start <= self._work.clock.now():
+        is_one = isinstance(wanted, Wanted) and len(wanted.slots) == 1 and names_a_booking(case)
+        if isinstance(wanted, Unfit) or (wanted.slot.start <= self._work.clock.now() and not is_one):
             return Seen(appointment=appointment)  # nothing that could be read would change what follows
         try:
+            if len(wanted.slots) > 1:
+                return Seen(appointment=appointment, rivals=rivals, parts=self._parts(case, wanted))
             named = self._named(case, wanted, tried=appointment is not None)
         except CalendarSilent:
             return Seen(appointment=appointment, unread=True, rivals=rivals)
@@ -78,7 +87,8 @@ class Looking:
         return tuple(self._read(each.uid or "") for each in appointment.segments)
 
     def named(self, case: Case) -> Booking | None:
-        """The booking that a row names, whenever it is and whatever else is wrong with the row.
+        """The booking that a row names, whenever it is and whatever else is wrong with the row; if it was moved, the one
+        that it became.
 
         A number alone is looked for on the day that the row tells. A row that names none: see `_named`.
 
@@ -93,12 +103,28 @@ class Looking:
     def _by_name(self, case: Case) -> Booking | None:
         number, start = case.facts.get("booking_id", ""), case.facts.get("start", "")
         if case.booking:
-            return self._read(case.booking)
+            return self._where_it_is(case.booking)
         if not number.isdecimal() or not start:
             return None
         begins = parse_instant(start)
-        uid = self._numbers.uid(int(number), Slot(begins, begins + _ROOM))
-        return self._read(uid) if uid is not None else None
+        uid = self._numbers.ever(int(number), Slot(begins, begins + _ROOM))
+        return self._where_it_is(uid) if uid is not None else None
+
+    def _where_it_is(self, uid: str) -> Booking | None:
+        """The booking, or what became of it when it was moved; where that is not shown, the one that was moved.
+
+        Raises:
+            CalendarSilent: Cal.com does not say.
+        """
+        booking = self._read(uid)
+        for _ in range(_MOVES):
+            if booking is None or booking.status not in DEAD or booking.rescheduled_to is None:
+                break
+            became = self._read(booking.rescheduled_to)
+            if became is None:
+                break
+            booking = became
+        return booking
 
     def _named(self, case: Case, wanted: Wanted, *, tried: bool) -> Booking | None:
         """The booking that the case names, by uid or by number; else one that its customer has for just this.
@@ -122,6 +148,45 @@ class Looking:
             if (each.status, each.start) == (LIVE, wanted.slot.start) and each.event_type in kinds
         ]
         return self._read(fitting[0].uid) if len(fitting) == 1 else None
+
+    def _parts(self, case: Case, wanted: Wanted) -> tuple[Part, ...]:
+        """The live bookings that a row of a composite service names; and those that its customer has for a part of it.
+
+        What a list says only tells where to look: each is what it is when it is read by its uid. What an operation of
+        ours has made is none of them: that is settled by itself.
+
+        Raises:
+            CalendarSilent: Cal.com does not say.
+        """
+        tenant, email = self._work.tenant, wanted.customer.email
+        named = [self._read(uid) for uid in uids_named(case)] or [self._by_name(case)]
+        found = {each.uid: Part(each, self._owner(each.uid)) for each in named if each is not None}
+        listed: tuple[Booking, ...] = ()
+        if not is_placeholder(email, domain=tenant.placeholder_domain):
+            around = Slot(wanted.slot.start - _ROOM, wanted.slot.end + _ROOM)
+            answer = self._work.calendar.find(email, around, deadline=self._work.deadline)
+            if not isinstance(answer, tuple):
+                raise CalendarSilent
+            listed = answer
+        for each in listed:
+            if each.uid in found or number_of(each, wanted, tenant) is None:
+                continue
+            read, owner = self._read(each.uid), self._owner(each.uid)
+            is_free = owner is None or owner.source == TAKEN_OVER or is_gathered_for(case, owner)
+            if read is not None and is_free and number_of(read, wanted, tenant) is not None:
+                found[read.uid] = Part(read, owner)
+        made = (each.booking.metadata.get("op_id") for each in found.values())
+        pairs = zip(found.values(), made, strict=True)
+        return tuple(each for each, op in pairs if each.booking.status not in DEAD and not op)
+
+    def live_named(self, case: Case) -> tuple[Booking, ...]:
+        """Every booking that lives of those that a row names, wherever it stands.
+
+        Raises:
+            CalendarSilent: Cal.com does not say.
+        """
+        named = [self._read(uid) for uid in uids_named(case)] or [self._by_name(case)]
+        return tuple(each for each in named if each is not None and each.status not in DEAD)
 
     def _read(self, uid: str) -> Booking | None:
         """One booking by its uid; None: Cal.com has none.

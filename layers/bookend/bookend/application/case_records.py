@@ -19,6 +19,20 @@ ABSENT_SINCE = "absent_since"
 """The fact of a case that says when its booking was first not found."""
 
 
+def while_decided(work: Background, case: Case) -> Background:
+    """The same ports for a decision: they write nothing once the case is not as it was read.
+
+    So what was taken back in the meantime has no effect: the record of the first one is refused, and nothing is asked.
+    """
+    tenant, duplicates = work.tenant.id, work.duplicates
+    return replace(
+        work,
+        adoptions=work.adoptions.only_while(tenant, case),
+        changes=work.changes.only_while(tenant, case),
+        duplicates=duplicates.only_while(tenant, case) if duplicates is not None else None,
+    )
+
+
 def ours(work: Background, case: Case) -> Appointment | None:
     """The appointment of the case, as it is now."""
     return work.appointments.appointment(work.tenant.id, case.appointment) if case.appointment else None

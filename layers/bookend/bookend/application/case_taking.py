@@ -12,11 +12,10 @@ from bookend.application.following import audit_of
 from bookend.application.ports import Adopted, AdoptLost, CustomerHasOne
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment
-from bookend.domain.case_wishes import same_person
+from bookend.domain.case_wishes import TAKEN_OVER, same_person
 from bookend.domain.cases import Case
 from bookend.domain.contacts import Customer
 from bookend.domain.drift import Adopt, Drift
-from bookend.domain.remedies import TAKEN_OVER
 
 _SOURCE = "import"
 

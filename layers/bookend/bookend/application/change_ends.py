@@ -1,6 +1,6 @@
 """What bringing a change to its end in the background needs, of whatever kind it is.
 
-Where a booking stands by now, whether a request can still take effect, giving up, waiting, and the audit entry.
+Whether a request can still take effect, giving up, waiting, and the audit entry.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from bookend.application import alerts as alert
 from bookend.application.background import Background
 from bookend.application.following import take_over
-from bookend.application.own_bookings import LONGEST_CHAIN, successor
 from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import Alert, Audit
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Amiss, Appointment, AppointmentState, Change, ChangeWhy, Told, WishedBy
-from bookend.domain.drift import DEAD, Drift, is_half_of_a_move
+from bookend.domain.drift import DEAD, Drift
 from bookend.domain.policy import CancelTooLate, MoveRefusal, may_cancel, may_move, policy_of
 from bookend.domain.timeslot import instant_text
 
@@ -24,42 +23,19 @@ LEASE = timedelta(seconds=20)
 """How long a repeated request may be at work before somebody else looks."""
 
 
-def where_it_stands(work: Background, appointment: Appointment, seen: Booking) -> Booking | None:
-    """The end of the chain of its moves, alive or dead. None: that cannot be read now, or may be half of a move."""
-    passed: set[str] = set()
-    while seen.status in DEAD:
-        after = seen.rescheduled_to
-        if after is None:
-            if seen.called_off or seen.status != "cancelled":
-                return seen
-            now = work.clock.now()
-            found = successor(appointment, seen, calendar=work.calendar, now=now, deadline=work.deadline)
-            if found is None or (not found and is_half_of_a_move(seen, now=now)):
-                return None
-            if not found:
-                return seen
-            after = found[0].uid
-        passed.add(seen.uid)
-        if after in passed or len(passed) > LONGEST_CHAIN:
-            return None  # a run puts it before a person
-        read = work.calendar.booking(after, deadline=work.deadline)
-        if not isinstance(read, Booking):
-            return None
-        seen = read
-    return seen
-
-
 def is_still_sold(work: Background, appointment: Appointment) -> bool:
-    """Whether the salon's document still has the stylist do this: it may have changed since the caller was asked."""
+    """Whether the salon's document still has the stylist do this: it may have changed since the caller was asked.
+
+    Of a composite that lacks a part, whether each part that it has is sold as it is.
+    """
     service = work.tenant.service(appointment.service)
-    known = {each.id for each in work.tenant.staff}
-    return (
-        service is not None
-        and len(service.busy) == len(appointment.segments)
-        and all(
-            own.staff in known and part.event_types.get(own.staff) == own.event_type
-            for part, own in zip(service.busy, appointment.segments, strict=True)
-        )
+    if service is None:
+        return False
+    known, parts = {each.id for each in work.tenant.staff}, dict(enumerate(service.busy))
+    whole = len(parts) == len(appointment.segments) or appointment.amiss is Amiss.PART_GONE
+    return whole and all(
+        own.staff in known and own.index in parts and parts[own.index].event_types.get(own.staff) == own.event_type
+        for own in appointment.segments
     )
 
 

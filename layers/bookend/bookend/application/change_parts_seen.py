@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bookend.application.background import Background
-from bookend.application.change_ends import give_up, where_it_stands
+from bookend.application.chain import where_it_stands
+from bookend.application.change_ends import give_up
 from bookend.application.following import put_before_a_person
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import Amiss, Appointment, BookedSegment, Change, ChangeWhy

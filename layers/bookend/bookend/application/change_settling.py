@@ -14,6 +14,7 @@ from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
+from bookend.application.chain import where_it_stands
 from bookend.application.change_commit import reason_of
 from bookend.application.change_ends import (
     LEASE,
@@ -26,7 +27,6 @@ from bookend.application.change_ends import (
     is_still_sold,
     move_rule,
     wait,
-    where_it_stands,
 )
 from bookend.application.change_parts_settling import settle_parts
 from bookend.application.own_bookings import expected_move

@@ -7,14 +7,14 @@ read is what counts, so the order, the loss and the doubling of events change no
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import assert_never
 
 from bookend.application.adopting import adopt, cancel_orphan
 from bookend.application.background import Background
+from bookend.application.chain import LONGEST, Endless, Gone, Stands, Unread, end_of_chain
 from bookend.application.converged import Converged
 from bookend.application.following import audit_of, end_part, follow, overlaps, put_before_a_person
-from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, is_labelled, successor
+from bookend.application.own_bookings import expected_booking, is_labelled
 from bookend.application.parts_changed import end_whole, follow_whole, part_gone
 from bookend.application.settling import Settled, settle
 from bookend.domain.answers import Answered, Booking, Verdict, judge
@@ -38,7 +38,6 @@ from bookend.domain.drift import (
     Settle,
     change_of,
     has_attendee,
-    is_half_of_a_move,
     is_touched,
     part_of,
     segment_of,
@@ -103,7 +102,7 @@ def _appointment_of(work: Background, seen: Booking) -> Appointment | None:
 
 def _of_an_earlier_link(work: Background, seen: Booking) -> Appointment | None:
     """Moved more than once before we looked: it belongs to whoever has one of its earlier uids."""
-    for _ in range(LONGEST_CHAIN):
+    for _ in range(LONGEST):
         before = work.calendar.booking(seen.rescheduled_from, deadline=work.deadline) if seen.rescheduled_from else None
         if not isinstance(before, Booking) or before.rescheduled_from is None:
             return None
@@ -195,39 +194,22 @@ def _assess_dead(
 ) -> Repair:
     """Gone from there: moved, then the chain of uids is followed to its end; or cancelled.
 
-    Where it names nobody it was moved to, and nobody who cancelled it, the other half of a move is looked for, and
-    looked for again before the end is believed. `told` is the booking that led here: an event may have said of it that
-    somebody cancelled it.
+    `told` is the booking that led here: an event may have said of it that somebody cancelled it.
     """
-    now_is, passed = _also(seen, told), {seen.uid}
-    while now_is.status in DEAD:
-        left, after = now_is, now_is.rescheduled_to
-        if after is None:
-            if left.called_off or left.status != "cancelled":
+    match end_of_chain(work, appointment, seen, told=told):
+        case Stands(now_is, left):
+            if left is not None and work.adoptions.owner(work.tenant.id, now_is.uid) not in {None, appointment.id}:
+                # Two that took it in at once: where it stands now is the other one's.
                 return part_gone(work, appointment, own, left)
-            now = work.clock.now()
-            found = successor(appointment, left, calendar=work.calendar, now=now, deadline=work.deadline)
-            if found is None:
-                return LookAgain("whether it was moved cannot be read")
-            if not found:
-                half = is_half_of_a_move(left, now=now)
-                return LookAgain("it may be half of a move") if half else part_gone(work, appointment, own, left)
-            after = found[0].uid
-        if after in passed or len(passed) > LONGEST_CHAIN:
-            return Flag(seen, Drift.CHAIN, appointment)
-        passed.add(after)
-        read = work.calendar.booking(after, deadline=work.deadline)
-        if not isinstance(read, Booking):
-            return LookAgain("the successor cannot be read")
-        now_is = _also(read, told)
-        if now_is.status not in DEAD and work.adoptions.owner(work.tenant.id, after) not in {None, appointment.id}:
-            # Two that took it in at once: where it stands now is the other one's.
+            return change_of(appointment, own, now_is, work.tenant)
+        case Gone(left):
             return part_gone(work, appointment, own, left)
-    return change_of(appointment, own, now_is, work.tenant)
-
-
-def _also(read: Booking, told: Booking) -> Booking:
-    return replace(read, called_off=read.called_off or (told.called_off and told.uid == read.uid))
+        case Unread(why):
+            return LookAgain(why)
+        case Endless():
+            return Flag(seen, Drift.CHAIN, appointment)
+        case other:
+            assert_never(other)
 
 
 def _assess_relative_of_a_part(work: Background, appointment: Appointment, seen: Booking) -> Repair:

@@ -157,7 +157,7 @@ class _Search:
     def _end(self, duplicate: Appointment, kept: Appointment, seen: Booking, why: str) -> None:
         done = self._may_take()
         if done is None:
-            done = end_one(self._work, self._at.duplicates, self._at.cases, duplicate, kept, seen)
+            done = end_one(self._work, self._at.duplicates, duplicate, kept, seen)
         self._note(Kind.APPOINTMENTS, seen.uid, kept.id, duplicate.id, why, done)
 
     # One customer, twice at the same time
@@ -213,6 +213,12 @@ class _Search:
         if not own or not same or is_touched(seen):
             why = "somebody moved, changed or copied it" if own else "its own booking is not listed"
             self._before_a_person(Kind.BOOKINGS, uid, appointment, [appointment], why)
+            return
+        stands = self._budget.one().calendar.booking(own, deadline=work.deadline)
+        if not isinstance(stands, Booking) or stands.status != LIVE:
+            # A list may show what is cancelled: then this one is all that its customer has, and the next run follows.
+            status = stands.status if isinstance(stands, Booking) else "not shown"
+            self._note(Kind.BOOKINGS, uid, own, uid, f"its own booking is {status} there", Done.LATER)
             return
         done = self._may_take()
         if done is None:
@@ -277,19 +283,17 @@ class _Search:
         return None if rows is None else list(rows.values())
 
 
-def end_one(  # noqa: PLR0917 - the two, their booking, and where that is written
-    work: Background, duplicates: Duplicates, cases: Cases, duplicate: Appointment, kept: Appointment, seen: Booking
+def end_one(
+    work: Background, duplicates: Duplicates, duplicate: Appointment, kept: Appointment, seen: Booking
 ) -> Done:
     """End an appointment here whose booking is the kept one's; on the versions that were read.
 
-    Of another customer a case comes first: they were told "gebucht", have none then, and must be rung.
+    Of another customer a case comes with it: they were told "gebucht", have none now, and must be rung.
     """
-    is_same = same_person(duplicate.customer, kept.customer)
-    case = None if is_same else _case_of_who_has_none(duplicate, seen, by=work.by, now=work.clock.now())
-    if case is not None and _open(work, cases, case) is Done.LATER:
-        return Done.LATER
+    is_same, now = same_person(duplicate.customer, kept.customer), work.clock.now()
+    ring = None if is_same else _case_of_who_has_none(duplicate, seen, by=work.by, now=now)
     audit = audit_of(work, Drift.DUPLICATE, "end_duplicate", seen, before=duplicate, after=kept)
-    if not duplicates.end_duplicate(work.tenant.id, duplicate, kept=kept, audit=audit, now=work.clock.now()):
+    if not duplicates.end_duplicate(work.tenant.id, duplicate, kept=kept, audit=audit, now=now, ring=ring):
         return Done.LATER
     return Done.ENDED if is_same else Done.RING
 

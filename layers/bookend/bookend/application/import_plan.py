@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
+from bookend.application.import_cases import Closing, is_begun
 from bookend.application.ports.imports import Found, Intake
 from bookend.domain.appointment import Appointment, AppointmentState, Told
-from bookend.domain.cases import Case, CaseOrigin, CaseState
+from bookend.domain.case_wishes import TAKEN_OVER
+from bookend.domain.cases import Case, CaseOrigin, CaseState, Ending, SyncFailure
 from bookend.domain.contacts import Customer
 from bookend.domain.failure_classes import FailureFacts, failure_from
 from bookend.domain.import_claims import Claims
@@ -34,6 +36,8 @@ LEDGER_KEPT = timedelta(days=40)
 """How long the ledger keeps a day that is over: of what ended before that, no interval is written."""
 _NO_UID = "its booking is known by its number alone, and Cal.com was not asked or lists none"
 _OVERLAPS = "its time is taken here"
+_MOVED = "its booking was moved since the file was written"
+_ENDED = frozenset({AppointmentState.FAILED, AppointmentState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,16 @@ class AsAppointment:
 
 @dataclass(frozen=True, slots=True)
 class AsCase:
-    """Kept as a case, for a remedy or a person. `of`: who has what it claims; empty if nobody does."""
+    """Kept as a case, for a remedy or a person. `of`: who has what it claims; empty if nobody does.
+
+    `instead`: its row was a case before, which was booked as `of`, and now says something else: for a person.
+    """
 
     row: Row
     of: str = ""
     overlaps: bool = False
+    moved: bool = False
+    instead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,30 @@ class Known:
     """It is here already."""
 
     row: Row
+    appointment: Appointment
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Its booking was here, and was cancelled since the file was written: nothing is left to take in."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """It is over, as the file says. `stands`: it is an appointment here all the same."""
+
+    row: Row
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Its row was a case before, and work on that has begun as it said then: it is one appointment, so nothing more."""
+
+    row: Row
+    case: Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +111,7 @@ class Linked:
     after: Appointment
 
 
-Decision = AsAppointment | AsCase | AsCustomer | Known | Linked
+Decision = AsAppointment | AsCase | AsCustomer | Known | Linked | Over | Cancelled | Left
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +120,8 @@ class Planned:
 
     decisions: tuple[Decision, ...]
     intake: Intake
+    closings: tuple[Closing, ...] = ()
+    """Cases of rows that are none any more: closed before the rest is written."""
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -143,6 +178,7 @@ class _Page:
         self._days = found.days
         self._customers: dict[str, Customer] = {}
         self._decisions: list[Decision] = []
+        self._closings: list[Closing] = []
 
     def planned(self) -> Planned:
         decisions = tuple(self._decisions)
@@ -156,7 +192,8 @@ class _Page:
         )
         counts = Counter(name for each in decisions for name in self._counted(each))
         counts["customers"] += len(self._customers)
-        return Planned(decisions, intake, +counts)
+        counts["replaced"] += len(self._closings)
+        return Planned(decisions, intake, tuple(self._closings), +counts)
 
     def decide(self, row: Row | CustomerRow, draft: Appointment | None) -> None:
         decided = self._decided(row, draft)
@@ -173,10 +210,40 @@ class _Page:
         if isinstance(row, CustomerRow):
             who = _customer(self._tenant, row.person, self._claims)
             return AsCustomer(row, who, is_new=who.id not in self._customers and who.id not in self._found.customers)
-        if appointment_name(self._tenant.id, row.external_id) in self._found.appointments:
-            return Known(row)
-        if draft is None:
+        own = self._found.appointments.get(appointment_name(self._tenant.id, row.external_id))
+        if row.cancelled:
+            decided: Decision = Cancelled(row, stands=own is not None and own.state not in _ENDED)
+        elif own is not None:
+            decided = Known(row, own)
+        elif draft is None:
             return AsCase(row, of=self._claims.duplicate_of(row) or "")
+        else:
+            decided = self._of_a_named(row, draft)
+        former = self._found.cases.get(case_name(row.external_id))
+        return decided if former is None else self._instead_of(former, row, decided)
+
+    def _instead_of(self, former: Case, row: Row, decided: Decision) -> Decision:
+        """What becomes of a row that was a case before, and is none any more: never two appointments of it."""
+        made = self._found.appointments.get(former.appointment)
+        stands = made is not None and made.state not in _ENDED
+        match decided:
+            case AsAppointment(_, appointment) | Linked(_, appointment, _) | Known(_, appointment):
+                is_one, is_over = appointment.id == former.appointment, appointment.state in _ENDED
+            case Cancelled() | Over():
+                is_one, is_over = former.appointment == appointment_name(self._tenant.id, row.external_id), True
+            case _:
+                return decided
+        if former.state is CaseState.CLOSED:
+            is_another = stands and not is_one and not isinstance(decided, Known | Over)
+            return AsCase(row, of=former.appointment, instead=True) if is_another else decided
+        if is_begun(former, made):
+            return Left(row, former)
+        ending = Ending.CANCELLED if is_over else Ending.DUPLICATE
+        name = former.appointment if isinstance(decided, Cancelled | Over) else decided.appointment.id
+        self._closings.append(Closing(former, ending, name))
+        return decided
+
+    def _of_a_named(self, row: Row, draft: Appointment) -> Decision:
         owner = self._owner_of_booking(draft)
         if owner is not None:
             return self._of_an_owned(row, draft, owner)
@@ -203,13 +270,17 @@ class _Page:
         if before is None:
             return AsCase(row, of=owner)
         if row.call and before.call == row.call:
-            return Known(row)
+            return Known(row, before)
+        if before.source == TAKEN_OVER and before.state is AppointmentState.CANCELLED:
+            return Over(row)
+        if before.source == TAKEN_OVER and not {*row.uids} & {each.uid for each in before.segments}:
+            return AsCase(row, moved=True)
         same_place = (before.slot.start, before.staff) == (draft.slot.start, draft.staff)
-        if before.source != "calcom" or before.state is not AppointmentState.CONFIRMED or not same_place:
+        if before.source != TAKEN_OVER or before.state is not AppointmentState.CONFIRMED or not same_place:
             return AsCase(row, of=owner)
         other = self._found.times.get(draft.id)
         if other is not None or before.service != draft.service or len(before.segments) != len(draft.segments):
-            return Known(row) if other in {None, owner} else AsCase(row, of=other or "")
+            return Known(row, before) if other in {None, owner} else AsCase(row, of=other or "")
         return Linked(row, before, replace(before, customer=draft.customer, source=SOURCE, call=draft.call))
 
     def _is_taken(self, draft: Appointment) -> bool:
@@ -246,6 +317,12 @@ class _Page:
                 return ["known"]
             case AsCustomer():
                 return ["customer_rows"]
+            case Over():
+                return ["over"]
+            case Cancelled():
+                return ["cancelled"]
+            case Left():
+                return ["at_work"]
             case AsCase():
                 return counted_as(decided, case_of(self._tenant, decided, self._claims, now=self._now))
 
@@ -270,21 +347,38 @@ def case_of(tenant: Tenant, decided: AsCase, claims: Claims, *, now: datetime) -
             without_contact=row.person.email is None and row.person.phone is None,
         ),
     )
-    by_number = row.booking_id is not None and not row.uids
     return Case(
         id=case_name(row.external_id),
-        state=CaseState.OPEN,
-        failure=failure,
+        state=CaseState.REVIEW if decided.instead else CaseState.OPEN,
+        failure=SyncFailure.DOUBLE_BOOKING if decided.instead else failure,
         origin=CaseOrigin.IMPORT,
         facts=_facts(row, decided),
         opened_at=now,
         changed_at=now,
         customer=_customer(tenant, row.person, claims),
+        appointment=decided.of if decided.instead and row.cancelled else "",
         booking=row.uids[0] if row.uids else "",
         answers=(row.error,) if row.error else (),
-        why=_OVERLAPS if decided.overlaps else _NO_UID if by_number and not decided.of else "",
+        why=_why(decided),
         by=SOURCE,
     )
+
+
+def _why(decided: AsCase) -> str:
+    row = decided.row
+    if decided.instead:
+        return f"it was booked as {decided.of}, and a newer file has it {says_of(row)}: one of the two is right"
+    if decided.overlaps or decided.moved:
+        return _OVERLAPS if decided.overlaps else _MOVED
+    return _NO_UID if row.booking_id is not None and not row.uids and not decided.of else ""
+
+
+def says_of(row: Row) -> str:
+    """As what a file has a row, without a word of people."""
+    if row.cancelled:
+        return "as cancelled"
+    when = f" at {instant_text(row.slot.start)}" if row.slot is not None else ""
+    return f"as booking {' '.join(row.uids)}{when}"
 
 
 def _names_a_booking(row: Row) -> bool:
@@ -301,6 +395,7 @@ def _facts(row: Row, decided: AsCase) -> dict[str, str]:
         "start": instant_text(row.slot.start) if row.slot is not None else "",
         "minutes": str(int(row.slot.duration.total_seconds()) // 60) if row.slot is not None else "",
         "status": row.status,
+        "cancelled": "yes" if row.cancelled else "",
         "sync_status": row.sync_status if _is_word(row.sync_status) else "",
         "booking_id": str(row.booking_id) if row.booking_id is not None else "",
         "bookings": " ".join(row.uids),

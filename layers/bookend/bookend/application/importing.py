@@ -14,8 +14,21 @@ from datetime import date
 from enum import StrEnum
 from typing import assert_never
 
-from bookend.application.import_cases import keep
-from bookend.application.import_plan import AsCase, Planned, case_of, counted_as, days_of, draft_of, plan
+from bookend.application.import_cases import close, keep, newest, put_before_a_person
+from bookend.application.import_plan import (
+    AsCase,
+    Cancelled,
+    Decision,
+    Left,
+    Over,
+    Planned,
+    case_of,
+    counted_as,
+    days_of,
+    draft_of,
+    plan,
+    says_of,
+)
 from bookend.application.ports import Clock, StoreUnavailable
 from bookend.application.ports.cases import Cases
 from bookend.application.ports.imports import (
@@ -29,13 +42,12 @@ from bookend.application.ports.imports import (
 from bookend.domain.appointment import Appointment
 from bookend.domain.import_claims import Claims, SharedAddress
 from bookend.domain.imports import (
-    Becomes,
     CustomerRow,
     Names,
     Row,
     RowError,
     appointment_name,
-    becomes,
+    case_name,
     identity,
     read_row,
 )
@@ -164,7 +176,7 @@ class _Run:
         """Of the lines behind the last one of the page."""
         self._line = progress.line
         self._left: dict[int, RowError] = {}
-        """Rows of the page whose case was not made anew, and why."""
+        """Of rows of the page that became nothing new, why."""
         self._dry_days: dict[tuple[str, date], StaffDay] = {}
         """In a dry run, what the rows before would have written."""
 
@@ -189,9 +201,6 @@ class _Run:
             first = self._claims.first_line(read)
             self._report.errors.append(RowError(line, "external_id", f"line {first} has the same"))
             self._counted(before, line, "rows", "errors")
-            return
-        if isinstance(read, Row) and becomes(read) is Becomes.CANCELLED:
-            self._counted(before, line, "rows", "cancelled")
             return
         if before:
             return
@@ -227,7 +236,10 @@ class _Run:
                 self._write(page[-1:], behind, line, done=done)
                 return
             planned = self._planned(page)
-            counts = Counter(self._progress.counts) + self._cases_of(planned) + behind
+            of_page = self._cases_of(planned)
+            if of_page is None:
+                continue
+            counts = Counter(self._progress.counts) + of_page + behind
             for each in page:
                 counts += each.counts
             after = replace(self._progress, line=line, counts=dict(counts), done=done)
@@ -254,8 +266,12 @@ class _Run:
         work = self._work
         now = work.clock.now()
         drafts = [each.draft for each in page if each.draft is not None]
-        found = work.imports.look(work.tenant.id, drafts, days=days_of(drafts, now=now))
-        self._report.requests += bool(drafts)
+        rows = [each.row for each in page if isinstance(each.row, Row)]
+        names = [case_name(each.external_id) for each in rows]
+        found = work.imports.look(work.tenant.id, drafts, days=days_of(drafts, now=now), cases=names)
+        self._report.requests += bool(rows)
+        cases = {name: newest(work.cases, work.tenant.id, case) for name, case in found.cases.items()}
+        found = replace(found, cases=cases)
         if self._dry_days:
             seen = [self._dry_days.get(key, day) for key, day in found.days.days.items()]
             found = replace(found, days=found.days.updated(seen))
@@ -264,6 +280,7 @@ class _Run:
             for each in page
             if each.draft is None and isinstance(each.row, Row)
         ]
+        others += [each.appointment for each in cases.values() if each.appointment]
         if others:
             self._report.requests += 1
             known = work.imports.appointments(work.tenant.id, others)
@@ -274,14 +291,28 @@ class _Run:
             found = replace(found, customers={**found.customers, **work.imports.customers(work.tenant.id, people)})
         return plan(work.tenant, [(each.row, each.draft) for each in page], self._claims, found, now=now)
 
-    def _cases_of(self, planned: Planned) -> Counter[str]:
-        """The page's counts, once its rows are kept as cases: before the progress that says they are done."""
+    def _cases_of(self, planned: Planned) -> Counter[str] | None:
+        """The page's counts, once its rows are kept as cases, and those that are none any more closed: before the
+        progress that says they are done. None: one of those is not as it was read.
+        """
         work, counts = self._work, Counter(planned.counts)
+        tenant, now = work.tenant.id, work.clock.now()
+        self._left = {}
+        for closing in planned.closings if work.applies else ():
+            self._report.requests += 1
+            if not close(work.cases, tenant, closing, now=now):
+                return None
         for decided in planned.decisions:
+            if (why := _why_nothing_new(decided)) is not None:
+                self._left[why.line] = why
+            if isinstance(decided, Left) and work.applies:
+                self._report.requests += 1
+                if not put_before_a_person(work.cases, tenant, decided.case, says_of(decided.row), now=now):
+                    return None
             if not isinstance(decided, AsCase):
                 continue
-            case = case_of(work.tenant, decided, self._claims, now=work.clock.now())
-            kept = keep(work.cases, work.tenant.id, case, applies=work.applies)
+            case = case_of(work.tenant, decided, self._claims, now=now)
+            kept = keep(work.cases, tenant, case, applies=work.applies, anew=decided.instead)
             self._report.requests += kept.requests
             if kept.as_row is not None:
                 counts -= Counter(counted_as(decided, case))
@@ -298,6 +329,22 @@ class _Run:
             if isinstance(each, AsCase) and each.of and each.row.line not in self._left
         ]
         self._left = {}
+
+
+def _why_nothing_new(decided: Decision) -> RowError | None:
+    """Said of a row that nothing is made of, though it may look as if something should."""
+    match decided:
+        case Over(row):
+            return RowError(
+                row.line, "calcom_uid", "its booking was cancelled since: it is over, and nothing is made of it"
+            )
+        case Cancelled(row, stands=True):
+            return RowError(row.line, "status", "it stands here: what Cal.com shows counts, so cancel it there")
+        case Left(row, case):
+            why = f"work on its case {case.id} had begun: a person decides, and nothing is made of this row"
+            return RowError(row.line, "external_id", why)
+        case _:
+            return None
 
 
 class _Twin(Exception):

@@ -14,8 +14,6 @@ from bookend.domain.move_answers import ExpectedMove
 from bookend.domain.tenant import Tenant
 from bookend.domain.timeslot import Slot
 
-LONGEST_CHAIN = 10
-"""How many moves of one booking are followed in a row."""
 _ROOM = timedelta(days=1)
 _AHEAD = timedelta(days=366)
 

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import assert_never
 
 from bookend.application.background import Background
+from bookend.application.chain import Unread, moved_to
 from bookend.application.converged import Converged
 from bookend.application.following import TRIES, follow, overlaps
-from bookend.application.own_bookings import successor
 from bookend.application.parts_settling import LEASE, settle_rest, stands_as
 from bookend.application.ports import Begun, FreeStarts, NotBegun
 from bookend.domain.answers import Booking
@@ -39,7 +39,6 @@ from bookend.domain.drift import (
     FollowWhole,
     LookAgain,
     followed,
-    is_half_of_a_move,
     is_left_to_a_person,
 )
 from bookend.domain.staff_day import IntervalState, StaffDays
@@ -62,15 +61,12 @@ def part_gone(
         seen = work.calendar.booking(each.uid or "", deadline=work.deadline)
         if not isinstance(seen, Booking):
             return LookAgain("another part cannot be read")
-        if seen.status not in DEAD or seen.rescheduled_to is not None:
-            break
-        if not seen.called_off and seen.status == "cancelled":
-            moved = successor(appointment, seen, calendar=work.calendar, now=now, deadline=work.deadline)
-            if moved is None or (not moved and is_half_of_a_move(seen, now=now)):
-                return LookAgain("another part may be half of a move")
-            if moved:
-                break
-        gone.append(seen)
+        after = moved_to(work, appointment, seen) if seen.status in DEAD else seen.uid
+        if isinstance(after, Unread):
+            return LookAgain("another part may be half of a move")
+        if isinstance(after, str):
+            break  # it stands somewhere
+        gone.append(after.booking)
     else:
         return End(appointment, max(gone, key=lambda each: (each.updated_at is not None, each.updated_at or now)))
     wanted = work.tenant.part_changed is PartRule.FOLLOW and not is_left_to_a_person(appointment)

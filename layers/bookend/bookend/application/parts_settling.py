@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
+from bookend.application.chain import where_it_stands
 from bookend.application.following import audit_of, end_part, follow, put_before_a_person
-from bookend.application.own_bookings import LONGEST_CHAIN, successor
 from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import Audit, Cancelled
 from bookend.domain.answers import Answered, Booking, KeyRejected, NotSent, Refusal, Refused
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, ChangeKind, ChangeWhy, Told
 from bookend.domain.composites import sending_order
-from bookend.domain.drift import DEAD, LIVE, Drift, EndPart, Flag, Follow, change_of, is_half_of_a_move
+from bookend.domain.drift import DEAD, LIVE, Drift, EndPart, Flag, Follow, change_of
 
 LEASE = timedelta(seconds=20)
 """How long whoever begins it, or sends it again, may be at work before somebody else looks."""
@@ -190,27 +190,11 @@ def _look(work: Background, appointment: Appointment) -> dict[int, Booking] | No
 
 def _where_it_stands(work: Background, appointment: Appointment, segment: BookedSegment) -> Booking | None:
     """The end of the chain of its moves, alive or dead. None: that cannot be read now, or may be half of a move."""
-    uid, passed = segment.uid or "", set[str]()
-    while uid not in passed and len(passed) <= LONGEST_CHAIN:
-        passed.add(uid)
-        seen = work.calendar.booking(uid, deadline=work.deadline)
-        if not isinstance(seen, Booking):
-            return None
-        if seen.status not in DEAD:
-            return seen if seen.status == LIVE else None  # somebody must confirm it at Cal.com first
-        if seen.rescheduled_to is not None:
-            uid = seen.rescheduled_to
-            continue
-        if seen.called_off or seen.status != "cancelled":
-            return seen
-        now = work.clock.now()
-        found = successor(appointment, seen, calendar=work.calendar, now=now, deadline=work.deadline)
-        if found is None or (not found and is_half_of_a_move(seen, now=now)):
-            return None
-        if not found:
-            return seen
-        uid = found[0].uid
-    return None  # a run puts it before a person
+    seen = work.calendar.booking(segment.uid or "", deadline=work.deadline)
+    now_is = where_it_stands(work, appointment, seen) if isinstance(seen, Booking) else None
+    if now_is is None or now_is.status in DEAD or now_is.status == LIVE:
+        return now_is
+    return None  # somebody must confirm it at Cal.com first
 
 
 def _wait(work: Background, appointment: Appointment, *, absent: datetime | None = None) -> bool:

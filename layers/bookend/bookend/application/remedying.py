@@ -18,6 +18,7 @@ from bookend.application.background import Background, BackgroundOf
 from bookend.application.booking_numbers import BookingNumbers
 from bookend.application.budget import callers_need_the_rest
 from bookend.application.case_looking import Looking
+from bookend.application.case_parts import join, take_in_parts
 from bookend.application.case_taking import NotTaken, link, take_in
 from bookend.application.deadline import Deadline
 from bookend.application.ports import Alerts, StoreUnavailable, Tenants
@@ -26,17 +27,19 @@ from bookend.application.reviewing import carry_on
 from bookend.application.settling import Settled, settle
 from bookend.domain.answers import Answered, CreateAnswer, detail
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.case_wishes import Wanted, appointment_of, is_the_same, operation_of
+from bookend.domain.case_parts import missing_of, uids_named
+from bookend.domain.case_wishes import TAKEN_OVER, Wanted, appointment_of, is_the_same, operation_of
 from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
 from bookend.domain.remedies import (
     RETRY,
     SOON,
-    TAKEN_OVER,
     Book,
     Close,
+    Join,
     Remedy,
     SettleIt,
     TakeIn,
+    TakeInParts,
     ToReview,
     Wait,
     class_of,
@@ -45,7 +48,7 @@ from bookend.domain.remedies import (
     pause_after,
     plan,
 )
-from bookend.domain.remedy_report import NOT_DONE, RemedyReport, Treated, standing
+from bookend.domain.remedy_report import NOT_DONE, RemedyReport, Treated, name_of, standing, why_of
 
 BY = "remedy"
 CASE_S = 20.0
@@ -206,7 +209,7 @@ class _Run:
                     break
                 continue
             decided = plan(case, work.tenant, looking.at(case, self._rivals(case)), now=work.clock.now())
-            self._say(first, case, _name(decided), _why(decided))
+            self._say(first, case, name_of(decided), why_of(decided))
             if isinstance(decided, Wait) and decided.for_others:
                 self._waiting.append(case)
             if isinstance(decided, Wait) and not number:
@@ -214,7 +217,7 @@ class _Run:
             if self._is_held_back(first, case, decided) or not self._limits.apply:
                 return
             case, go_on = self._do(work, case, decided)
-            self._say(first, case, _name(decided), _why(decided))
+            self._say(first, case, name_of(decided), why_of(decided))
             if not go_on:
                 break
 
@@ -230,7 +233,7 @@ class _Run:
             return False
         self._closings.append(case)
         self._left.add(case.id)
-        self._treated[case.id] = Treated(first, case, NOT_DONE, _why(decided), done=False)
+        self._treated[case.id] = Treated(first, case, NOT_DONE, why_of(decided), done=False)
         return True
 
     def _say(self, first: Case, now_is: Case, name: str, why: str) -> None:
@@ -238,13 +241,13 @@ class _Run:
 
     def _rivals(self, case: Case) -> tuple[Case, ...]:
         """Other cases that name the same booking."""
-        mine = {case.facts.get("booking_id"), case.booking} - {None, ""}
+        mine = {case.facts.get("booking_id"), *uids_named(case)} - {None}
         return tuple(
             each
             for each in self._known.values()
             if each.id != case.id
             and each.state is not CaseState.CLOSED
-            and mine & ({each.facts.get("booking_id"), each.booking} - {None, ""})
+            and mine & {each.facts.get("booking_id"), *uids_named(each)}
         )
 
     def _do(self, work: Background, case: Case, decided: Remedy) -> tuple[Case, bool]:
@@ -254,8 +257,9 @@ class _Run:
                 return case, False
             case SettleIt(appointment):
                 return case, settle(work, appointment.id) is not Settled.WAITING
-            case ToReview(failure, why):
-                return self._write(case, state=CaseState.REVIEW, failure=failure, why=why, due=None, op="", decision="")
+            case ToReview(failure, why, about):
+                now_is = {"state": CaseState.REVIEW, "failure": failure, "appointment": about or case.appointment}
+                return self._write(case, **now_is, why=why, due=None, op="", decision="")
             case Close(ending, why, appointment, booking):
                 return self._write(
                     case,
@@ -269,8 +273,15 @@ class _Run:
                 )
             case TakeIn():
                 return self._take_in(work, case, decided)
-            case Book(wanted, again):
-                return self._book(work, case, wanted, again=again)
+            case TakeInParts(wanted, parts):
+                who = wanted.customer
+                case, made = take_in_parts(work, self._cases, case, parts, service=wanted.service, customer=who)
+                self._known[case.id] = case
+                return case, made is not None
+            case Join(there, rest):
+                return case, join(work, there, rest)
+            case Book():
+                return self._book(work, case, decided)
             case other:
                 assert_never(other)
 
@@ -293,16 +304,20 @@ class _Run:
             case other:
                 assert_never(other)
 
-    def _book(self, work: Background, case: Case, wanted: Wanted, *, again: bool) -> tuple[Case, bool]:
-        """The operation is written down in the case before it is begun, and Cal.com's answers before what they mean."""
-        if again:
+    def _book(self, work: Background, case: Case, decided: Book) -> tuple[Case, bool]:
+        """The operation is written down in the case before it is begun, and Cal.com's answers before what they mean.
+
+        Of what is missing beside other parts the case keeps the appointment that has those.
+        """
+        wanted, missing = decided.wanted, decided.missing
+        if decided.again:
             op, appointment = operation_of(work.tenant.id, case, case.tries + 1)
-            due = work.clock.now()
-            case, stored = self._write(case, op=op, appointment=appointment, tries=case.tries + 1, due=due)
+            named = {"op": op, "appointment": case.appointment if missing else appointment}
+            case, stored = self._write(case, **named, tries=case.tries + 1, due=work.clock.now())
             if not stored:
                 return case, False
         now = work.clock.now()
-        begun = start(work, appointment_of(case, wanted, work.tenant, now=now, lease=now + LEASE))
+        begun = start(work, appointment_of(case, wanted, work.tenant, now=now, lease=now + LEASE, missing=missing))
         match begun:
             case Begun(on_record):
                 sent_at = work.clock.now()
@@ -314,7 +329,7 @@ class _Run:
             case BegunBefore():
                 return case, True
             case HasOne(other):
-                return self._has_one(work, case, other)
+                return self._has_one(work, case, wanted, other)
             case InTheWay(others):
                 return self._not_free(work, case, wanted, others)
             case unforeseen:
@@ -331,11 +346,14 @@ class _Run:
         due = now + (pause_after(case.tries - case.forgiven) if temporary else SOON * 0)
         return self._write(case, failure=failure, answers=(*case.answers, *troubles), due=due, decision="")
 
-    def _has_one(self, work: Background, case: Case, other: str) -> tuple[Case, bool]:
-        """The customer has the same appointment already: this one is none, if that one stands."""
+    def _has_one(self, work: Background, case: Case, wanted: Wanted, other: str) -> tuple[Case, bool]:
+        """The customer has the same appointment already: this one is none, if that one stands, and is all of it."""
         known = work.appointments.appointment(work.tenant.id, other)
         if known is None or known.state is not AppointmentState.CONFIRMED:
             return case, False
+        if missing_of(known, wanted):
+            why = f"{other} is its customer's at that time, and not all of this"
+            return self._do(work, case, ToReview(SyncFailure.DOUBLE_BOOKING, why))
         ends = Close(Ending.DUPLICATE, "the customer has this appointment already", other, known.segments[0].uid or "")
         if self._is_held_back(case, case, ends):
             return case, False
@@ -349,7 +367,7 @@ class _Run:
         if same is not None and same.source == TAKEN_OVER:
             return self._taken(work, case, link(work, case, same, wanted.customer))
         if same is not None:
-            return self._has_one(work, case, same.id)
+            return self._has_one(work, case, wanted, same.id)
         why = f"here the time is {', '.join(others)}'s"
         return self._do(work, case, ToReview(SyncFailure.HOST_UNAVAILABLE, why))
 
@@ -366,10 +384,10 @@ class _Run:
             seen = Looking(self._work, self._numbers).at_difference(case)
             if seen is not None and is_over(case, self._work.tenant, seen):
                 over = Close(Ending.EQUAL, "both sides agree again")
-                self._say(case, case, _name(over), over.why)
+                self._say(case, case, name_of(over), over.why)
                 if self._limits.apply:
                     after, _ = self._do(self._work, case, over)
-                    self._say(case, after, _name(over), over.why)
+                    self._say(case, after, name_of(over), over.why)
 
     def _write(self, before: Case, **changes: Any) -> tuple[Case, bool]:
         """The case as it is stored then; False: somebody else has changed it, and goes on with it."""
@@ -380,21 +398,3 @@ class _Run:
         after = replace(after, version=before.version + 1)
         self._known[after.id] = after
         return after, True
-
-
-def _name(remedy: Remedy) -> str:
-    return type(remedy).__name__ if not isinstance(remedy, Close) else remedy.ending.value
-
-
-def _why(remedy: Remedy) -> str:
-    match remedy:
-        case Book(wanted, _):
-            return f"{wanted.service.id} with {wanted.staff}, {len(wanted.slots)} booking(s)"
-        case TakeIn(_, booking):
-            return f"{booking.uid} is there"
-        case SettleIt(appointment):
-            return f"{appointment.id} is open"
-        case Close() | ToReview() | Wait():
-            return remedy.why
-        case other:
-            assert_never(other)

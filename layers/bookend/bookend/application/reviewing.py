@@ -12,10 +12,21 @@ from typing import assert_never
 
 from bookend.application.background import Background
 from bookend.application.booking_numbers import BookingNumbers, CalendarSilent
-from bookend.application.case_changing import change_it, doubts_of
+from bookend.application.case_changing import change_it, doubts_of, not_shown
 from bookend.application.case_keeping import claimants_of, keep_one, versions_of
 from bookend.application.case_looking import Looking
-from bookend.application.case_records import ABSENT_SINCE, again, back, close, not_gone_yet, ours, read, shown, write
+from bookend.application.case_records import (
+    ABSENT_SINCE,
+    again,
+    back,
+    close,
+    not_gone_yet,
+    ours,
+    read,
+    shown,
+    while_decided,
+    write,
+)
 from bookend.application.case_taking import owner_of
 from bookend.application.converged import Converged
 from bookend.application.converging import carry_out, converge
@@ -24,7 +35,7 @@ from bookend.application.settling import settle
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState, ChangeKind
 from bookend.domain.cases import Case, CaseOrigin, CaseState, Ending
-from bookend.domain.drift import DEAD, CancelOrphan, Drift, End
+from bookend.domain.drift import DEAD, LIVE, CancelOrphan, Drift, End
 from bookend.domain.remedies import RETRY, is_over
 from bookend.domain.reviews import (
     ANOTHERS_BOOKING,
@@ -141,10 +152,7 @@ def decide(
     if why_not is not None:
         return NotPossible(why_not)
     if not apply:
-        mine = seen.appointment
-        if mine is None or mine.state is not AppointmentState.CONFIRMED or choice not in {Choice.CANCEL, Choice.MOVE}:
-            return Would(seen)
-        return Would(seen, doubts_of(work, mine, to if choice is Choice.MOVE else None))
+        return Would(seen, _doubts(work, seen, choice, to))
     facts = {name: text for name, text in case.facts.items() if name != ABSENT_SINCE} | {
         "decided_at": instant_text(now)
     }
@@ -169,6 +177,16 @@ def decide(
     if not stored:
         return NotPossible("it has changed meanwhile: look at it again")
     return Decided(carry_on(work, cases, decided))
+
+
+def _doubts(work: Background, seen: Evidence, choice: Choice, to: datetime | None) -> tuple[str, ...]:
+    mine = seen.appointment
+    if mine is None or mine.state is not AppointmentState.CONFIRMED:
+        return ()
+    if choice in {Choice.CANCEL, Choice.MOVE}:
+        return doubts_of(work, mine, to if choice is Choice.MOVE else None)
+    is_kept = choice is Choice.KEEP_OURS and seen.case.origin is not CaseOrigin.IMPORT and not is_left(seen.case)
+    return not_shown(work, mine) if is_kept else ()
 
 
 def carry_on(work: Background, cases: Cases, case: Case) -> Case:
@@ -247,7 +265,15 @@ def _keep_ours(work: Background, cases: Cases, case: Case) -> Case:
         return back(work, cases, case, "it is the appointment's own booking by now")
     if work.adoptions.owner(work.tenant.id, booking.uid) not in {None, mine.id}:
         return back(work, cases, case, ANOTHERS_BOOKING)
-    match carry_out(work, CancelOrphan(mine, booking)):
+    # Who keeps ours must have it: the salon may have cancelled just that one, and no event has told of it yet.
+    own = [read(work, each.uid or "") for each in mine.segments]
+    if any(each is None for each in own):
+        return case  # one look that does not find it proves nothing: nothing goes before all of ours is shown
+    lost = [f"{each.uid} is {each.status} at Cal.com" for each in own if each is not None and each.status != LIVE]
+    if mine.state is not AppointmentState.CONFIRMED or lost:
+        why = ", ".join(lost) or f"it is {mine.state.value}"
+        return back(work, cases, case, f"ours cannot be kept: {why}. retry looks anew")
+    match carry_out(while_decided(work, case), CancelOrphan(mine, booking)):
         case Converged.ORPHAN_CANCELLED:
             return close(work, cases, case, Ending.EQUAL, "Cal.com's booking is cancelled")
         case Converged.LATER | Converged.EQUAL:
@@ -274,9 +300,9 @@ def _take_theirs(work: Background, cases: Cases, case: Case) -> Case:
         return close(work, cases, case, Ending.EQUAL, _GONE)  # what the appointment stands on is another one
     case = shown(work, cases, case)
     stands = mine is not None and mine.state is AppointmentState.CONFIRMED
-    done = converge(work, booking)
+    done = converge(decided := while_decided(work, case), booking)
     if done is Converged.FLAGGED and mine is not None and stands and case.drift == Drift.UNKNOWN_HOST.value:
-        done = carry_out(work, End(mine, booking, Drift.HOST))  # it is somebody's who is not ours
+        done = carry_out(decided, End(mine, booking, Drift.HOST))  # it is somebody's who is not ours
     match done:
         case Converged.LATER:
             return case  # the next run goes on with it

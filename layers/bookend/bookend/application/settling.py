@@ -15,9 +15,10 @@ from typing import assert_never
 
 from bookend.application import alerts as alert
 from bookend.application.background import Background
+from bookend.application.chain import Endless, Gone, Stands, Unread, end_of_chain, first_of_chain
 from bookend.application.change_settling import settle_change
 from bookend.application.following import audit_of, put_before_a_person, take_over
-from bookend.application.own_bookings import LONGEST_CHAIN, expected_booking, look_up, successor
+from bookend.application.own_bookings import expected_booking, look_up
 from bookend.application.patience import AGAIN, SETTLE, STUCK
 from bookend.application.ports import (
     BookingHasOwner,
@@ -196,46 +197,25 @@ def _moved_meanwhile(
     root = _root(work, moved)
     if root is None:
         return _wait(work, appointment)  # where it came from is not shown yet
-    now_is, passed = root, {root.uid}
-    while now_is.status in DEAD:
-        after = now_is.rescheduled_to
-        if after is None:
-            found = () if now_is.called_off else _successor(work, appointment, now_is)
-            if found is None or (not found and is_half_of_a_move(now_is, now=work.clock.now())):
-                return _wait(work, appointment)
-            if not found:
-                return _release(work, appointment, CANCELLED_THERE)
-            after = found[0].uid
-        if after in passed or len(passed) > LONGEST_CHAIN:
+    match end_of_chain(work, appointment, root):
+        case Gone():
+            return _release(work, appointment, CANCELLED_THERE)
+        case Stands(now_is) if now_is.status == LIVE and is_ours(root, expected, now=work.clock.now()):
+            return _confirm_and_follow(work, appointment, segment, root, now_is=now_is)
+        case Endless():
             put_before_a_person(work, Flag(root, Drift.CHAIN, appointment))
             return _wait(work, appointment)
-        passed.add(after)
-        read = work.calendar.booking(after, deadline=work.deadline)
-        if not isinstance(read, Booking):
+        case Stands() | Unread():  # theirs to confirm yet, or labelled by somebody else: never taken away for us
             return _wait(work, appointment)
-        now_is = read
-    if now_is.status == LIVE and is_ours(root, expected, now=work.clock.now()):
-        return _confirm_and_follow(work, appointment, segment, root, now_is=now_is)
-    return _wait(work, appointment)  # theirs to confirm yet, or labelled by somebody else: never taken away for us
+        case other:
+            assert_never(other)
 
 
 def _root(work: Background, moved: list[Booking]) -> Booking | None:
     """The booking that the moves began with. It may stand on a day that was not searched, if it was edited before it
     was moved: then it is read by its uid. None: that cannot be read.
     """
-    came_from = next((each for each in moved if each.rescheduled_from is None), moved[0])
-    for _ in range(LONGEST_CHAIN):
-        if came_from.rescheduled_from is None:
-            return came_from
-        read = work.calendar.booking(came_from.rescheduled_from, deadline=work.deadline)
-        if not isinstance(read, Booking):
-            return None
-        came_from = read
-    return None
-
-
-def _successor(work: Background, appointment: Appointment, dead: Booking) -> tuple[Booking, ...] | None:
-    return successor(appointment, dead, calendar=work.calendar, now=work.clock.now(), deadline=work.deadline)
+    return first_of_chain(work, next((each for each in moved if each.rescheduled_from is None), moved[0]))
 
 
 def _confirm_and_follow(

@@ -9,12 +9,19 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.appointment import Amiss, Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.cases import Case, CaseOrigin
 from bookend.domain.composites import busy_parts, phases
 from bookend.domain.contacts import Customer, placeholder_email
 from bookend.domain.tenant import SegmentKind, Service, Tenant, Unmatched, find_service, find_staff
 from bookend.domain.timeslot import Slot, parse_instant
+
+TAKEN_OVER = "calcom"
+"""The source of an appointment that a run has taken over from Cal.com: nobody here says whose it is."""
+
+
+BOOKED_FOR_A_CASE = frozenset({"import", "remedy"})
+"""The sources of an appointment that a remedy has booked. Its customer was told long ago: nothing is sent for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +82,19 @@ def operation_of(tenant: str, case: Case, number: int) -> tuple[str, str]:
     return digest[:20], "fix" + digest[20:40]
 
 
-def appointment_of(case: Case, wanted: Wanted, tenant: Tenant, *, now: datetime, lease: datetime) -> Appointment:
+def appointment_of(
+    case: Case, wanted: Wanted, tenant: Tenant, *, now: datetime, lease: datetime, missing: tuple[int, ...] = ()
+) -> Appointment:
     """The appointment that the case's operation books. Its caller was told long ago that it is booked: no text is owed.
+
+    `missing`: of a composite these parts alone. They are no whole until they are joined to those that are there.
 
     Raises:
         KeyError: the stylist is not the salon's.
     """
     host = tenant.member(wanted.staff).calcom_user
     return Appointment(
-        id=case.appointment,
+        id=operation_of(tenant.id, case, case.tries)[1] if missing else case.appointment,
         state=AppointmentState.PENDING,
         op=case.op,
         version=1,
@@ -91,6 +102,7 @@ def appointment_of(case: Case, wanted: Wanted, tenant: Tenant, *, now: datetime,
         segments=tuple(
             BookedSegment(number, wanted.staff, slot, part.event_types[wanted.staff], host=host)
             for number, (slot, part) in enumerate(zip(wanted.slots, wanted.service.busy, strict=True))
+            if not missing or number in missing
         ),
         customer=wanted.customer,
         call=case.facts.get("call", ""),
@@ -99,13 +111,14 @@ def appointment_of(case: Case, wanted: Wanted, tenant: Tenant, *, now: datetime,
         request=case.op,
         lease=lease,
         told=Told.BOOKED,
+        amiss=Amiss.PART_GONE if missing else None,
     )
 
 
 def is_the_same(appointment: Appointment, wanted: Wanted) -> bool:
-    """Whether an appointment that is here already is the very one: a run may have taken it in from Cal.com."""
-    at = (appointment.service, appointment.staff, appointment.slot.start)
-    same = at == (wanted.service.id, wanted.staff, wanted.slot.start)
+    """Whether an appointment that is here already is the very one, and no part of it: a run may have taken it in."""
+    at = (appointment.service, appointment.staff, appointment.slot.start, len(appointment.segments))
+    same = at == (wanted.service.id, wanted.staff, wanted.slot.start, len(wanted.slots))
     return same and same_person(appointment.customer, wanted.customer)
 
 

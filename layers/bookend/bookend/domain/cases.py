@@ -72,7 +72,7 @@ class Ending(StrEnum):
     """It is over, and was never at Cal.com; kept as what it was."""
     INVALID = "invalid"
     CANCELLED = "cancelled"
-    """A person decided that it is not to be."""
+    """It is not to be: a person, a newer file, or who cancelled its booking at Cal.com has decided that."""
     TAKEN_THEIRS = "taken_theirs"
     """What Cal.com shows is right."""
     BY_HAND = "by_hand"

@@ -6,8 +6,8 @@ booked unless its bookings were read there and are those of a confirmed appointm
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -23,9 +23,10 @@ from bookend.domain.answers import (
     Unclear,
 )
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.case_wishes import Unfit, Wanted, read_wanted, same_person, same_wish
+from bookend.domain.case_parts import PARTS, Part, against, fitting, missing_of, parts_of, stands_as_wanted
+from bookend.domain.case_wishes import TAKEN_OVER, Unfit, Wanted, read_wanted, same_person, same_wish
 from bookend.domain.cases import Case, CaseOrigin, CaseState, Ending, SyncFailure
-from bookend.domain.drift import DEAD, LIVE, Drift, agree
+from bookend.domain.drift import DEAD, LIVE, Drift, agree, is_half_of_a_move
 from bookend.domain.failure_classes import failure_from
 from bookend.domain.tenant import Tenant
 
@@ -39,8 +40,6 @@ DIFFER_FOR = timedelta(days=1)
 """So long the reconciliation has to make both sides equal; then a person looks."""
 RETRY = "retry"
 """A person's decision that it is tried anew; the others are carried out by `application/reviewing.py`."""
-TAKEN_OVER = "calcom"
-"""The source of an appointment that a run has taken over from Cal.com: nobody here says whose it is."""
 _NEVER_LEFT = frozenset({"never_arrived", "not_sent"})
 """Why a try ended that says nothing of the appointment."""
 SETTLED_BY_LOOKING: frozenset[str] = frozenset(
@@ -56,8 +55,9 @@ class Seen:
 
     `appointment` is ours: the one that the case has tried to book, or that has its booking. `bookings` are those it
     stands on, each read by its uid, None where that is not shown. `named` is the live or dead booking that the case
-    names, `owner` whose it is here. `unread`: Cal.com did not answer a question that matters. `rivals` are other cases
-    that name the same booking.
+    names, where it is now if it was moved, `owner` whose it is here. `unread`: Cal.com did not answer a question that matters. `rivals` are other cases
+    that name the same booking. Of a composite service `parts` are the live bookings there are of it, and `rest` is the
+    appointment that books what is missing beside them.
     """
 
     appointment: Appointment | None = None
@@ -66,15 +66,18 @@ class Seen:
     owner: Appointment | None = None
     unread: bool = False
     rivals: tuple[Case, ...] = ()
+    parts: tuple[Part, ...] = ()
+    rest: Appointment | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Book it: all of its parts, as the service's definition lays them out."""
+    """Book it: all of its parts, as the service's definition lays them out; or those that are `missing` alone."""
 
     wanted: Wanted
     again: bool
     """As a new try; else the one that is on record goes on."""
+    missing: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,22 @@ class TakeIn:
 
     wanted: Wanted
     booking: Booking
+
+
+@dataclass(frozen=True, slots=True)
+class TakeInParts:
+    """Parts of it are there, by number: together they become one appointment of ours, whatever becomes of the rest."""
+
+    wanted: Wanted
+    parts: Mapping[int, Booking]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """What was missing is booked: `rest` and the parts that were there become one appointment."""
+
+    there: Appointment
+    rest: Appointment
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +123,11 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class ToReview:
-    """A person decides."""
+    """A person decides. `appointment`: about this one; empty: about the one that the case has."""
 
     failure: SyncFailure
     why: str
+    appointment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +138,7 @@ class Wait:
     for_others: bool = False
 
 
-Remedy = Book | TakeIn | SettleIt | Close | ToReview | Wait
+Remedy = Book | TakeIn | TakeInParts | Join | SettleIt | Close | ToReview | Wait
 
 
 def is_destructive(remedy: Remedy) -> bool:
@@ -133,29 +153,102 @@ def plan(case: Case, tenant: Tenant, seen: Seen, *, now: datetime) -> Remedy:
     if seen.unread:
         return Wait("Cal.com could not be read")
     if seen.appointment is not None and seen.appointment.state is not AppointmentState.FAILED:
-        return _of_appointment(case, tenant, seen, seen.appointment, now=now)
+        of_it = _of_what_is_there if PARTS in case.facts else _of_appointment
+        return of_it(case, tenant, seen, seen.appointment, now=now)
     wanted = read_wanted(case, tenant)
     if isinstance(wanted, Unfit):
         if wanted.invalid:
             return Close(Ending.INVALID, wanted.why)
         return ToReview(case.failure, wanted.why)
-    if wanted.slot.start <= now:
+    named = seen.named
+    over = _of_dead(case, seen, named, wanted, now=now) if named is not None and named.status in DEAD else None
+    if over is not None:
+        return over
+    if wanted.slot.start <= now and (named is None or not _was_moved(case, named)):
         return Close(Ending.HISTORICAL, "it has begun, and Cal.com books nothing in the past")
-    if seen.named is not None and seen.named.status not in DEAD:
-        return _of_named(case, tenant, seen, seen.named, wanted)
+    if named is not None and named.status not in DEAD:
+        return _of_named(case, tenant, seen, named, wanted)
     older = _first(case, seen.rivals) if case.booking or case.facts.get("booking_id") else case
     if older.id != case.id and same_wish(older, case):
         return Close(Ending.DUPLICATE, f"{older.id} is the same customer's same appointment", older.appointment)
-    return _by_class(case, seen, wanted)
+    if seen.parts:
+        return _of_parts(case, tenant, seen.parts, wanted)
+    return _by_class(case, seen.appointment, wanted)
 
 
-def _by_class(case: Case, seen: Seen, wanted: Wanted) -> Remedy:
-    """The class's one remedy, where nothing of it is at Cal.com."""
+def _of_parts(case: Case, tenant: Tenant, parts: tuple[Part, ...], wanted: Wanted) -> Remedy:
+    """The other system has booked some of its parts, or all: taken in, if each is this customer's and in its place.
+
+    Else nothing is done to any of them: they may be somebody's real appointment.
+    """
+    for each in parts:
+        if why := against(case, each, wanted, tenant):
+            return ToReview(SyncFailure.DOUBLE_BOOKING, why)
+        if each.owner is not None and each.owner.state is not AppointmentState.CONFIRMED:
+            return Wait("its booking is being changed")
+    found = fitting(parts, wanted, tenant)
+    return ToReview(case.failure, found) if isinstance(found, str) else TakeInParts(wanted, found)
+
+
+def _of_what_is_there(case: Case, tenant: Tenant, seen: Seen, there: Appointment, *, now: datetime) -> Remedy:
+    """Its parts are an appointment; what is missing beside them is booked, and joined to it once that is confirmed.
+
+    What others cancel meanwhile is not booked again, unless a person says so.
+    """
+    rest = seen.rest
+    if rest is not None and rest.state not in {AppointmentState.FAILED, AppointmentState.CANCELLED}:
+        return _of_both(there, rest)
+    done = _of_appointment(case, tenant, seen, there, now=now)
+    if isinstance(done, ToReview):
+        return replace(done, appointment=there.id)
+    if not isinstance(done, Close) or there.state is not AppointmentState.CONFIRMED:
+        return done
+    wanted = read_wanted(case, tenant)
+    if isinstance(wanted, Unfit):
+        return ToReview(case.failure, wanted.why, there.id)
+    missing = missing_of(there, wanted)
+    if not stands_as_wanted(there, wanted):
+        return ToReview(case.failure, "its parts do not stand where the service would have them", there.id)
+    if not missing:
+        return done
+    if (case.op == there.op or parts_of(case).keys() & {*missing}) and case.decision != RETRY:
+        return ToReview(SyncFailure.COMPOSITE_FAILURE, "a part of it that was there has gone since", there.id)
+    if any(wanted.slots[number].start <= now for number in missing):
+        return ToReview(SyncFailure.PAST_APPOINTMENT, f"{_named(missing)} was never booked, and is over", there.id)
+    decided = _by_class(case, rest, replace(wanted, customer=there.customer), missing)
+    if isinstance(decided, ToReview):
+        why = f"{_named(missing)} is missing ({decided.why}); what the other system had booked stands, and is left"
+        return ToReview(decided.failure, why, there.id)
+    return decided
+
+
+def _of_both(there: Appointment, rest: Appointment) -> Remedy:
+    """What was missing is on its way, or is there."""
+    if rest.state in {AppointmentState.PENDING, AppointmentState.COMPENSATING}:
+        return SettleIt(rest)
+    if rest.state is AppointmentState.CONFIRMED and there.state is AppointmentState.CONFIRMED:
+        return Join(there, rest)
+    if rest.state is AppointmentState.CONFIRMED and there.state is AppointmentState.CANCELLED:
+        why = "what the other system had booked is cancelled since; what was missing is booked, and stands alone"
+        return ToReview(SyncFailure.COMPOSITE_FAILURE, why, rest.id)
+    return Wait("it is being changed")
+
+
+def _named(parts: tuple[int, ...]) -> str:
+    """Parts as people count them."""
+    return f"part {' and '.join(str(number + 1) for number in parts)}"
+
+
+def _by_class(case: Case, last: Appointment | None, wanted: Wanted, missing: tuple[int, ...] = ()) -> Remedy:
+    """The class's one remedy, where nothing of it (or of the parts that are `missing`) is at Cal.com.
+
+    `last`: what was tried, and came to nothing.
+    """
     tries = case.tries - case.forgiven
-    refused = seen.appointment is not None and tries > 0
-    book = Book(wanted, again=not case.op or seen.appointment is not None)
+    refused = last is not None and tries > 0
+    book = Book(wanted, not case.op or last is not None, missing)
     failure = case.failure
-    if refused and seen.appointment is not None and seen.appointment.why in _NEVER_LEFT:
+    if refused and last is not None and last.why in _NEVER_LEFT:
         failure = failure if failure is SyncFailure.HOST_UNAVAILABLE else SyncFailure.TEMPORARY
     match failure:
         case SyncFailure.HOST_UNAVAILABLE:
@@ -230,11 +323,40 @@ def _of_named(case: Case, tenant: Tenant, seen: Seen, booking: Booking, wanted: 
         return Wait("others claim the same booking", for_others=True)
     if owner is not None and owner.state is not AppointmentState.CONFIRMED:
         return Wait("its booking is being changed")
-    if booking.status != LIVE or booking.start != wanted.slot.start or len(wanted.slots) > 1:
+    elsewhere = booking.start != wanted.slot.start and not _was_moved(case, booking)
+    if booking.status != LIVE or elsewhere or len(wanted.slots) > 1:
         return ToReview(case.failure, "the booking it names is not as it says")
     if tenant.staff_of_host(booking.host) is None:
         return ToReview(case.failure, "the booking it names is with nobody of ours")
     return TakeIn(wanted, booking)
+
+
+def _of_dead(case: Case, seen: Seen, booking: Booking, wanted: Wanted, *, now: datetime) -> Remedy | None:
+    """It was there, and somebody has ended it since: what Cal.com shows is newer than the row, and stays.
+
+    None: it was another's, and a person says that this customer is to have one all the same.
+    """
+    if booking.rescheduled_to is not None or is_half_of_a_move(booking, now=now):
+        if now - case.changed_at > DIFFER_FOR:
+            return ToReview(SyncFailure.NOT_FOUND, "the booking it names was moved, and Cal.com does not show where to")
+        return Wait("the booking it names was moved, and the new one is not shown")
+    owner = seen.owner
+    theirs = owner is not None and owner.source != TAKEN_OVER
+    rightful = _rightful((case, *seen.rivals), booking)
+    its_own = rightful is not None and (rightful.id == case.id or same_wish(rightful, case))
+    if same_person(owner.customer, wanted.customer) if owner is not None and theirs else its_own:
+        why = "its booking was cancelled at Cal.com, and is not booked again"
+        return Close(Ending.CANCELLED, why, owner.id if owner is not None else "", booking.uid)
+    if case.decision == RETRY:
+        return None
+    return ToReview(SyncFailure.DOUBLE_BOOKING, "the booking it names is another's, and was cancelled")
+
+
+def _was_moved(case: Case, booking: Booking) -> bool:
+    """Whether it is not the one that the case names, but what that became."""
+    if case.booking:
+        return booking.uid != case.booking
+    return bool(case.facts.get("booking_id")) and str(booking.id) != case.facts["booking_id"]
 
 
 def _rightful(claimants: Iterable[Case], booking: Booking) -> Case | None:

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
+from bookend.domain.remedies import Book, Close, Join, Remedy, SettleIt, TakeIn, TakeInParts, ToReview, Wait
 
 OLD = timedelta(hours=24)
 _ON_BOTH_SIDES = frozenset({Ending.BOOKED, Ending.EQUAL, Ending.TAKEN_THEIRS, Ending.BY_HAND})
@@ -92,3 +94,28 @@ class RemedyReport:
         return sum(
             replace(each.before, version=0) != replace(each.after, version=0) for each in self.treated if each.done
         )
+
+
+def name_of(remedy: Remedy) -> str:
+    """What a remedy is called in a report."""
+    return type(remedy).__name__ if not isinstance(remedy, Close) else remedy.ending.value
+
+
+def why_of(remedy: Remedy) -> str:
+    """What it is about, without anybody in it."""
+    match remedy:
+        case Book(wanted, _, missing):
+            bookings = len(missing or wanted.slots)
+            return f"{wanted.service.id} with {wanted.staff}, {bookings} booking(s)"
+        case TakeIn(_, booking):
+            return f"{booking.uid} is there"
+        case TakeInParts(wanted, parts):
+            return f"{', '.join(each.uid for each in parts.values())} of {len(wanted.slots)} bookings there"
+        case Join(there, rest):
+            return f"{rest.id} is what {there.id} lacks"
+        case SettleIt(appointment):
+            return f"{appointment.id} is open"
+        case Close() | ToReview() | Wait():
+            return remedy.why
+        case other:
+            assert_never(other)

@@ -10,10 +10,10 @@ from typing import assert_never
 
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.case_wishes import same_person
+from bookend.domain.case_wishes import TAKEN_OVER, same_person
 from bookend.domain.cases import Case, CaseOrigin, CaseState
 from bookend.domain.drift import DEAD, LIVE, Drift
-from bookend.domain.remedies import RETRY, TAKEN_OVER
+from bookend.domain.remedies import RETRY
 from bookend.domain.timeslot import parse_instant
 
 HAS_NONE = "has_none"

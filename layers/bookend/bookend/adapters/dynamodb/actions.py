@@ -20,6 +20,8 @@ from bookend.domain.texts import CONFIRMED_AFTER
 
 Action: TypeAlias = dict[str, Any]
 
+BY_OTHERS = "told_by_others"
+"""Why a message is not sent: what a remedy has booked was told long ago, what a person decides they tell themselves."""
 IS_NEW = "attribute_not_exists(#pk)"
 """Nobody has written the item."""
 _LEDGER_AS_READ = "#v = :v"
@@ -219,11 +221,17 @@ class Actions:
         now: datetime,
         *,
         overtaken: bool = False,
+        by_us: bool = True,
     ) -> Action:
         """The message that the end of this operation owes its caller; once an operation.
 
-        It is due at once for who waits for it; for who has heard it on the phone, after the call.
+        It is due at once for who waits for it; for who has heard it on the phone, after the call. Not `by_us`: others
+        tell them, so it is never sent, not even to confirm.
         """
+        if not by_us and told in {Told.BOOKED, Told.DONE}:
+            skipped = {"kind": kind, "appt": appointment.id, "told": told.value, "state": "SKIPPED", "why": BY_OTHERS}
+            known = skipped | {"at": items.text(now), "ttl": items.epoch(now) + items.OUTBOX_KEPT_S}
+            return self.put(keys.outbox(tenant, appointment.op) | to_wire(known), IS_NEW)
         heard = told in {Told.BOOKED, Told.DONE} and not overtaken
         values = {
             "due": items.epoch(now + CONFIRMED_AFTER if heard else now),

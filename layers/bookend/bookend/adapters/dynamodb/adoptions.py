@@ -5,12 +5,13 @@ A message that nobody has sent yet is made true again, or void, in the transacti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bookend.adapters.dynamodb import cases, customers, items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, customer_guard_key, names
+from bookend.adapters.dynamodb.gathering import Gathering
 from bookend.adapters.dynamodb.items import to_wire
 from bookend.adapters.dynamodb.messages import VOID, knows_of_it, messages_of, one_says, unsent, void
 from bookend.adapters.dynamodb.transact import Table
@@ -27,6 +28,7 @@ from bookend.application.ports import (
 )
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState, ChangeWhy, Told
+from bookend.domain.cases import Case
 from bookend.domain.staff_day import Interval, IntervalState, StaffDay, StaffDays, interval_key
 from bookend.domain.timeslot import Slot
 
@@ -45,6 +47,9 @@ class DynamoAdoptions:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._actions = Actions(table.name)
+
+    def only_while(self, tenant: str, case: Case) -> DynamoAdoptions:
+        return DynamoAdoptions(self._table.only_if(cases.as_read(self._table, tenant, case)))
 
     def owner(self, tenant: str, uid: str) -> str | None:
         guard = self._table.get(keys.booking_uid(tenant, uid))
@@ -117,6 +122,18 @@ class DynamoAdoptions:
         if 0 not in failed.items and (guard := failed.items.get(1)) is not None:
             return CustomerHasOne(guard["appt"]["S"])
         return AdoptLost()
+
+    def gather(
+        self,
+        tenant: str,
+        before: Appointment,
+        after: Appointment,
+        others: Sequence[Appointment],
+        *,
+        audit: Audit,
+        now: datetime,
+    ) -> bool:
+        return Gathering(self._table, tenant, before, after, others, now).write(audit)
 
     def overlapping(self, tenant: str, customer: str, slot: Slot) -> Collection[str]:
         """The index says which, the appointments themselves whether they are open and where they stand."""
@@ -211,11 +228,11 @@ class DynamoAdoptions:
         ]
 
     def claim(self, tenant: str, appointment: Appointment, booking: Booking, *, audit: Audit, now: datetime) -> bool:
-        """Position 0: it is somebody's. 1: the same is written down already, by a try before this one."""
+        """Position 0: it is somebody's. 1, and no other: the same is written down already, by a try before this one."""
         segment = replace(appointment.segments[0], uid=booking.uid)
         guard = self._actions.uid_guard(tenant, appointment, segment)
         failed = self._table.write([guard, self._actions.put_audit(tenant, audit, now)])
-        return failed is None or 0 not in failed.items
+        return failed is None or failed.items.keys() == {1}
 
     def flag(self, tenant: str, alert: Alert, *, about: str, now: datetime) -> bool:
         """The guard, the alert's record and its case in one transaction: once until the guard is gone."""

@@ -295,7 +295,8 @@ class DynamoAppointments:
                     {":C": "C", ":P": "P", ":op": appointment.op, ":one": 1},
                 )
             )
-        actions.append(self._actions.put_outbox(tenant, appointment, "booked", told, now))
+        by_us = appointment.source not in BOOKED_FOR_A_CASE
+        actions.append(self._actions.put_outbox(tenant, appointment, "booked", told, now, by_us=by_us))
         actions += self._actions.put_audits(tenant, audit, now)
         actions += self._actions.forget_slots_of(tenant, appointment)
         failed = self._table.write(actions)

@@ -84,6 +84,11 @@ class DynamoCases:
         found = [each for each in read if each is not None and each.state is not CaseState.CLOSED]
         return sorted(found, key=lambda each: (each.opened_at, each.id))
 
+    def of_heads(self, tenant: str, heads: Sequence[Item]) -> dict[str, Case]:
+        """The cases of items that were read along with others, by their names."""
+        read = (self._read(tenant, head) or self.case(tenant, head["sk"]["S"]) for head in heads)
+        return {each.id: each for each in read if each is not None}
+
     def change(self, tenant: str, before: Case, after: Case, *, now: datetime) -> bool:
         """Position 0: it is not as read any more. A case that ends because both sides agree may be found anew."""
         head, parts = _written(tenant, replace(after, version=before.version))
@@ -144,16 +149,43 @@ def opened(table: Table, tenant: str, alert: Alert, *, about: str, now: datetime
     Its alert is the record of it: nothing was changed yet.
     """
     case = case_of_flag(about, alert.facts, now=now)
-    if case is None:
+    case = _unless_it_waits(table, tenant, case) if case is not None else None
+    return [] if case is None else [Actions(table.name).put(_written(tenant, case)[0], IS_NEW)]
+
+
+def opened_with(table: Table, tenant: str, case: Case, *, now: datetime) -> list[Action]:
+    """A case with its entry, where there is none of it yet, to be written along with what it tells of."""
+    fresh, actions = _unless_it_waits(table, tenant, case), Actions(table.name)
+    if fresh is None:
         return []
+    return [
+        actions.put(_written(tenant, fresh)[0], IS_NEW),
+        actions.put_audit(tenant, _audit(None, fresh), now),
+    ]
+
+
+def _unless_it_waits(table: Table, tenant: str, case: Case) -> Case | None:
+    """The case, or the same once more where it was closed before; None: a person has it before them."""
     for _ in range(_LOOKS):
         waiting, closed = table.get_all([keys.case(tenant, case.id), keys.case(tenant, case.id, closed=True)])
         if waiting is not None:
-            return []  # a person has it before them
+            return None
         if closed is None:
             break
         case = opened_again(case)
-    return [Actions(table.name).put(_written(tenant, case)[0], IS_NEW)]
+    return case
+
+
+def as_read(table: Table, tenant: str, case: Case) -> Action:
+    """The case is as it was read: nobody has decided otherwise since."""
+    check = {
+        "Key": keys.case(tenant, case.id),
+        "TableName": table.name,
+        "ConditionExpression": _AS_READ,
+        "ExpressionAttributeNames": names("ver"),
+        "ExpressionAttributeValues": to_wire({":ver": case.version}),
+    }
+    return {"ConditionCheck": check}
 
 
 def _written(tenant: str, case: Case) -> tuple[Item, list[Item]]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 
-from bookend.adapters.dynamodb import customers, items, keys
+from bookend.adapters.dynamodb import cases, customers, items, keys
 from bookend.adapters.dynamodb.actions import Action, names
 from bookend.adapters.dynamodb.changes_end import IS_UNDER_WAY, ChangeEnds, places
 from bookend.adapters.dynamodb.items import to_wire
@@ -23,6 +23,7 @@ from bookend.domain.authority import (
     MOST_MISSES_PER_DAY,
     Asked,
 )
+from bookend.domain.cases import Case
 from bookend.domain.staff_day import Interval, IntervalState, StaffDays, target_key
 
 _BEGUN = {ChangeKind.MOVE: AppointmentState.MOVING, ChangeKind.CANCEL: AppointmentState.CANCELLING}
@@ -33,6 +34,9 @@ class DynamoChanges(ChangeEnds):
 
     def within(self, deadline: Deadline) -> DynamoChanges:
         return DynamoChanges(self._table.within(deadline))
+
+    def only_while(self, tenant: str, case: Case) -> DynamoChanges:
+        return DynamoChanges(self._table.only_if(cases.as_read(self._table, tenant, case)))
 
     # Who asks
 

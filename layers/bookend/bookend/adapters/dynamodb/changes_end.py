@@ -357,7 +357,8 @@ class ChangeEnds:
     def _text(  # noqa: PLR0917 - the parts of one item
         self, tenant: str, appointment: Appointment, change: Change, end: ChangeEnd, told: Told, now: datetime
     ) -> Action:
-        return self._actions.put_outbox(tenant, replace(appointment, op=change.op), _TEXT[change.kind, end], told, now)
+        by_us, what = change.wished_by is not WishedBy.PERSON, _TEXT[change.kind, end]
+        return self._actions.put_outbox(tenant, replace(appointment, op=change.op), what, told, now, by_us=by_us)
 
 
 def _why_cancelled(change: Change) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from bookend.adapters.dynamodb import items, keys
+from bookend.adapters.dynamodb import cases, items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, customer_guard_key, names
+from bookend.adapters.dynamodb.cases import DynamoCases
 from bookend.adapters.dynamodb.items import from_wire, to_wire
 from bookend.adapters.dynamodb.keys import Item, Key
 from bookend.adapters.dynamodb.messages import messages_of, one_says
@@ -17,6 +18,7 @@ from bookend.application.ports import Audit
 from bookend.application.ports.imports import Found, ImportProgress, ImportTwin, Intake, IntakeLost, TakenIn
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, BookedSegment
+from bookend.domain.cases import Case
 from bookend.domain.contacts import Customer
 from bookend.domain.staff_day import StaffDays
 from bookend.domain.timeslot import parse_instant
@@ -44,15 +46,23 @@ class DynamoImports:
             line=int(plain["line"]),
             counts={name: int(count) for name, count in plain["counts"].items()},
             done=bool(plain["done"]),
+            failed=plain.get("failed", ""),
             version=int(plain["ver"]),
         )
 
-    def look(self, tenant: str, wanted: Sequence[Appointment], *, days: Collection[tuple[str, date]]) -> Found:
+    def look(
+        self,
+        tenant: str,
+        wanted: Sequence[Appointment],
+        *,
+        days: Collection[tuple[str, date]],
+        cases: Collection[str] = (),
+    ) -> Found:
         """One batch of keys for all of them, and a second one for who owns what."""
         segments = [segment for each in wanted for segment in each.segments]
         uids = sorted({each.uid for each in segments if each.uid is not None})
         ids = sorted({each.booking_id for each in segments if each.booking_id is not None})
-        staff_days = sorted(days)
+        staff_days, of_rows = sorted(days), sorted(cases)
         groups: list[list[Key]] = [
             [keys.booking_uid(tenant, uid) for uid in uids],
             [keys.booking_id(tenant, number) for number in ids],
@@ -60,8 +70,11 @@ class DynamoImports:
             [keys.appointment(tenant, each.id) for each in wanted],
             [keys.customer(tenant, each.customer.id) for each in wanted],
             [keys.staff_day(tenant, staff, day) for staff, day in staff_days],
+            [keys.case(tenant, each) for each in of_rows],
+            [keys.case(tenant, each, closed=True) for each in of_rows],
         ]
-        of_uids, of_ids, of_times, known, of_customers, of_days = self._read(groups)
+        of_uids, of_ids, of_times, known, of_customers, of_days, waiting, closed = self._read(groups)
+        heads = [one or other for one, other in zip(waiting, closed, strict=True)]
         found = Found(
             uids={uid: _owner(item) for uid, item in zip(uids, of_uids, strict=True) if item is not None},
             ids={number: _owner(item) for number, item in zip(ids, of_ids, strict=True) if item is not None},
@@ -74,6 +87,7 @@ class DynamoImports:
                     for (staff, day), item in zip(staff_days, of_days, strict=True)
                 }
             ),
+            cases=DynamoCases(self._table).of_heads(tenant, [each for each in heads if each is not None]),
         )
         owners = {*found.uids.values(), *found.ids.values(), *found.times.values()} - {*found.appointments}
         return replace(found, appointments={**found.appointments, **self._several(tenant, sorted(owners))})
@@ -131,6 +145,7 @@ class DynamoImports:
             "line": progress.line,
             "counts": dict(progress.counts),
             "done": progress.done,
+            "failed": progress.failed,
         }
         item = keys.import_progress(tenant, progress.file) | to_wire(values)
         return self._actions.put_progress(item, progress.version)
@@ -157,12 +172,23 @@ class DynamoDuplicates:
         self._table = table
         self._actions = Actions(table.name)
 
-    def end_duplicate(
-        self, tenant: str, duplicate: Appointment, *, kept: Appointment, audit: Audit, now: datetime
+    def only_while(self, tenant: str, case: Case) -> DynamoDuplicates:
+        return DynamoDuplicates(self._table.only_if(cases.as_read(self._table, tenant, case)))
+
+    def end_duplicate(  # noqa: PLR0913 - the two, and what is written with their end
+        self,
+        tenant: str,
+        duplicate: Appointment,
+        *,
+        kept: Appointment,
+        audit: Audit,
+        now: datetime,
+        ring: Case | None = None,
     ) -> bool:
         """END DUPLICATE. Positions 0 and 1: the duplicate, or the one that is kept, moved on."""
         for _ in range(_TRIES):
-            failed = self._table.write(list(self._ending(tenant, duplicate, kept, audit, now)))
+            opened = cases.opened_with(self._table, tenant, ring, now=now) if ring is not None else []
+            failed = self._table.write([*self._ending(tenant, duplicate, kept, audit, now), *opened])
             if failed is None:
                 return True
             if {0, 1} & failed.items.keys():

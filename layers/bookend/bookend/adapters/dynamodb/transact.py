@@ -83,6 +83,7 @@ class Table:
         bounds: Bounds = at_once,
         beside: Beside | None = None,
         by: str = "",
+        only_if: Sequence[dict[str, Any]] = (),
     ) -> None:
         self._client = client
         self.name = name
@@ -93,6 +94,7 @@ class Table:
         self._bounds = bounds
         self._beside = beside
         self._by = by
+        self._only_if = tuple(only_if)
 
     def called(self, name: str) -> Table:
         """Another table, asked in the same way."""
@@ -103,6 +105,12 @@ class Table:
     def acting(self, by: str) -> Table:
         """The same table for one who changes appointments: they carry in `by` who wrote what is there."""
         return self._but(self._deadline, self._bounds, self._limit_s, by=by)
+
+    def only_if(self, check: dict[str, Any]) -> Table:
+        """The same table for work that rests on one more item: every transaction ends with this check of it."""
+        other = self._but(self._deadline, self._bounds, self._limit_s)
+        other._only_if = (check,)
+        return other
 
     def bring_along(self, beside: Beside) -> None:
         """From now on, these items too whenever several are read."""
@@ -127,11 +135,12 @@ class Table:
             bounds=bounds,
             beside=self._beside,
             by=self._by if by is None else by,
+            only_if=self._only_if,
         )
 
     def write(self, actions: Sequence[dict[str, Any]]) -> Failed | None:
         """All actions or none. Each names its table and asks for the old item if its condition fails."""
-        signed_actions = [signed(each, self._by) for each in actions]
+        signed_actions = [*(signed(each, self._by) for each in actions), *self._only_if]
         return self._with_tries(lambda: self._transact(signed_actions))
 
     def update(self, **request: Any) -> Failed | None:

@@ -12,6 +12,7 @@ from bookend.application.ports.surroundings import Alert, Audit
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Amiss, Appointment, Change, ChangeWhy, Told
 from bookend.domain.authority import Asked
+from bookend.domain.cases import Case
 from bookend.domain.staff_day import StaffDays
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class Changes(Protocol):
 
     def within(self, deadline: Deadline) -> Changes:
         """The same, for one turn."""
+        ...
+
+    def only_while(self, tenant: str, case: Case) -> Changes:
+        """The same for a decision about a case: what it writes is refused once the case is not as it was read."""
         ...
 
     def of_customer(self, tenant: str, customer: str, *, after: datetime) -> tuple[Appointment, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum, auto
@@ -12,6 +12,7 @@ from bookend.application.ports.appointments import BookingHasOwner, CustomerHasO
 from bookend.application.ports.surroundings import Alert, Audit
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment
+from bookend.domain.cases import Case
 from bookend.domain.staff_day import StaffDays
 from bookend.domain.timeslot import Slot
 
@@ -43,6 +44,10 @@ class Changed(Enum):
 
 class Adoptions(Protocol):
     """What others did at Cal.com, taken over: never refused, even where it overlaps."""
+
+    def only_while(self, tenant: str, case: Case) -> Adoptions:
+        """The same for a decision about a case: what it writes is refused once the case is not as it was read."""
+        ...
 
     def owner(self, tenant: str, uid: str) -> str | None:
         """The appointment a uid belongs, or once belonged, to."""
@@ -82,6 +87,23 @@ class Adoptions(Protocol):
         """One that was taken over without anybody knowing whose it is, is the customer's of `after`, who is kept.
 
         AdoptLost: it is not as it was read.
+        """
+        ...
+
+    def gather(
+        self,
+        tenant: str,
+        before: Appointment,
+        after: Appointment,
+        others: Sequence[Appointment],
+        *,
+        audit: Audit,
+        now: datetime,
+    ) -> bool:
+        """What stands as several appointments is one: `before` becomes `after`, which has the bookings of `others` too.
+
+        Those end here, as "gathered"; at Cal.com nothing changes, and nobody is told anything. `after` was read there.
+        False: one of them is not as it was read.
         """
         ...
 

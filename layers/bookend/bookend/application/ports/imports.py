@@ -9,6 +9,8 @@ from typing import Protocol
 
 from bookend.application.ports.surroundings import Audit
 from bookend.domain.appointment import Appointment
+from bookend.domain.cases import Case
+from bookend.domain.cases import Case
 from bookend.domain.contacts import Customer
 from bookend.domain.imports import RowError
 from bookend.domain.staff_day import StaffDays
@@ -36,6 +38,8 @@ class ImportProgress:
     line: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     done: bool = False
+    failed: str = ""
+    """A digest of the lines up to `line` that were errors; empty: none was."""
     version: int = 0
     """0: nothing is kept of it yet."""
 
@@ -54,6 +58,8 @@ class Found:
     """Those of the same names, and those that own something of theirs."""
     customers: Mapping[str, Customer]
     days: StaffDays
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    """Of rows that were cases before the newest one, by the name that the first one had; closed ones too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +100,15 @@ class Imports(Protocol):
         """How far the import of this file is."""
         ...
 
-    def look(self, tenant: str, wanted: Sequence[Appointment], *, days: Collection[tuple[str, date]]) -> Found:
-        """Everything that taking in `wanted` rests on; `days` are staff and UTC day."""
+    def look(
+        self,
+        tenant: str,
+        wanted: Sequence[Appointment],
+        *,
+        days: Collection[tuple[str, date]],
+        cases: Collection[str] = (),
+    ) -> Found:
+        """Everything that taking in `wanted` rests on; `days` are staff and UTC day, `cases` names of cases."""
         ...
 
     def take_in(
@@ -120,11 +133,23 @@ class Imports(Protocol):
 class Duplicates(Protocol):
     """Ending appointments that stand for what is another's. All methods raise StoreUnavailable."""
 
+    def only_while(self, tenant: str, case: Case) -> Duplicates:
+        """The same for a decision about a case: what it writes is refused once the case is not as it was read."""
+        ...
+
     def end_duplicate(
-        self, tenant: str, duplicate: Appointment, *, kept: Appointment, audit: Audit, now: datetime
+        self,
+        tenant: str,
+        duplicate: Appointment,
+        *,
+        kept: Appointment,
+        audit: Audit,
+        now: datetime,
+        ring: Case | None = None,
     ) -> bool:
         """Cancel the one here, and here alone: the booking stays, and is the kept one's in all its guards.
 
+        `ring`: the case of whoever must hear of it, opened in the same transaction: nobody is rung for nothing.
         What its caller has not been told yet says "cancelled". False: one of the two is not as it was read.
         """
         ...
