@@ -468,3 +468,18 @@ def test_a_chain_that_has_grown_since_still_goes_through_its_head() -> None:
     found = audited.verified(kept=kept)
     assert (found.findings, {*found.heads}) == ([], {*kept})
     assert found.heads != kept
+
+
+@pytest.mark.parametrize("between", ["x#", "#"])
+def test_an_entry_beside_its_chain_is_found_by_whatever_its_partition_ends_with(between: str) -> None:
+    """Else the true chain of that name would be verified in its place, and found sound."""
+    _, audited = lived()
+    audited.catch_up()
+    assert audited.verified().findings == []
+    row = audited.rows()[0]
+    name = table_keys.name_of(row)
+    beside = {"pk": {"S": f"T#friseur1#APPT#{between}{name}"}, "sk": row["sk"]}
+    audited.client.put_item(TableName=AUDIT, Item=row | beside)
+    found = audited.verified().findings
+    assert found
+    assert {each.appointment for each in found} == {f"{between}{name}"}

@@ -392,7 +392,9 @@ def test_nobody_is_rung_for_an_appointment_that_has_not_ended(table: Table) -> N
 
     def meanwhile(uid: str, **more: Any) -> Any:
         own = replace(wrong.segments[0], uid="own643", booking_id=643)
-        table.world.put(items.appointment_to_item("friseur1", replace(wrong, segments=(own,), version=wrong.version + 1)))
+        table.world.put(
+            items.appointment_to_item("friseur1", replace(wrong, segments=(own,), version=wrong.version + 1))
+        )
         return read(uid, **more)
 
     table.world.calendar.booking = meanwhile  # type: ignore[method-assign]

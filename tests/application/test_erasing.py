@@ -17,12 +17,14 @@ from bookend.adapters.dynamodb.inbox import DynamoInbox
 from bookend.adapters.dynamodb.outbox import DynamoOutbox
 from bookend.adapters.dynamodb.people import BY, DynamoPeople
 from bookend.application.background import Background
+from bookend.application.budget import Limits
 from bookend.application.change_outcomes import Confirm
 from bookend.application.converging import converge
 from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.erasing import Erasure, erase, plan
-from bookend.application.ports import BookingRequest, StoreUnavailable
+from bookend.application.ports import BookingRequest, Progress, StoreUnavailable
 from bookend.application.ports.erasure import RecordKind
+from bookend.application.reconciling import new_full, reconcile
 from bookend.application.texting import Texting, send_text
 from bookend.domain.appointment import Appointment, ChangeKind
 from bookend.domain.callbacks import Callback, CallbackReason, CallbackState, callback_id
@@ -399,3 +401,28 @@ def test_a_text_that_is_resent_after_the_erasure_needs_nobody() -> None:
     world.outbox.resolve(world.tenant.id, owed.message, MessageState.NEW, by="maria", now=world.clock.now())
     world.play_on()
     assert (world.state, world.row()["why"], world.rung(), world.bodies) == ("SKIPPED", "erased", (), [])
+
+
+def test_a_run_that_looks_back_finds_nobody_missing_who_was_erased() -> None:
+    """Whose booking it was nobody here knows any more; that is no difference that a person could decide about."""
+    left = Left()
+    salon, uid = left.salon, left.hans.segments[0].uid or ""
+    salon.calendar.bookings[uid] = replace(salon.calendar.bookings[uid], attendees=(MAIL,))
+    left.over()
+    left.erase()
+    work = Background(
+        tenant=salon.tenant,
+        appointments=salon.appointments,
+        adoptions=DynamoAdoptions(salon.table),
+        changes=salon.changes,
+        calendar=salon.calendar,
+        alerts=salon.alerts,
+        clock=salon.clock,
+        deadline=Deadline.within(900, salon.clock),
+    )
+    now = salon.clock.now()
+    report = reconcile(
+        work, new_full(now, Progress(), today=now.date(), back=30, ahead=30), runs=None, limits=Limits(requests=1000)
+    )
+    assert [each.drift for each in report.findings if each.appointment == left.hans.id] == []
+    assert not DynamoCases(salon.table).unclosed(left.tenant)

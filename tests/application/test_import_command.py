@@ -70,8 +70,34 @@ def test_errors_are_listed_with_their_lines_and_are_a_failure(
     status, out, _ = run(capsys, "import", str(file), "--apply")
     assert status == cli.FAILED
     assert [line.partition(":")[0] for line in out[:2]] == ["line 2, service", "line 3, customer_name"]
-    report = json.loads("\n".join(run(capsys, "import", str(file), "--json")[1]))
-    assert report["refused"] == "done_before"
+    status, out, _ = run(capsys, "import", str(file), "--json")
+    report = json.loads("\n".join(out))
+    assert (status, report["refused"]) == (cli.FAILED, "done_before"), "and are so once more"
+    assert [each["line"] for each in report["errors"]] == [2, 3]
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--apply"], ["--apply", "--json"]])
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("rows.csv", "external_id;customer_name;gesch\u00e4ft\n1;Anna;x\n", 1),
+        ("rows.jsonl", '{"external_id": "1", "customer_name": "Anna", "gesch\u00e4ft": "x"}\n', 1),
+        ("ascii.jsonl", '{"external_id": "1", "customer_name": "Anna", "gesch\\ud800ft": "x"}\n', 1),
+    ],
+)
+def test_a_name_of_a_column_that_is_no_utf_8_is_an_error_like_any_other(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, more: list[str], name: str, content: str, line: int
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content.encode("cp1252"))
+    for _ in range(2):
+        status, out, _ = run(capsys, "import", str(file), *more)
+        said = "\n".join(out)
+        said.encode()  # what can be said
+        assert status == cli.FAILED
+        assert "not UTF-8" in said
+        if "--json" in more:
+            assert [each["line"] for each in json.loads(said)["errors"]] == [line]
 
 
 def test_one_that_was_cut_off_goes_on_with_resume(capsys: pytest.CaptureFixture[str], salon: Salon) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -157,6 +158,32 @@ def test_the_list_shows_who_waits_the_longest_first(doors: Doors, capsys: pytest
         ],
         ["2 to be rung."],
     ]
+
+
+def test_the_list_for_programs_says_the_same(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(doors, reason="check_availability_v2")
+    ask(doors, "call_2", caller=None, name="Ute Neumann", service=None, wish=None)
+    assert cli.main([*DONE, callback_id("friseur1", "call_2"), "--apply"]) == cli.OK
+    capsys.readouterr()
+    assert cli.main([*LIST, "--json"]) == cli.OK
+    (waits,) = json.loads(capsys.readouterr().out)
+    assert waits == {
+        "callback": callback_id("friseur1", "call_1"),
+        "state": "OPEN",
+        "asked_at": "2025-10-25T18:18:32Z",
+        "changed_at": "2025-10-25T18:18:32Z",
+        "name": NAME,
+        "number": CALLER,
+        "number_shown": True,
+        "service": SERVICE,
+        "wished": WISHED,
+        "failed_before": "check_availability",
+        "call": "call_1",
+        "appointment": None,
+    }
+    assert cli.main([*LIST, "--all", "--json"]) == cli.OK
+    _, done = json.loads(capsys.readouterr().out)
+    assert (done["state"], done["number_shown"], done["service"]) == ("DONE", False, None)
 
 
 def squeezed(text: str) -> list[str]:

@@ -32,8 +32,8 @@ _EVERY_PART_OF_A_TRANSACTION = {
 }
 
 # What each function does to items of the table, and why. DynamoDB has no action for a transaction: each of its items
-# needs the action it is made of. That it is all of it follows from the code (`items_are_what_the_code_touches`), as does
-# all else that a function may do (`_by_the_code`).
+# needs the action it is made of. That nothing is missing follows from the code (`items_are_what_the_code_touches`), as
+# does all else that a function may do (`_by_the_code`).
 ITEMS: dict[str, dict[str, str]] = {
     "RetellFunctionsFunction": _EVERY_PART_OF_A_TRANSACTION,
     "RetellEventsFunction": {

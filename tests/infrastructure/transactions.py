@@ -1,7 +1,8 @@
 """What a function's code does to items of its table: followed from its handler to the transactions, read, not run.
 
-Calls are followed by name: through functions that are imported, through every method of a class that is made, and through
-a port to the methods of the adapter that serves it. It may see more than there is, never less than these names show.
+Calls are followed by name: through functions that are imported, through every method of a class that is made, and
+through a port to the methods of the adapter that serves it. It may see more than there is. What is called by a name that
+is neither a part of `Dependencies` nor typed as a port it does not see.
 """
 
 import ast
@@ -92,8 +93,9 @@ def _code_of(body: ast.AST) -> Iterator[ast.AST]:
         node = pending.pop()
         yield node
         for name, value in ast.iter_fields(node):
+            inside = value if isinstance(value, list) else [value]
             if name not in {"annotation", "returns"}:
-                pending += [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, ast.AST)]
+                pending += [each for each in inside if isinstance(each, ast.AST)]
 
 
 def _named(module: _Module, name: str) -> Iterator[Node]:
@@ -128,10 +130,9 @@ def _rights(node: Node) -> Iterator[str]:
             kinds = (key.value for key in each.keys if isinstance(key, ast.Constant))
             yield from (_KINDS[kind] for kind in kinds if kind in _KINDS)
         elif isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
-            asked = _ASKED.get(each.func.attr)
-            if _last(each.func.value).lstrip("_") in {"table", "audit"} and asked is not None:
-                if "IndexName" not in {given.arg for given in each.keywords}:
-                    yield asked
+            of_index = any(given.arg == "IndexName" for given in each.keywords)
+            if _last(each.func.value).lstrip("_") in {"table", "audit"} and not of_index:
+                yield from ({_ASKED[each.func.attr]} if each.func.attr in _ASKED else ())
 
 
 @cache
@@ -152,7 +153,8 @@ def _read(name: str, source: str) -> _Module:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 is_module = (_ROOT.parent / whole.replace(".", "/")).with_suffix(".py").exists()
-                module.imported[alias.asname or alias.name] = (whole, "") if is_module else (str(node.module), alias.name)
+                origin = (whole, "") if is_module else (str(node.module), alias.name)
+                module.imported[alias.asname or alias.name] = origin
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             module.bodies[node.name] = node

@@ -9,13 +9,16 @@ from typing import Any
 
 from bookend.adapters.dynamodb.actions import Actions
 from bookend.adapters.dynamodb.imports import DynamoImports
-from bookend.application import import_plan, importing, invocation, remedying
+from bookend.adapters.dynamodb.transact import Table as DynamoTable
+from bookend.application import duplicates, import_plan, importing, invocation, remedying, reviewing
 from bookend.domain import import_claims
 from bookend.domain.answers import Answered
+from bookend.domain.drift import LIVE
+from bookend.domain.reviews import Choice
 from tests.adapters.dynamodb import test_slots
 from tests.adapters.dynamodb.place import Place
-from tests.application import test_importing, test_reconciling
-from tests.application.remedies import test_remedies
+from tests.application import test_duplicates, test_importing, test_reconciling
+from tests.application.remedies import test_decisions_overtaken, test_remedies
 from tests.application.remedies.ward import Ward
 from tests.planted.bug import Bug, Patch, one_test
 from tests.support.tables.engines import engine
@@ -45,6 +48,26 @@ def a_case_is_closed_by_the_answer(patch: Patch) -> None:
 
 def closings_have_no_limit(patch: Patch) -> None:
     patch.setattr(remedying._Run, "_is_held_back", lambda *_: False)
+
+
+def ours_is_kept_without_a_look_at_it(patch: Patch) -> None:
+    """Whatever was read of a booking, it is taken for live."""
+    real = reviewing.read
+
+    def believing(*args: Any) -> Any:
+        seen = real(*args)
+        return None if seen is None else replace(seen, status=LIVE)
+
+    patch.setattr(reviewing, "read", believing)
+
+
+def what_was_taken_back_is_carried_out(patch: Patch) -> None:
+    """By a run that has its cases from before: nothing it writes is bound to the case as read."""
+    patch.setattr(DynamoTable, "only_if", lambda self, _check: self)
+
+
+def a_list_says_which_booking_is_left(patch: Patch) -> None:
+    patch.setattr(duplicates._Search, "_not_live", lambda *_: None)
 
 
 # Imports, runs, lists
@@ -104,6 +127,32 @@ BUGS = (
         closings_have_no_limit,
         "one night closes everybody's cases",
         one_test(test_remedies.test_more_closings_than_on_any_ordinary_day_are_all_left_undone, ward=Ward),
+    ),
+    Bug(
+        ours_is_kept_without_a_look_at_it,
+        "a customer's last booking is cancelled as one too many",
+        one_test(
+            test_decisions_overtaken.test_ours_is_not_kept_where_its_own_booking_is_cancelled_there,
+            ward=Ward,
+        ),
+    ),
+    Bug(
+        what_was_taken_back_is_carried_out,
+        "an appointment is cancelled though whoever decided it took that back in time",
+        one_test(
+            test_decisions_overtaken.test_what_was_taken_back_is_not_carried_out_by_a_run_that_had_read_it_before,
+            ward=Ward,
+            choice=lambda: Choice.CANCEL,
+        ),
+    ),
+    Bug(
+        a_list_says_which_booking_is_left,
+        "of two bookings the only live one is cancelled as made twice",
+        one_test(
+            test_duplicates.test_a_list_that_shows_our_cancelled_booking_as_live_loses_nobody_the_other_one,
+            table=test_duplicates.Table,
+            apply=lambda: True,
+        ),
     ),
     Bug(
         a_twin_import_writes_over_the_other,

@@ -25,6 +25,8 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         "tests/application/test_book_appointment.py",
     ),
     "application/booking_parts.py": (
+        "tests/application/test_composite_with_anothers_booking.py",
+        "tests/application/test_composite_left_open.py",
         "tests/application/test_others_at_work.py",
         "tests/application/test_book_composite.py",
     ),
@@ -67,6 +69,14 @@ EQUIVALENT: Mapping[str, Mapping[str, str]] = {
     "application/booking_commit.py": {
         "release: now_is is not None and now_is.state in OPEN and (not owes_text) → "
         "now_is is not None and (not owes_text)": "what has ended is not released a second time: the same is said",
+    },
+    "application/booking_parts.py": {
+        "_Part.booking: made and isinstance(self.answer, Answered) → made": "judge() says OK or WRONG of nothing else",
+        "_undo: True → False": "written before it is read: the loop is entered, or the turn has ended",
+    },
+    "domain/composites.py": {
+        "_left_free: first > begins → first >= begins": "in a stretch of no length no part fits",
+        "_left_free: begins < block.end → begins <= block.end": "in a stretch of no length no part fits",
     },
     "domain/staff_day.py": {
         "StaffDay.in_the_way_of: moving is not None and each.key.startswith(f'{moving}/') → "

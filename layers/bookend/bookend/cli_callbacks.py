@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bookend.cli_shell import OK, columns, dependencies, refuse, say
 from bookend.domain.callbacks import Callback, CallbackState
+from bookend.domain.timeslot import instant_text
 
 _HEADS = ("callback", "state", "asked", "name", "number", "service", "wished", "failed before", "call")
 
@@ -19,6 +21,7 @@ def add_to(groups: Any) -> None:
     actions = group.add_subparsers(dest="action", required=True)
     listed = actions.add_parser("list", help="who waits, the longest first; changes nothing")
     listed.add_argument("--all", action="store_true", help="those that are done too, of the last 90 days")
+    listed.add_argument("--json", action="store_true", help="as JSON, for programs")
     listed.set_defaults(run=_list)
     done = actions.add_parser("done", help="somebody has rung; says whom until --apply is given")
     done.add_argument("--apply", action="store_true", help="really take it off the list")
@@ -37,6 +40,9 @@ def _list(options: argparse.Namespace) -> int:
     listed = deps.callbacks.listed(tenant.id)
     waiting = [each for each in listed if each.state is CallbackState.OPEN]
     shown = listed if options.all else waiting
+    if options.json:
+        say(json.dumps([_as_json(each) for each in shown], ensure_ascii=False, indent=2))
+        return OK
     say(*(lines_of(shown, tenant.zone) if shown else ()), f"{len(waiting)} to be rung.")
     return OK
 
@@ -80,3 +86,21 @@ def _cells(callback: Callback, zone: ZoneInfo) -> tuple[str, ...]:
         callback.reason.value if callback.reason is not None else "-",
         callback.call,
     )
+
+
+def _as_json(callback: Callback) -> dict[str, Any]:
+    """Instants are UTC; null where nothing was said. `number_shown`: whether the network showed the number."""
+    return {
+        "callback": callback.id,
+        "state": callback.state.value,
+        "asked_at": instant_text(callback.asked_at),
+        "changed_at": instant_text(callback.changed_at),
+        "name": callback.name,
+        "number": callback.phone,
+        "number_shown": callback.signed,
+        "service": callback.service,
+        "wished": callback.wished,
+        "failed_before": callback.reason.value if callback.reason is not None else None,
+        "call": callback.call,
+        "appointment": callback.appointment or None,
+    }

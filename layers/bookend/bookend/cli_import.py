@@ -28,8 +28,10 @@ _ORDER = (
     "known",
     "cases",
     "duplicates",
+    "replaced",
     "closed",
     "at_work",
+    "over",
     "cancelled",
     "customer_rows",
     "customers",
@@ -41,8 +43,10 @@ _MEANS = {
     "known": "here already",
     "cases": "kept as cases",
     "duplicates": "of these claim what another one has",
+    "replaced": "open cases of an earlier file closed: these rows are none any more",
     "closed": "left: their cases came to an end before",
     "at_work": "left: their cases are being worked on as they were",
+    "over": "over: their bookings were cancelled since",
     "cancelled": "cancelled, counted only",
     "customer_rows": "customers alone",
     "customers": "customers new here",
@@ -102,6 +106,8 @@ def _import(options: argparse.Namespace) -> int:
 def lines_of(report: ImportReport, *, applies: bool) -> list[str]:
     """What became of the file: what is wrong with it first, then the counts."""
     lines = [_WHY[report.refused]] if report.refused is not None else []
+    if report.anew:
+        lines.append("other rows can be read now than when this file was imported: gone through anew")
     lines += [f"line {each.line}, {each.column or 'row'}: {each.why}" for each in report.errors]
     lines += [f"line {each.line}, {each.column}: note: {each.why}" for each in report.notes]
     lines += [
@@ -126,6 +132,7 @@ def as_json(options: argparse.Namespace, report: ImportReport) -> dict[str, Any]
         "tenant": options.tenant,
         "applied": options.apply,
         "refused": report.refused.value if report.refused is not None else None,
+        "anew": report.anew,
         "counts": dict(sorted(report.counts.items())),
         "errors": [asdict(each) for each in report.errors],
         "notes": [asdict(each) for each in report.notes],

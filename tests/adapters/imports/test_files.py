@@ -43,6 +43,11 @@ def test_a_row_that_is_no_utf_8_is_named_and_the_next_one_read(tmp_path: Path) -
     assert rows == [RowError(2, "customer_name", "not UTF-8"), (3, {"external_id": "2", "customer_name": "Anna"})]
 
 
+def test_a_head_that_is_no_utf_8_is_named_as_far_as_it_can_be_said(tmp_path: Path) -> None:
+    (wrong,) = read(tmp_path, b"external_id;gesch\xe4ft\n1;2\n")
+    assert wrong == RowError(1, "gesch\\udce4ft", "not UTF-8")
+
+
 @pytest.mark.parametrize(
     ("heads", "column"),
     [("external_id;strat", "strat"), ("external_id;start;start", "start"), ("start", "external_id")],

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from bookend.application.following import audit_of
 from bookend.application.ports import BookingRequest
 from bookend.application.reviewing import Decided, NotPossible
 from bookend.domain.answers import Booking, NotSent, NotThere, Refusal, Refused
 from bookend.domain.appointment import Amiss, AppointmentState
 from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
+from bookend.domain.drift import Drift
 from bookend.domain.remedies import MOST_TRIES
 from bookend.domain.reviews import Choice
-from bookend.domain.tenant import Segment, SegmentKind
+from bookend.domain.tenant import PartRule, Segment, SegmentKind
 from tests.application.convergence.world import TENANT
 from tests.application.remedies.ward import CALL, Ward, later, person
 from tests.support.calendar import BUSY, lost_after, lost_before
@@ -89,7 +91,7 @@ def test_it_is_one_appointment_to_the_reconciliation_and_to_its_caller(ward: War
     assert [each.id for each in found if each.state is not AppointmentState.CANCELLED] == [mine.id]
     with ward.world.at_peace():
         assert not ward.cases.unclosed(TENANT.id), "nothing differs"
-    assert {row["state"]["S"] for row in ward.world.rows("OUT") if row["appt"]["S"] != mine.id} <= {"VOID"}
+    assert not [row for row in ward.world.rows("OUT") if row["state"]["S"] == "NEW" and row["appt"]["S"] != mine.id]
 
 
 def test_all_of_it_is_there_and_nothing_is_booked(ward: Ward) -> None:
@@ -240,6 +242,22 @@ def test_a_part_somewhere_else_is_for_a_person(ward: Ward) -> None:
     assert ward.world.calendar.bookings[made.uid] == made
 
 
+def test_a_part_that_others_moved_is_not_booked_once_more_where_it_was(ward: Ward) -> None:
+    made = there(ward, 0)
+    moved = ward.world.calendar.move(made.uid, later(hours=4))
+    row(ward, made)
+    ward.rounds(2)
+    assert (ward.case(1).state, ward.case(1).failure) == (CaseState.REVIEW, SyncFailure.COMPOSITE_FAILURE)
+    assert moved.uid in ward.case(1).why
+    assert [each.uid for each in ward.world.calendar.accepted()] == [moved.uid]
+    ward.decide("import-1", Choice.MOVE, to=later(hours=2))
+    ward.rounds(3)
+    (mine,) = ward.confirmed()
+    assert ward.case(1).ending is Ending.BOOKED
+    assert [each.slot.start for each in mine.segments] == [later(hours=2), later(hours=2, minutes=105)]
+    assert not ward.breaches()
+
+
 def test_a_part_that_is_cancelled_there_is_booked_with_the_rest(ward: Ward) -> None:
     made = there(ward, 0)
     ward.world.calendar.cancel_by_hand(made.uid)
@@ -388,6 +406,8 @@ def test_move_takes_the_part_along_and_books_the_rest_beside_it(ward: Ward, part
     assert mine is not None
     assert case.ending is Ending.BOOKED
     assert [each.slot.start for each in mine.segments] == [later(hours=4), later(hours=4, minutes=105)]
+    unsent = [row for row in ward.world.rows("OUT") if row["state"]["S"] == "NEW" and row["appt"]["S"] != mine.id]
+    assert not unsent, "nobody hears of an end of what goes on in another"
     assert not ward.breaches()
 
 
@@ -455,14 +475,14 @@ def _moved(booking: Booking, **by: float) -> Booking:
 # Three parts
 
 
-def of_three() -> Ward:
+def of_three(**rules: Any) -> Ward:
     """A perm with a third part, a quarter of an hour, right after the second one."""
     perm = TENANT.service("dauerwelle")
     assert perm is not None
     third = Segment(SegmentKind.BUSY, 15, {"fabian": 3757751})
     longer = replace(perm, segments=(*perm.segments, third))
     services = tuple(longer if each.id == perm.id else each for each in TENANT.services)
-    return Ward(tenant=replace(TENANT, services=services))
+    return Ward(tenant=replace(TENANT, services=services, **rules))
 
 
 def test_of_three_parts_both_that_are_missing_are_booked_together() -> None:
@@ -503,3 +523,55 @@ def test_two_parts_that_are_there_become_one_appointment_before_the_third_is_boo
         (person(1).id, [(number, each.uid) for number, each in enumerate(made)], Amiss.PART_GONE)
     ]
     assert [each.status for each in ward.world.calendar.bookings.values()] == ["accepted"] * 3
+
+
+def test_what_others_cancel_of_several_is_not_booked_again_until_a_person_says_so() -> None:
+    ward = of_three(part_changed=PartRule.FLAG)
+    made = [there(ward, 0), there(ward, 1)]
+    ward.world.calendar.faults.append(lambda *_: NotSent("no connection", unreachable=True))
+    row(ward, *made)
+    ward.remedy()
+    ward.world.calendar.cancel_by_hand(made[0].uid)
+    ward.world.run(240.0)
+    ward.world.reconcile()
+    ward.rounds(2)
+    case = ward.case(1)
+    assert (case.state, case.failure) == (CaseState.REVIEW, SyncFailure.COMPOSITE_FAILURE)
+    assert [each.uid for each in ward.world.calendar.accepted()] == [made[1].uid]
+    ward.decide("import-1", Choice.RETRY)
+    ward.rounds(2)
+    assert ward.case(1).ending is Ending.BOOKED
+    (mine,) = ward.confirmed()
+    assert (len(mine.segments), mine.segments[1].uid) == (3, made[1].uid)
+
+
+def test_a_half_of_the_customers_is_no_reason_to_call_the_whole_a_duplicate() -> None:
+    perm = TENANT.service("dauerwelle")
+    assert perm is not None
+    both = tuple(
+        replace(each, event_types=each.event_types | {"emma": 900 + number}) if each.event_types else each
+        for number, each in enumerate(perm.segments)
+    )
+    services = tuple(replace(perm, segments=both) if each.id == perm.id else each for each in TENANT.services)
+    ward = Ward(tenant=replace(TENANT, services=services))
+    half(ward)
+    ward.world.calendar.find = lambda *_, **__: ()  # type: ignore[method-assign]
+    who = person(1, email="kunde1@web.example")
+    ward.open(2, SyncFailure.OTHER, service="dauerwelle", staff="emma", customer=who)
+    ward.remedy()
+    assert (ward.case(2).state, ward.case(2).failure) == (CaseState.REVIEW, SyncFailure.DOUBLE_BOOKING)
+
+
+@pytest.mark.parametrize("changed", ["whole", "part"])
+def test_what_has_changed_since_it_was_read_is_not_gathered(changed: str) -> None:
+    ward = of_three()
+    made = [there(ward, 0), there(ward, 1)]
+    ward.world.reconcile()
+    first, second = sorted(ward.confirmed(), key=lambda each: each.slot.start)
+    (other,) = second.segments
+    after = replace(first, segments=(*first.segments, replace(other, index=1)))
+    stale = {"whole": (replace(first, version=0), second), "part": (first, replace(second, version=0))}[changed]
+    audit = audit_of(ward.world.background(60.0, "remedy"), Drift.PART, "join", made[0], before=first, after=after)
+    before = ward.dump()
+    assert not ward.world.adoptions.gather(TENANT.id, stale[0], after, [stale[1]], audit=audit, now=ward.now)
+    assert ward.dump() == before

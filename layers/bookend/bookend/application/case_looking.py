@@ -52,11 +52,11 @@ class Looking:
         try:
             if len(wanted.slots) > 1:
                 return Seen(appointment=appointment, rivals=rivals, parts=self._parts(case, wanted))
-            named = self._named(case, wanted, tried=appointment is not None)
+            named, elsewhere = self._named(case, wanted, tried=appointment is not None)
         except CalendarSilent:
             return Seen(appointment=appointment, unread=True, rivals=rivals)
         owner = self._owner(named.uid) if named is not None else None
-        return Seen(appointment=appointment, named=named, owner=owner, rivals=rivals)
+        return Seen(appointment=appointment, named=named, elsewhere=elsewhere, owner=owner, rivals=rivals)
 
     def at_difference(self, case: Case) -> Seen | None:
         """What there is of a case that a person has before them; None: it is not of this kind."""
@@ -87,8 +87,7 @@ class Looking:
         return tuple(self._read(each.uid or "") for each in appointment.segments)
 
     def named(self, case: Case) -> Booking | None:
-        """The booking that a row names, whenever it is and whatever else is wrong with the row; if it was moved, the one
-        that it became.
+        """The booking that a row names, or what it became when it was moved; whatever else is wrong with the row.
 
         A number alone is looked for on the day that the row tells. A row that names none: see `_named`.
 
@@ -97,7 +96,7 @@ class Looking:
         """
         wanted = read_wanted(case, self._work.tenant)
         if isinstance(wanted, Wanted):
-            return self._named(case, wanted, tried=bool(case.appointment))
+            return self._named(case, wanted, tried=bool(case.appointment))[0]
         return self._by_name(case)
 
     def _by_name(self, case: Case) -> Booking | None:
@@ -126,17 +125,19 @@ class Looking:
             booking = became
         return booking
 
-    def _named(self, case: Case, wanted: Wanted, *, tried: bool) -> Booking | None:
+    def _named(self, case: Case, wanted: Wanted, *, tried: bool) -> tuple[Booking | None, Booking | None]:
         """The booking that the case names, by uid or by number; else one that its customer has for just this.
+
+        Behind it, where there is none, one that their address has for this at that time with another stylist.
 
         Raises:
             CalendarSilent: Cal.com does not say.
         """
         if names_a_booking(case):
-            return self._by_name(case)
-        email = wanted.customer.email
-        if tried or len(wanted.slots) > 1 or is_placeholder(email, domain=self._work.tenant.placeholder_domain):
-            return None
+            return self._by_name(case), None
+        email, tenant = wanted.customer.email, self._work.tenant
+        if tried or len(wanted.slots) > 1 or is_placeholder(email, domain=tenant.placeholder_domain):
+            return None, None
         around = Slot(wanted.slot.start - _ROOM, wanted.slot.end + _ROOM)
         found = self._work.calendar.find(email, around, deadline=self._work.deadline)
         if not isinstance(found, tuple):
@@ -147,10 +148,14 @@ class Looking:
             for each in found
             if (each.status, each.start) == (LIVE, wanted.slot.start) and each.event_type in kinds
         ]
-        return self._read(fitting[0].uid) if len(fitting) == 1 else None
+        own = [each for each in fitting if tenant.staff_of_host(each.host) == wanted.staff]
+        if own or not fitting:
+            return self._read(own[0].uid) if len(own) == 1 else None, None
+        return None, self._read(fitting[0].uid)
 
     def _parts(self, case: Case, wanted: Wanted) -> tuple[Part, ...]:
-        """The live bookings that a row of a composite service names; and those that its customer has for a part of it.
+        """The live bookings that a row of a composite service names, or that those were moved to; and those that its
+        customer has for a part of it.
 
         What a list says only tells where to look: each is what it is when it is read by its uid. What an operation of
         ours has made is none of them: that is settled by itself.
@@ -159,7 +164,7 @@ class Looking:
             CalendarSilent: Cal.com does not say.
         """
         tenant, email = self._work.tenant, wanted.customer.email
-        named = [self._read(uid) for uid in uids_named(case)] or [self._by_name(case)]
+        named = [self._where_it_is(uid) for uid in uids_named(case)] or [self._by_name(case)]
         found = {each.uid: Part(each, self._owner(each.uid)) for each in named if each is not None}
         listed: tuple[Booking, ...] = ()
         if not is_placeholder(email, domain=tenant.placeholder_domain):
@@ -185,8 +190,9 @@ class Looking:
         Raises:
             CalendarSilent: Cal.com does not say.
         """
-        named = [self._read(uid) for uid in uids_named(case)] or [self._by_name(case)]
-        return tuple(each for each in named if each is not None and each.status not in DEAD)
+        named = [self._where_it_is(uid) for uid in uids_named(case)] or [self._by_name(case)]
+        found = {each.uid: each for each in named if each is not None and each.status not in DEAD}
+        return tuple(found.values())
 
     def _read(self, uid: str) -> Booking | None:
         """One booking by its uid; None: Cal.com has none.

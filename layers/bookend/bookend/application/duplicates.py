@@ -214,16 +214,24 @@ class _Search:
             why = "somebody moved, changed or copied it" if own else "its own booking is not listed"
             self._before_a_person(Kind.BOOKINGS, uid, appointment, [appointment], why)
             return
-        stands = self._budget.one().calendar.booking(own, deadline=work.deadline)
-        if not isinstance(stands, Booking) or stands.status != LIVE:
-            # A list may show what is cancelled: then this one is all that its customer has, and the next run follows.
-            status = stands.status if isinstance(stands, Booking) else "not shown"
-            self._note(Kind.BOOKINGS, uid, own, uid, f"its own booking is {status} there", Done.LATER)
+        if (not_live := self._not_live(own)) is not None:
+            self._note(Kind.BOOKINGS, uid, own, uid, f"its own booking is {not_live} there", Done.LATER)
             return
         done = self._may_take()
         if done is None:
             done = self._cancel(appointment, seen)
         self._note(Kind.BOOKINGS, uid, own, uid, "made twice", done)
+
+    def _not_live(self, own: str) -> str | None:
+        """How the booking that would be left is read; None: it lives.
+
+        A list may show what is cancelled. Then the other one is all that its customer has: the reconciliation follows.
+        """
+        work = self._budget.one()
+        seen = work.calendar.booking(own, deadline=work.deadline)
+        if not isinstance(seen, Booking):
+            return "not shown"
+        return None if seen.status == LIVE else seen.status
 
     def _cancel(self, appointment: Appointment, seen: Booking) -> Done:
         """Written down and owned first, so that its events find their home; then cancelled there."""
@@ -283,9 +291,7 @@ class _Search:
         return None if rows is None else list(rows.values())
 
 
-def end_one(
-    work: Background, duplicates: Duplicates, duplicate: Appointment, kept: Appointment, seen: Booking
-) -> Done:
+def end_one(work: Background, duplicates: Duplicates, duplicate: Appointment, kept: Appointment, seen: Booking) -> Done:
     """End an appointment here whose booking is the kept one's; on the versions that were read.
 
     Of another customer a case comes with it: they were told "gebucht", have none now, and must be rung.

@@ -17,6 +17,8 @@ from bookend.domain.case_parts import PARTS
 from bookend.domain.cases import Case, CaseState, Ending, opened_again
 from bookend.domain.remedies import RETRY
 
+INSTEAD_OF = "instead_of"
+"""The fact of a case that says as what its row was booked before a newer file had it otherwise: a person decides."""
 _BY = "import"
 _SAYS = ("service", "staff", "start", "minutes", "bookings", "booking_id", "cancelled")
 """The facts that make a row another one when they are corrected."""
@@ -68,7 +70,11 @@ def is_begun(case: Case, made: Appointment | None) -> bool:
 
     What was tried and came to nothing is nothing: a new try is written into the case first, which then is not as read.
     """
-    if case.decision not in {"", RETRY} or (case.op and (made is None or PARTS in case.facts)):
+    if (
+        INSTEAD_OF in case.facts
+        or case.decision not in {"", RETRY}
+        or (case.op and (made is None or PARTS in case.facts))
+    ):
         return True
     return made is not None and made.state not in {AppointmentState.FAILED, AppointmentState.CANCELLED}
 

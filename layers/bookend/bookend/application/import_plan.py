@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from bookend.application.import_cases import Closing, is_begun
+from bookend.application.import_cases import INSTEAD_OF, Closing, is_begun
 from bookend.application.ports.imports import Found, Intake
 from bookend.domain.appointment import Appointment, AppointmentState, Told
 from bookend.domain.case_wishes import TAKEN_OVER
@@ -226,21 +226,22 @@ class _Page:
         """What becomes of a row that was a case before, and is none any more: never two appointments of it."""
         made = self._found.appointments.get(former.appointment)
         stands = made is not None and made.state not in _ENDED
+        name, ending = appointment_name(self._tenant.id, row.external_id), Ending.CANCELLED
         match decided:
             case AsAppointment(_, appointment) | Linked(_, appointment, _) | Known(_, appointment):
-                is_one, is_over = appointment.id == former.appointment, appointment.state in _ENDED
+                name = appointment.id
+                ending = ending if appointment.state in _ENDED else Ending.DUPLICATE
             case Cancelled() | Over():
-                is_one, is_over = former.appointment == appointment_name(self._tenant.id, row.external_id), True
+                pass
             case _:
                 return decided
         if former.state is CaseState.CLOSED:
-            is_another = stands and not is_one and not isinstance(decided, Known | Over)
-            return AsCase(row, of=former.appointment, instead=True) if is_another else decided
+            has = former.facts.get(INSTEAD_OF) or (former.appointment if stands else "")
+            is_another = has not in {"", name} and not isinstance(decided, Known | Over)
+            return AsCase(row, of=has, instead=True) if is_another else decided
         if is_begun(former, made):
             return Left(row, former)
-        ending = Ending.CANCELLED if is_over else Ending.DUPLICATE
-        name = former.appointment if isinstance(decided, Cancelled | Over) else decided.appointment.id
-        self._closings.append(Closing(former, ending, name))
+        self._closings.append(Closing(former, ending, name if ending is Ending.DUPLICATE else former.appointment))
         return decided
 
     def _of_a_named(self, row: Row, draft: Appointment) -> Decision:
@@ -401,6 +402,7 @@ def _facts(row: Row, decided: AsCase) -> dict[str, str]:
         "bookings": " ".join(row.uids),
         "call": row.call,
         "duplicate_of": decided.of,
+        INSTEAD_OF: decided.of if decided.instead else "",
     }
     return {name: text for name, text in known.items() if text}
 

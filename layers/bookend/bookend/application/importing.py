@@ -7,8 +7,9 @@ called after its external id, so what was written once is found, whoever imports
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -97,6 +98,8 @@ class ImportReport:
     """Reads and writes of pages and cases."""
     refused: Refusal | None = None
     begun: ImportProgress | None = None
+    anew: bool = False
+    """Other rows can be read now than when the file was imported before: all of it was gone through once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,24 +118,67 @@ class Importing:
 
 
 def import_file(work: Importing, file: ImportFile) -> ImportReport:
-    """Take the file in, or say what that would do."""
+    """Take the file in, or say what that would do.
+
+    What was an error when it was imported before is tried again if the salon's document reads it now; else it is
+    listed.
+    """
     report = ImportReport()
     progress = work.imports.progress(work.tenant.id, file.digest, now=work.clock.now())
     if progress.version:
         report.begun = progress
-        if progress.done or (work.applies and not work.resumes):
+        if (progress.done and not progress.counts.get("errors")) or (
+            not progress.done and work.applies and not work.resumes
+        ):
             report.refused = Refusal.DONE_BEFORE if progress.done else Refusal.BEGUN_BEFORE
             report.counts = Counter(progress.counts)
             return report
-    claims = Claims(work.tenant)
+    claims, failed = Claims(work.tenant), list[RowError]()
     for read in _rows(work, file):
-        if isinstance(read, Row | CustomerRow):
-            claims.see(read)
-            report.notes += read.notes
+        if isinstance(read, tuple):
+            failed += read
+            continue
+        claims.see(read)
+        report.notes += read.notes
+        failed += _told_before(read, claims)
     report.shared = claims.shared()
+    if progress.version:
+        were = _FailedLines()
+        were.add(dict.fromkeys(each.line for each in failed))
+        report.anew = progress.failed != were.digest(progress.line)
+        if progress.done and not report.anew:
+            report.refused, report.errors = Refusal.DONE_BEFORE, failed
+            report.counts = Counter(progress.counts)
+            return report
+        if report.anew:
+            progress = replace(progress, line=0, counts={}, done=False, failed="")
     run = _Run(work, claims, report, progress if work.applies else replace(progress, line=0, counts={}))
     run.all_of(file)
     return report
+
+
+class _FailedLines:
+    """Which lines were errors, as short as a digest: the same ones have the same. Lines come in the file's order."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[int] = deque()
+        self._hash, self._digest = hashlib.sha256(), ""
+
+    def add(self, lines: Iterable[int]) -> None:
+        self._waiting.extend(lines)
+
+    def digest(self, line: int) -> str:
+        """Of those up to this line, which grows from one call to the next; empty: none was an error."""
+        while self._waiting and self._waiting[0] <= line:
+            self._hash.update(f"{self._waiting.popleft()} ".encode())
+            self._digest = self._hash.hexdigest()[:16]
+        return self._digest
+
+
+def _told_before(row: Row | CustomerRow, claims: Claims) -> tuple[RowError, ...]:
+    """That another line above has its external id, if one has."""
+    first = claims.first_line(row) if isinstance(row, Row) else row.line
+    return (RowError(row.line, "external_id", f"line {first} has the same"),) if first != row.line else ()
 
 
 def _rows(work: Importing, file: ImportFile) -> Iterator[Row | CustomerRow | tuple[RowError, ...]]:
@@ -175,6 +221,7 @@ class _Run:
         self._counts: Counter[str] = Counter()
         """Of the lines behind the last one of the page."""
         self._line = progress.line
+        self._failed = _FailedLines()
         self._left: dict[int, RowError] = {}
         """Of rows of the page that became nothing new, why."""
         self._dry_days: dict[tuple[str, date], StaffDay] = {}
@@ -193,13 +240,10 @@ class _Run:
         """Into the page, or counted at once. What an earlier run has done is listed again and not counted."""
         line = read[0].line if isinstance(read, tuple) else read.line
         before = line <= self._progress.line
-        if isinstance(read, tuple):
-            self._report.errors += read
-            self._counted(before, line, "rows", "errors")
-            return
-        if isinstance(read, Row) and self._claims.first_line(read) != read.line:
-            first = self._claims.first_line(read)
-            self._report.errors.append(RowError(line, "external_id", f"line {first} has the same"))
+        errors = read if isinstance(read, tuple) else _told_before(read, self._claims)
+        if isinstance(read, tuple) or errors:
+            self._report.errors += errors
+            self._failed.add([line])
             self._counted(before, line, "rows", "errors")
             return
         if before:
@@ -242,7 +286,8 @@ class _Run:
             counts = Counter(self._progress.counts) + of_page + behind
             for each in page:
                 counts += each.counts
-            after = replace(self._progress, line=line, counts=dict(counts), done=done)
+            failed = self._failed.digest(line)
+            after = replace(self._progress, line=line, counts=dict(counts), done=done, failed=failed)
             if not self._work.applies:
                 self._dry_days |= planned.intake.days.days
                 self._keep(planned, after)

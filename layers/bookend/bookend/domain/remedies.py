@@ -55,14 +55,16 @@ class Seen:
 
     `appointment` is ours: the one that the case has tried to book, or that has its booking. `bookings` are those it
     stands on, each read by its uid, None where that is not shown. `named` is the live or dead booking that the case
-    names, where it is now if it was moved, `owner` whose it is here. `unread`: Cal.com did not answer a question that matters. `rivals` are other cases
-    that name the same booking. Of a composite service `parts` are the live bookings there are of it, and `rest` is the
-    appointment that books what is missing beside them.
+    names, where it is now if it was moved; `elsewhere` is one that the customer's address has for the same at that time
+    with another stylist; `owner` whose it is here. `unread`: Cal.com did not answer a question that matters. `rivals`
+    are other cases that name the same booking. Of a composite service `parts` are the live bookings there are of it,
+    and `rest` is the appointment that books what is missing beside them.
     """
 
     appointment: Appointment | None = None
     bookings: tuple[Booking | None, ...] = ()
     named: Booking | None = None
+    elsewhere: Booking | None = None
     owner: Appointment | None = None
     unread: bool = False
     rivals: tuple[Case, ...] = ()
@@ -168,6 +170,9 @@ def plan(case: Case, tenant: Tenant, seen: Seen, *, now: datetime) -> Remedy:
         return Close(Ending.HISTORICAL, "it has begun, and Cal.com books nothing in the past")
     if named is not None and named.status not in DEAD:
         return _of_named(case, tenant, seen, named, wanted)
+    if seen.elsewhere is not None and case.decision != RETRY:
+        why = f"booking {seen.elsewhere.uid} of its customer's address is for this at that time, with another stylist"
+        return ToReview(SyncFailure.DOUBLE_BOOKING, why)
     older = _first(case, seen.rivals) if case.booking or case.facts.get("booking_id") else case
     if older.id != case.id and same_wish(older, case):
         return Close(Ending.DUPLICATE, f"{older.id} is the same customer's same appointment", older.appointment)

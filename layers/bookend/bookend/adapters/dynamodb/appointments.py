@@ -38,6 +38,7 @@ from bookend.application.ports import (
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.availability import Offer
+from bookend.domain.case_wishes import BOOKED_FOR_A_CASE
 from bookend.domain.contacts import Customer
 from bookend.domain.staff_day import Interval, IntervalState, StaffDays, interval_key
 

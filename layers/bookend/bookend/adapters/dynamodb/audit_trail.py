@@ -47,7 +47,10 @@ class DynamoAuditTrail:
         return self._table.write(actions) is None
 
     def chains(self, tenant: str) -> Iterator[tuple[str, Sequence[Stored]]]:
-        """A page of the table holds whole partitions, but for the last one, which the next page goes on with."""
+        """A page of the table holds whole partitions, but for the last one, which the next page goes on with.
+
+        A name is all that stands behind the tenant's part of the key: nothing is taken for a chain that it is not.
+        """
         name, rows = "", list[Stored]()
         for page in self._audit.pages(
             FilterExpression="begins_with(#pk, :of)",
@@ -57,7 +60,7 @@ class DynamoAuditTrail:
             Limit=_PAGE,
         ):
             for row in page:
-                of = keys.name_of(row)
+                of = str(row["pk"]["S"]).removeprefix(keys.chains_of(tenant))
                 if of != name and rows:
                     yield name, rows
                     rows = []

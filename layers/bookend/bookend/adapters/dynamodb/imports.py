@@ -175,7 +175,7 @@ class DynamoDuplicates:
     def only_while(self, tenant: str, case: Case) -> DynamoDuplicates:
         return DynamoDuplicates(self._table.only_if(cases.as_read(self._table, tenant, case)))
 
-    def end_duplicate(  # noqa: PLR0913 - the two, and what is written with their end
+    def end_duplicate(
         self,
         tenant: str,
         duplicate: Appointment,

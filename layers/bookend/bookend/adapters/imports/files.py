@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,6 +22,7 @@ _LONGEST_CELL = 4 * 1024 * 1024
 """Characters. An error of another system may be a whole page; a quote that is never closed would be a whole file."""
 _LINES = frozenset({".jsonl", ".ndjson", ".json"})
 _SEPARATORS = ";\t,"
+_NOT_UTF_8 = "not UTF-8"
 
 Read = Iterator[tuple[int, Mapping[str, str]] | RowError]
 
@@ -50,12 +52,23 @@ class RowsFile:
 
 
 def _checked(read: tuple[int, Mapping[str, str]] | RowError) -> tuple[int, Mapping[str, str]] | RowError:
-    """A row with bytes that are no UTF-8 is none: a name spelt wrongly would be stored for good."""
+    """A row with bytes that are no UTF-8 is none: a name spelt wrongly would be stored for good.
+
+    Nor can such bytes be said again: where they are part of a column's name, they are shown by their numbers.
+    """
     if isinstance(read, RowError):
-        return read
+        return replace(read, column=_sayable(read.column))
     line, row = read
-    broken = next((name for name, text in row.items() if any("\ud800" <= char <= "\udfff" for char in text)), None)
-    return read if broken is None else RowError(line, broken, "not UTF-8")
+    broken = next((name for name, text in row.items() if not (_is_text(name) and _is_text(text))), None)
+    return read if broken is None else RowError(line, _sayable(broken), _NOT_UTF_8)
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _sayable(name: str) -> str:
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _csv(file: TextIO) -> Read:
@@ -100,7 +113,11 @@ def _heads(first: str) -> list[str]:
 def _wrong_heads(heads: Sequence[str]) -> list[RowError]:
     """Nothing is read under heads that are not understood: a column spelt wrongly would be left out in silence."""
     counted = Counter(heads)
-    wrong = [RowError(1, name, "no column of ours; see docs/import.md") for name in counted if name not in COLUMNS]
+    wrong = [
+        RowError(1, name, "no column of ours; see docs/import.md" if _is_text(name) else _NOT_UTF_8)
+        for name in counted
+        if name not in COLUMNS
+    ]
     wrong += [RowError(1, name, "more than once") for name, times in counted.items() if times > 1 and name in COLUMNS]
     if not {"external_id", "customer_id"} & {*heads}:
         wrong.append(RowError(1, "external_id", "missing; in a file of customers alone, customer_id"))

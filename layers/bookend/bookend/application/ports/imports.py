@@ -10,7 +10,6 @@ from typing import Protocol
 from bookend.application.ports.surroundings import Audit
 from bookend.domain.appointment import Appointment
 from bookend.domain.cases import Case
-from bookend.domain.cases import Case
 from bookend.domain.contacts import Customer
 from bookend.domain.imports import RowError
 from bookend.domain.staff_day import StaffDays
