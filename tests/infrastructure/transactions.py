@@ -1,8 +1,8 @@
 """What a function's code does to items of its table: followed from its handler to the transactions, read, not run.
 
 Calls are followed by name: through functions that are imported, through every method of a class that is made, and
-through a port to the methods of the adapter that serves it. It may see more than there is. What is called by a name that
-is neither a part of `Dependencies` nor typed as a port it does not see.
+through a port to the methods of the adapter that serves it. It may see more than there is. It does not see a call
+by a name that is neither a part of `Dependencies` nor typed as a port.
 """
 
 import ast

@@ -184,6 +184,11 @@ class VoiceMachine(SalonMachine):
             assert When.of(datetime.fromisoformat(answer["start"])) == when
             model.take(Busy(service, self.stylist_of(answer), when, caller, call, self._uids(before)))
             model.shake_holds(call)
+        elif status == "already_booked" and not made:
+            # The same wish as earlier in this call, with another stylist: it stands elsewhere since.
+            heres = [e for e in model.standing if (e.caller, e.call, e.service) == (caller, call, service)]
+            places = {place for each in heres for place in (each.when, *each.elsewhere)}
+            assert any(place.spoken in answer["message"] for place in places), (answer, places)
         else:
             assert status == "slot_taken", answer
             assert free is not Is.FREE, f"{when} is free: {answer}"
@@ -296,9 +301,13 @@ class VoiceMachine(SalonMachine):
                 one.open = True
                 one.elsewhere = [*one.elsewhere, *([to] if to is not None else [])]
                 model.promised[caller] += 1
+            if "offers" in answer:
+                self.hears_offers(call, one.service, answer, moving=one)
+                self.offers.pop(call, None)
             if question.done and not question.spoilt and stands:
                 assert answer["status"] == ("moved" if to is not None else "cancelled"), answer
-        elif not model.may_change(caller, self.today):
+        elif not model.may_change(caller, self.today) and answer["status"] != "slot_taken":
+            # Counted as the change begins; a time that is not free is said before.
             assert (answer["status"], happened) == ("not_allowed", False)
         elif twice or (perhaps and not happened and answer["status"] == "already_booked"):
             assert not happened

@@ -67,6 +67,12 @@ class When:
         return f"{self.minute // 60:02}:{self.minute % 60:02}"
 
     @property
+    def spoken(self) -> str:
+        """As a sentence says it; a full hour has no minutes."""
+        hour, minute = divmod(self.minute, 60)
+        return f"um {hour} Uhr {minute}" if minute else f"um {hour} Uhr "
+
+    @property
     def instant(self) -> datetime:
         wall = datetime.fromisoformat(f"{self.day}T{self.time}")
         return wall.replace(tzinfo=BERLIN)

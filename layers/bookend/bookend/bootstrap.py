@@ -83,6 +83,8 @@ class Limits:
 
 
 _LIMITS = Limits(connect_s=0.5, read_s=1.0, attempts=2)
+_SHELL_LIMITS = Limits(connect_s=2.0, read_s=20.0, attempts=2)
+"""An operator waits, where a caller does not: a page of a scan is a megabyte, and takes what it takes."""
 _SECRET_LIMITS = Limits(connect_s=0.5, read_s=1.0, attempts=1)
 """Once: where a secret is known from before it serves on, and there must be time left to use it."""
 _QUEUE_LIMITS = Limits(connect_s=0.3, read_s=0.5, attempts=1)
@@ -90,6 +92,7 @@ _QUEUE_LIMITS = Limits(connect_s=0.3, read_s=0.5, attempts=1)
 _TEXT_LIMITS = Limits(connect_s=1.0, read_s=4.0, attempts=1)
 """Once: neither provider knows two requests for one."""
 _TABLE_LIMIT_S = 2.0
+_SHELL_TABLE_LIMIT_S = 30.0
 SHELL = "shell"
 """The stage of a command: an operator's settings are no stack's."""
 _T = TypeVar("_T")
@@ -143,17 +146,18 @@ class Dependencies:
 
     @cached_property
     def table(self) -> Table:
-        """The table, with connection limits that fit into a turn."""
-        client = aws_client("dynamodb")
+        """The table, with connection limits that fit into a turn; of a command, with those of somebody who waits."""
+        of_a_command = self.settings.stage == SHELL
+        client = aws_client("dynamodb", _SHELL_LIMITS if of_a_command else _LIMITS)
         client.meta.events.register_first("before-send", self._threads.refuse_late)
         return Table(
             client,
             self.settings.table_name,
             clock=self.clock,
             on_give_up=observability.gave_up,
-            limit_s=_TABLE_LIMIT_S,
+            limit_s=_SHELL_TABLE_LIMIT_S if of_a_command else _TABLE_LIMIT_S,
             bounds=self.bounds,
-            by="command" if self.settings.stage == SHELL else "caller",
+            by="command" if of_a_command else "caller",
         )
 
     @cached_property

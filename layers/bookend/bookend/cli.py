@@ -32,7 +32,7 @@ from bookend.application.deadline import Deadline
 from bookend.application.findings import Report, Stopped
 from bookend.application.ports import Progress, StoreUnavailable, TenantUnusable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, new_full, reconcile
-from bookend.cli_shell import FAILED, OK, columns, dependencies, refuse, refused_by_aws, said_by_aws, say
+from bookend.cli_shell import FAILED, OK, columns, dependencies, no_answer, refuse, refused_by_aws, said_by_aws, say
 
 _SHELL_S = 900.0
 _SHELL_REQUESTS = 2_000
@@ -41,6 +41,7 @@ _SHELL_REQUESTS = 2_000
 def main(arguments: Sequence[str]) -> int:
     """Run one command; 0: done or nothing to do, 1: refused, with the reasons on standard error.
 
+    What judges (health, audit verify) ends with 3 where it could not read what it judges by.
     What it logs goes there too: trouble alone, or everything with --verbose.
     """
     parser = _parser()
@@ -52,12 +53,16 @@ def main(arguments: Sequence[str]) -> int:
         # On standard output are our own words alone.
         with observability.logging_to(sys.stderr, quiet=not options.verbose):
             return run(options)
-    except StoreUnavailable:
-        return refuse(f"the table {options.table} cannot be reached")
-    except (BotoCoreError, ClientError) as error:
-        return refuse(refused_by_aws(error, options.table, getattr(options, "audit_table", None)))
-    except TenantUnusable:
+    except TenantUnusable:  # a kind of StoreUnavailable
         return refuse(f"the stored document of {options.tenant} cannot be used; see: config show")
+    except StoreUnavailable as away:
+        return refuse(no_answer(away, *_tables(options)), status=getattr(options, "unread", FAILED))
+    except (BotoCoreError, ClientError) as error:
+        return refuse(refused_by_aws(error, *_tables(options)), status=getattr(options, "unread", FAILED))
+
+
+def _tables(options: argparse.Namespace) -> tuple[str | None, ...]:
+    return options.table, getattr(options, "audit_table", None)
 
 
 def commands(parser: argparse.ArgumentParser | None = None) -> Mapping[str, argparse.ArgumentParser]:

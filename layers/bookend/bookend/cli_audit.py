@@ -13,7 +13,7 @@ from typing import Any
 
 from bookend.application.auditing import Verified, verify_all, verify_one
 from bookend.application.ports import KeyUnavailable
-from bookend.cli_shell import FAILED, OK, dependencies, refuse, say
+from bookend.cli_shell import FAILED, OK, UNKNOWN, dependencies, refuse, say
 from bookend.domain.audit_chain import Finding, Head, Stored
 
 _EVERY = 500
@@ -27,11 +27,12 @@ def add_to(groups: Any) -> None:
     show.set_defaults(run=_show)
     verify = actions.add_parser(
         "verify",
-        help="whether any entry was changed, put in, taken out or moved; exit status 1 if so",
+        help="whether any entry was changed, put in, taken out or moved; exit status 1 if so, 3 if it cannot be said",
         description="Look for entries that were changed, put in, taken out or moved, and for a log that ends before "
-        "what it logs does. One appointment, or all of a tenant: that reads both tables as a whole.",
+        "what it logs does. One appointment, or all of a tenant: that reads both tables as a whole. "
+        "Exit status: 0 whole, 1 something was found, 3 if it cannot be said: a table, the keys or FILE could not be read.",
     )
-    verify.set_defaults(run=_verify)
+    verify.set_defaults(run=_verify, unread=UNKNOWN)
     for parser in (show, verify):
         parser.add_argument("tenant", help="the tenant's id")
         parser.add_argument("--table", required=True, help="name of the table (output TableName of the stack)")
@@ -66,13 +67,13 @@ def _verify(options: argparse.Namespace) -> int:
     try:
         keys = deps.audit_keys()
     except KeyUnavailable as why:
-        return refuse(f"the keys cannot be had: {why}")
+        return refuse(f"the keys cannot be had: {why}", status=UNKNOWN)
     if options.heads is not None and options.appointment is not None:
-        return refuse("--heads is for all appointments of a tenant")
+        return refuse("--heads is for all appointments of a tenant", status=UNKNOWN)
     try:
         kept = heads_in(options.heads, options.tenant) if options.heads is not None else None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return refuse(f"{options.heads} cannot be used: {error}")
+        return refuse(f"{options.heads} cannot be used: {error}", status=UNKNOWN)
     trail, state, clock = deps.audit_trail, deps.audited_state, deps.clock
     if options.appointment is not None:
         found = verify_one(options.tenant, options.appointment, trail=trail, state=state, keys=keys, clock=clock)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bookend.application.circuit import state_of
 from bookend.application.ports import StoreUnavailable
-from bookend.cli_shell import FAILED, OK, dependencies
+from bookend.cli_shell import OK, dependencies, no_answer, refuse
 from bookend.domain.circuit import Breaker, CircuitKind
 
 _HEADS = ("breaker", "state", "failures", "since", "last failure", "next probe")
@@ -30,8 +30,7 @@ def _show(options: argparse.Namespace) -> int:
     try:
         breakers = deps.circuit.read()
     except StoreUnavailable as unavailable:
-        sys.stderr.write(f"the table does not answer: {unavailable}\n")
-        return FAILED
+        return refuse(no_answer(unavailable, options.table))
     if options.json:
         said = {kind.value: dict(state_of(breaker)) for kind, breaker in breakers.items()}
         sys.stdout.write(json.dumps(said, ensure_ascii=False, indent=2) + "\n")

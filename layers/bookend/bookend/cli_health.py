@@ -15,15 +15,13 @@ from bookend import bootstrap
 from bookend.application.circuit import state_of
 from bookend.application.health import SyncHealth, UnknownTenant, sync_health
 from bookend.application.ports import StoreUnavailable, TenantUnusable
-from bookend.cli_shell import dependencies, refused_by_aws
+from bookend.cli_shell import UNKNOWN, dependencies, no_answer, refuse, refused_by_aws
 from bookend.domain.cases import CaseState
 from bookend.domain.circuit import CircuitState
 from bookend.domain.health import BUCKETS, REFUSED, Backlog, LastRun, ages_of, buckets_of
 from bookend.domain.health_rules import spoken
 from bookend.domain.timeslot import instant_text
 
-UNKNOWN = 3
-"""The exit status where nothing can be said of the salon, beside those of `Health`."""
 _BUCKETS = (*(f"< {spoken(bound).removesuffix(' 0 min').removesuffix(' 0 h')}" for bound in BUCKETS), "older")
 _MOST_NAMED = 5
 
@@ -67,7 +65,7 @@ def _show(options: argparse.Namespace) -> int:
     except UnknownTenant as unknown:
         return _refuse(f"there is no tenant {unknown}")
     except StoreUnavailable as unavailable:
-        return _refuse(f"the table {options.table} cannot be reached: {unavailable}")
+        return _refuse(no_answer(unavailable, options.table))
     except (BotoCoreError, ClientError) as error:
         return _refuse(refused_by_aws(error, options.table))
     if options.json:
@@ -260,5 +258,4 @@ def _ages_json(backlog: Backlog, now: datetime) -> dict[str, Any]:
 
 
 def _refuse(why: str) -> int:
-    sys.stderr.write(why + "\n")
-    return UNKNOWN
+    return refuse(why, status=UNKNOWN)

@@ -9,9 +9,26 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bookend import bootstrap
+from bookend.application.ports import StoreUnavailable
 from bookend.config import Settings
 
 OK, FAILED = 0, 1
+UNKNOWN = 3
+"""The exit status where a command that judges could read nothing to judge by."""
+_TOO_SLOW = frozenset({"ReadTimeoutError", "RequestTimeout", "Late"})
+_TOO_MUCH = frozenset(
+    {
+        "ThrottlingException",
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "UnprocessedKeys",
+    }
+)
+_IN_THE_WAY = frozenset(
+    {"contention", "TransactionConflict", "TransactionConflictException", "TransactionInProgressException"}
+)
 _NO_SUCH_THING = "ResourceNotFoundException"
 
 
@@ -28,6 +45,19 @@ def refused_by_aws(error: BotoCoreError | ClientError, *tables: str | None) -> s
     if said != _NO_SUCH_THING or not named:
         return f"AWS refuses: {said}"
     return f"there is no table {' or no '.join(named)} in this account and region ({said})"
+
+
+def no_answer(away: StoreUnavailable, *tables: str | None) -> str:
+    """What kept a table from answering: one that is slow, or turns much away, is there all the same."""
+    named = f"the table {' or '.join(each for each in tables if each)}"
+    why = str(away)
+    if why in _TOO_SLOW:
+        return f"{named} is there, but was too slow to answer ({why}): run it again"
+    if why in _TOO_MUCH:
+        return f"{named} is there, but turns away so many requests at once ({why}): run it again in a minute"
+    if why in _IN_THE_WAY:
+        return f"{named} is there, but others write the same at the same time ({why}): run it again"
+    return f"{named} cannot be reached"
 
 
 def dependencies(options: argparse.Namespace) -> bootstrap.Dependencies:
@@ -49,10 +79,10 @@ def say(*lines: str) -> None:
     sys.stdout.writelines(line + "\n" for line in lines)
 
 
-def refuse(why: str) -> int:
+def refuse(why: str, *, status: int = FAILED) -> int:
     """Why nothing was done, on standard error; the exit status that goes with it."""
     sys.stderr.write(why + "\n")
-    return FAILED
+    return status
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

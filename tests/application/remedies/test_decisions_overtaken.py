@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bookend.adapters.dynamodb import items
 from bookend.application import reviewing
+from bookend.application.change_outcomes import Confirm
+from bookend.application.ports import BookingRequest
 from bookend.application.reviewing import Decided, NotPossible, Would
-from bookend.domain.answers import NotThere, Unclear
-from bookend.domain.appointment import AppointmentState
+from bookend.domain.answers import Booking, NotThere, Unclear
+from bookend.domain.appointment import Appointment, AppointmentState, ChangeKind
 from bookend.domain.cases import Case, CaseState, Ending
 from bookend.domain.reviews import Choice
+from tests.application.changes import ask, yes
+from tests.application.convergence.world import HAIRCUT, TENANT
 from tests.application.remedies.test_reviews import of_another_guest, one_too_many, stands
-from tests.application.remedies.ward import Ward
+from tests.application.remedies.ward import Ward, later
 
 
 @pytest.fixture
@@ -65,6 +71,43 @@ def test_nothing_is_cancelled_while_our_own_booking_is_not_shown(ward: Ward, sil
     ward.world.calendar.booking = read  # type: ignore[method-assign]
     ward.rounds(1)
     assert (ward.case(name).ending, accepted(ward)) == (Ending.EQUAL, [own])
+
+
+def a_booking_of_one_that_is_cancelled(ward: Ward) -> tuple[Appointment, Booking]:
+    """Its customer has called it off, and there is another booking with its labels."""
+    mine = stands(ward)
+    done = ward.world.phone("call_2")
+    asked = ask(done, ChangeKind.CANCEL)
+    assert isinstance(asked, Confirm)
+    yes(done, ChangeKind.CANCEL, asked.token)
+    labels = ward.world.calendar.bookings[mine.segments[0].uid or ""].metadata
+    request = BookingRequest(
+        HAIRCUT["fabian"], later(hours=3), "H", mine.customer.email, None, "Europe/Berlin", "de", labels
+    )
+    extra = ward.world.calendar.insert(request)
+    ward.world.run(300)
+    ward.world.reconcile()
+    return mine, extra
+
+
+def test_what_is_left_of_an_appointment_that_has_ended_goes_as_it_was_decided(ward: Ward) -> None:
+    _, extra = a_booking_of_one_that_is_cancelled(ward)
+    done = ward.decide(f"orphan-{extra.uid}", Choice.KEEP_OURS)
+    assert isinstance(done, Decided)
+    assert (done.case.ending, accepted(ward)) == (Ending.EQUAL, [])
+
+
+def test_ours_is_not_kept_where_it_has_ended_since_that_was_decided(ward: Ward) -> None:
+    mine, extra = one_too_many(ward)
+    on_record_alone(ward, lambda: ward.decide(f"duplicate-{extra.uid}", Choice.KEEP_OURS))
+    with ward.world.at_peace():
+        ended = replace(mine, state=AppointmentState.CANCELLED, version=mine.version + 1)
+        item = items.appointment_to_item(TENANT.id, ended)
+        ward.world.client.put_item(TableName=ward.world.salon.table_name, Item=item)
+    ward.remedy()
+    case = ward.case(f"duplicate-{extra.uid}")
+    assert (case.state, case.why) == (CaseState.REVIEW, "the appointment has ended since this was decided")
+    assert extra.uid in accepted(ward)
 
 
 # What was taken back

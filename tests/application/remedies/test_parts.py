@@ -258,13 +258,75 @@ def test_a_part_that_others_moved_is_not_booked_once_more_where_it_was(ward: War
     assert not ward.breaches()
 
 
-def test_a_part_that_is_cancelled_there_is_booked_with_the_rest(ward: Ward) -> None:
+@pytest.mark.parametrize("standing", [False, True], ids=["the only one", "beside one that stands"])
+def test_a_part_that_somebody_has_cancelled_there_is_booked_again_only_if_a_person_says_so(
+    ward: Ward, standing: bool
+) -> None:
     made = there(ward, 0)
     ward.world.calendar.cancel_by_hand(made.uid)
-    row(ward, made)
+    ward.world.run(60)
+    row(ward, made, *([there(ward, 1)] if standing else []))
     ward.remedy()
+    assert (ward.case(1).state, ward.case(1).failure) == (CaseState.REVIEW, SyncFailure.COMPOSITE_FAILURE)
+    assert made_by_us(ward) == []
+    ward.decide("import-1", Choice.RETRY)
+    ward.rounds(2)
     assert ward.case(1).ending is Ending.BOOKED
-    assert made_by_us(ward) == ["accepted"] * 2
+    assert made_by_us(ward) == ["accepted"] * (1 if standing else 2)
+    assert not ward.breaches()
+
+
+def test_a_whole_that_somebody_has_cancelled_there_is_over(ward: Ward) -> None:
+    parts = [there(ward, 0), there(ward, 1)]
+    for each in parts:
+        ward.world.calendar.cancel_by_hand(each.uid)
+    ward.world.run(60)
+    row(ward, *parts)
+    ward.remedy()
+    assert ward.case(1).ending is Ending.CANCELLED
+    assert "create" not in ward.world.calendar.asked
+
+
+def test_of_which_one_part_is_not_shown_is_not_called_over(ward: Ward) -> None:
+    parts = [there(ward, 0), there(ward, 1)]
+    ward.world.calendar.cancel_by_hand(parts[0].uid)
+    ward.world.calendar.hidden[parts[1].uid] = later(days=30)
+    ward.world.run(60)
+    row(ward, *parts)
+    ward.remedy()
+    assert ward.case(1).state is CaseState.REVIEW
+
+
+def test_a_whole_that_somebody_has_moved_there_is_not_booked_at_its_old_time(ward: Ward) -> None:
+    parts = [there(ward, 0), there(ward, 1)]
+    row(ward, *parts)
+    for each in parts:
+        ward.world.calendar.move(each.uid, each.start + timedelta(hours=4))
+    ward.rounds(2)
+    assert ward.case(1).state is CaseState.REVIEW
+    assert made_by_us(ward) == []
+    ward.decide("import-1", Choice.CANCEL)
+    ward.rounds(2)
+    assert ward.case(1).ending is Ending.CANCELLED
+    assert not ward.world.calendar.accepted(), "and not left where it stands"
+
+
+@pytest.mark.parametrize("choice", [Choice.CANCEL, Choice.MOVE])
+def test_of_a_row_whose_first_part_is_cancelled_there_the_other_one_is_not_left_behind(
+    ward: Ward, choice: Choice
+) -> None:
+    first, second = there(ward, 0), there(ward, 1)
+    ward.world.calendar.cancel_by_hand(first.uid)
+    ward.world.run(60)
+    row(ward, first, second)
+    ward.remedy()
+    ward.decide("import-1", choice, to=later(hours=4) if choice is Choice.MOVE else None)
+    ward.rounds(4)
+    case, live = ward.case(1), sorted(each.start for each in ward.world.calendar.accepted())
+    if choice is Choice.CANCEL:
+        assert (case.ending, live) == (Ending.CANCELLED, [])
+    else:
+        assert (case.ending, live) == (Ending.BOOKED, [later(hours=4), later(hours=4, minutes=105)])
     assert not ward.breaches()
 
 

@@ -16,6 +16,7 @@ from bookend.domain.answers import Answered, Booking, CreateAnswer, NotSent, Not
 from bookend.domain.appointment import AppointmentState
 from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
 from bookend.domain.remedies import MOST_TRIES
+from bookend.domain.reviews import Choice
 from tests.application.convergence.world import HAIRCUT, TEN, TENANT
 from tests.application.remedies.ward import CALL, Ward, later, person
 from tests.support.calendar import BUSY, FakeCalendar, lost_after, lost_before
@@ -249,6 +250,34 @@ def test_a_booking_that_is_there_already_is_found_by_who_comes_and_taken_in(ward
     assert (ward.case(1).ending, ward.case(1).booking) == (Ending.EQUAL, made.uid)
     assert "create" not in ward.world.calendar.asked
     assert [each.customer.id for each in ward.confirmed()] == [person(1).id]
+
+
+def test_what_its_address_has_with_another_stylist_is_not_taken_for_it(ward: Ward) -> None:
+    """A couple with one address: the husband is with Fabian, booked on the public page, and she is to be with Emma."""
+    theirs = booking_there(ward, email="familie@web.example")
+    ward.world.reconcile()
+    ward.open(1, staff="emma", customer=person(1, email="familie@web.example", phone="+491701111111"))
+    ward.remedy()
+    assert ends(ward.case(1)) == (CaseState.REVIEW, None), "or the salon has booked hers by hand with him: who knows"
+    assert theirs.uid in ward.case(1).why
+    assert [(each.staff, each.customer.phone) for each in ward.confirmed()] == [("fabian", None)]
+    ward.decide("import-1", Choice.RETRY)
+    ward.rounds(2)
+    assert ends(ward.case(1)) == (CaseState.CLOSED, Ending.BOOKED)
+    assert {(each.staff, each.customer.phone) for each in ward.confirmed()} == {
+        ("fabian", None),
+        ("emma", "+491701111111"),
+    }
+
+
+def test_what_its_address_has_with_another_stylist_is_not_cancelled_for_it(ward: Ward) -> None:
+    theirs = booking_there(ward, email="familie@web.example")
+    ward.open(1, staff="emma", customer=person(1, email="familie@web.example"))
+    ward.remedy()
+    ward.decide("import-1", Choice.CANCEL)
+    ward.rounds(2)
+    assert ends(ward.case(1)) == (CaseState.CLOSED, Ending.CANCELLED)
+    assert [each.uid for each in ward.world.calendar.accepted()] == [theirs.uid]
 
 
 def test_a_time_that_is_anothers_here_is_for_a_person_and_cal_com_is_not_asked(ward: Ward) -> None:

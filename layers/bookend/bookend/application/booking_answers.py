@@ -84,7 +84,8 @@ def replay(turn: Turn, goal: Goal, appointment_id: str) -> BookOutcome | None:
         case AppointmentState.CONFIRMED | AppointmentState.MOVING | AppointmentState.CANCELLING:
             other_stylist = appointment.staff not in goal.stylists
             if other_stylist or not may_be_one_person(appointment.customer.name, goal.who.name):
-                return HasOne(goal.slot, turn.today())  # a second person's wish: "booked" would be another's booking
+                # A second person's wish: "booked" would be another's booking. It may have been moved since.
+                return HasOne(appointment.slot, turn.today())
             return Booked(appointment, turn.today())
         case AppointmentState.PENDING | AppointmentState.COMPENSATING:
             return _still_open(turn, goal, appointment)

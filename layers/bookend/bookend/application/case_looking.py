@@ -51,7 +51,9 @@ class Looking:
             return Seen(appointment=appointment)  # nothing that could be read would change what follows
         try:
             if len(wanted.slots) > 1:
-                return Seen(appointment=appointment, rivals=rivals, parts=self._parts(case, wanted))
+                parts, read = self._parts(case, wanted)
+                gone = (each for each in read if each is not None and each.status in DEAD and not _is_made_here(each))
+                return Seen(appointment=appointment, bookings=read, named=next(gone, None), rivals=rivals, parts=parts)
             named, elsewhere = self._named(case, wanted, tried=appointment is not None)
         except CalendarSilent:
             return Seen(appointment=appointment, unread=True, rivals=rivals)
@@ -151,11 +153,12 @@ class Looking:
         own = [each for each in fitting if tenant.staff_of_host(each.host) == wanted.staff]
         if own or not fitting:
             return self._read(own[0].uid) if len(own) == 1 else None, None
-        return None, self._read(fitting[0].uid)
+        elsewhere = self._read(fitting[0].uid)
+        return None, elsewhere if elsewhere is not None and elsewhere.status not in DEAD else None
 
-    def _parts(self, case: Case, wanted: Wanted) -> tuple[Part, ...]:
+    def _parts(self, case: Case, wanted: Wanted) -> tuple[tuple[Part, ...], tuple[Booking | None, ...]]:
         """The live bookings that a row of a composite service names, or that those were moved to; and those that its
-        customer has for a part of it.
+        customer has for a part of it. Behind them all that the row names, None where one is not shown.
 
         What a list says only tells where to look: each is what it is when it is read by its uid. What an operation of
         ours has made is none of them: that is settled by itself.
@@ -180,9 +183,8 @@ class Looking:
             is_free = owner is None or owner.source == TAKEN_OVER or is_gathered_for(case, owner)
             if read is not None and is_free and number_of(read, wanted, tenant) is not None:
                 found[read.uid] = Part(read, owner)
-        made = (each.booking.metadata.get("op_id") for each in found.values())
-        pairs = zip(found.values(), made, strict=True)
-        return tuple(each for each, op in pairs if each.booking.status not in DEAD and not op)
+        live = (each for each in found.values() if each.booking.status not in DEAD)
+        return tuple(each for each in live if not _is_made_here(each.booking)), tuple(named)
 
     def live_named(self, case: Case) -> tuple[Booking, ...]:
         """Every booking that lives of those that a row names, wherever it stands.
@@ -206,3 +208,8 @@ class Looking:
         if isinstance(read, NotThere):
             return None
         raise CalendarSilent
+
+
+def _is_made_here(booking: Booking) -> bool:
+    """Whether an operation of ours has made it: that is settled by itself."""
+    return bool(booking.metadata.get("op_id"))

@@ -33,7 +33,7 @@ from bookend.application.converging import carry_out, converge
 from bookend.application.ports.cases import Cases
 from bookend.application.settling import settle
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import Appointment, AppointmentState, ChangeKind
+from bookend.domain.appointment import TRANSIENT, Appointment, AppointmentState, ChangeKind
 from bookend.domain.cases import Case, CaseOrigin, CaseState, Ending
 from bookend.domain.drift import DEAD, LIVE, CancelOrphan, Drift, End
 from bookend.domain.remedies import RETRY, is_over
@@ -265,14 +265,18 @@ def _keep_ours(work: Background, cases: Cases, case: Case) -> Case:
         return back(work, cases, case, "it is the appointment's own booking by now")
     if work.adoptions.owner(work.tenant.id, booking.uid) not in {None, mine.id}:
         return back(work, cases, case, ANOTHERS_BOOKING)
-    # Who keeps ours must have it: the salon may have cancelled just that one, and no event has told of it yet.
-    own = [read(work, each.uid or "") for each in mine.segments]
-    if any(each is None for each in own):
-        return case  # one look that does not find it proves nothing: nothing goes before all of ours is shown
-    lost = [f"{each.uid} is {each.status} at Cal.com" for each in own if each is not None and each.status != LIVE]
-    if mine.state is not AppointmentState.CONFIRMED or lost:
-        why = ", ".join(lost) or f"it is {mine.state.value}"
-        return back(work, cases, case, f"ours cannot be kept: {why}. retry looks anew")
+    if mine.state in TRANSIENT:
+        return case  # it is being changed: the next run goes on with it
+    if mine.state is AppointmentState.CONFIRMED:
+        # Who keeps ours must have it: the salon may have cancelled just that one, and no event has told of it yet.
+        own = [read(work, each.uid or "") for each in mine.segments]
+        if any(each is None for each in own):
+            return case  # one look that does not find it proves nothing: nothing goes before all of ours is shown
+        lost = [f"{each.uid} is {each.status} at Cal.com" for each in own if each is not None and each.status != LIVE]
+        if lost:
+            return back(work, cases, case, f"ours cannot be kept: {', '.join(lost)}. retry looks anew")
+    elif str(mine.version) != case.facts.get("decided_on"):
+        return back(work, cases, case, "the appointment has ended since this was decided")
     match carry_out(while_decided(work, case), CancelOrphan(mine, booking)):
         case Converged.ORPHAN_CANCELLED:
             return close(work, cases, case, Ending.EQUAL, "Cal.com's booking is cancelled")

@@ -55,10 +55,10 @@ class Seen:
 
     `appointment` is ours: the one that the case has tried to book, or that has its booking. `bookings` are those it
     stands on, each read by its uid, None where that is not shown. `named` is the live or dead booking that the case
-    names, where it is now if it was moved; `elsewhere` is one that the customer's address has for the same at that time
-    with another stylist; `owner` whose it is here. `unread`: Cal.com did not answer a question that matters. `rivals`
-    are other cases that name the same booking. Of a composite service `parts` are the live bookings there are of it,
-    and `rest` is the appointment that books what is missing beside them.
+    names, where it is now if it was moved, `owner` whose it is here; of a composite service a dead one alone.
+    `elsewhere` is one that the customer's address has for the same at that time with another stylist. `unread`: Cal.com
+    did not answer a question that matters. `rivals` are other cases that name the same booking. Of a composite service
+    `parts` are the live bookings there are of it, and `rest` is the appointment that books what is missing beside them.
     """
 
     appointment: Appointment | None = None
@@ -350,6 +350,12 @@ def _of_dead(case: Case, seen: Seen, booking: Booking, wanted: Wanted, *, now: d
     rightful = _rightful((case, *seen.rivals), booking)
     its_own = rightful is not None and (rightful.id == case.id or same_wish(rightful, case))
     if same_person(owner.customer, wanted.customer) if owner is not None and theirs else its_own:
+        is_whole = len(seen.bookings) >= len(wanted.slots) and all(
+            each and each.status in DEAD for each in seen.bookings
+        )
+        if len(wanted.slots) > 1 and (seen.parts or not is_whole):
+            why = f"booking {booking.uid}, a part of it, was cancelled at Cal.com"
+            return None if case.decision == RETRY else ToReview(SyncFailure.COMPOSITE_FAILURE, why)
         why = "its booking was cancelled at Cal.com, and is not booked again"
         return Close(Ending.CANCELLED, why, owner.id if owner is not None else "", booking.uid)
     if case.decision == RETRY:

@@ -242,7 +242,8 @@ class Table:
         until = self._clock.monotonic() + self._limit_s
         if self._deadline is not None:
             until = min(until, self._deadline.ends_at)
-        for number in range(_TRIES):
+        tries = max(_TRIES, int((self._limit_s - _BACKGROUND_S) / _CAP_S))  # a person at a shell waits out a throttle
+        for number in range(tries):
             try:
                 return attempt()
             except (ClientError, _LeftOut) as error:
