@@ -143,6 +143,16 @@ def test_a_row_that_is_over_here_says_so_and_becomes_no_case(office: Office) -> 
     assert [(each.line, each.column) for each in report.notes] == [(2, "calcom_uid")]
 
 
+def test_a_row_whose_booking_has_moved_on_here_claims_nothing_of_anybodys(office: Office) -> None:
+    booking = booked(office)
+    office.reconcile()
+    moved(office.salon.calendar, booking)
+    office.salon.clock.advance(120)
+    office.reconcile()
+    report = office.take([naming(booking)])
+    assert (report.counts, report.duplicates) == ({"rows": 1, "cases": 1, "case_OTHER": 1}, [])
+
+
 def test_one_that_has_begun_by_now_and_was_moved_is_followed_too(office: Office) -> None:
     booking = booked(office)
     moved(office.salon.calendar, booking)

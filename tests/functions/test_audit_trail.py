@@ -13,6 +13,7 @@ from bookend import bootstrap, cli
 from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.audit_trail import DynamoAuditTrail
 from bookend.application.alerts import JOB_FAILED
+from bookend.cli_shell import UNKNOWN
 from tests.application.changes import salon_with_one
 from tests.support.http import Doors, LambdaContext, door
 from tests.support.salon import Salon
@@ -178,14 +179,42 @@ def test_heads_that_are_none_are_refused(
 ) -> None:
     log.take(*log.records)
     (tmp_path / "heads.json").write_text(said, encoding="utf-8")
-    assert verify("--heads", str(tmp_path / "heads.json")) == 1
+    assert verify("--heads", str(tmp_path / "heads.json")) == UNKNOWN
     assert "cannot be used" in capsys.readouterr().err
 
 
 def test_verify_needs_the_key(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     log.vault.secrets[ARN] = {"keys": ["short"]}
-    assert verify() == 1
+    assert verify() == UNKNOWN
     assert "keys cannot be had" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (Fault.LOST_ANSWER, "is there, but was too slow to answer (ReadTimeoutError): run it again"),
+        (Fault.PROVISIONED, "is there, but turns away so many requests at once"),
+        (Fault.NOT_SENT, "cannot be reached"),
+    ],
+)
+def test_a_log_that_could_not_be_read_is_neither_whole_nor_tampered_with(
+    log: Log, capsys: pytest.CaptureFixture[str], fault: Fault, says: str
+) -> None:
+    log.take(*log.records)
+    log.salon.client.faults.next("scan", fault, times=1_000)
+    assert verify() == UNKNOWN
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[-1].startswith(f"the table appointments or {AUDIT} {says}")
+
+
+def test_what_nobody_knows_is_not_called_whole(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    log.take(*log.records)
+    assert verify("no-such-appointment") == UNKNOWN
+    assert capsys.readouterr().err == "nothing is known of no-such-appointment\n"
+    _, *tables = TABLES
+    assert cli.main(["audit", "verify", "friseur2", *tables, "--keys-secret", ARN]) == UNKNOWN
+    assert capsys.readouterr().err == "nothing is known of friseur2\n"
 
 
 def test_show_tells_who_did_what(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,7 +236,10 @@ def test_erase_is_dry_until_it_is_applied_and_refuses_what_is_ahead(
     log.salon.clock.advance(20 * 86_400)
     assert cli.main([*erase, "--apply"]) == 1
     (op,) = (row["pk"]["S"].rpartition("#")[2] for row in log.salon.items("OUT"))
-    assert f"still open   text {op}" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == f"still open   text {op}"
+    assert "without name" not in said.out, "it says what it did not do"
+    assert "Nothing was erased" in said.err
     assert cli.main(["texts", "settle", "friseur1", "--table", "appointments", op, "--by", "erika", "--apply"]) == 0
     assert cli.main(erase) == 0
     assert "Schuster" in json.dumps(log.salon.items("APPT"))
@@ -216,6 +248,10 @@ def test_erase_is_dry_until_it_is_applied_and_refuses_what_is_ahead(
     assert "Schuster" not in said
     assert cli.main([*erase, "--apply"]) == 0
     assert "Schuster" not in json.dumps(log.salon.items(""))
+    capsys.readouterr()
+    assert cli.main(["erase", "friseur1", "--table", "appointments", "--phone", "+491700000000"]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("Nothing is kept of them here.\n", "")
     assert cli.main(["erase", "friseur1", "--table", "appointments", "--phone", "nobody"]) == 1
     assert cli.main(["erase", "nowhere", "--table", "appointments", "--customer", "c"]) == 1
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import health as benchmark
-from bookend import bootstrap, cli, cli_health, observability
+from bookend import bootstrap, cli, cli_shell, observability
 from bookend.adapters.dynamodb import items, keys
 from bookend.adapters.dynamodb.cases import DynamoCases
 from bookend.adapters.dynamodb.items import to_wire
@@ -179,13 +179,13 @@ def test_all_tenants_have_a_page_each_and_the_worst_decides(
 def test_what_cannot_be_said_is_neither_good_nor_bad(
     doors: Doors, options: list[str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["health", "--table", "appointments", *options]) == cli_health.UNKNOWN
+    assert cli.main(["health", "--table", "appointments", *options]) == cli_shell.UNKNOWN
     assert capsys.readouterr().err == why + "\n"
 
 
 def test_a_table_that_is_away_is_no_health(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
     doors.salon.client.faults.next("query", Fault.NOT_SENT)
-    assert cli.main(["health", "friseur1", "--table", "appointments"]) == cli_health.UNKNOWN
+    assert cli.main(["health", "friseur1", "--table", "appointments"]) == cli_shell.UNKNOWN
     assert "cannot be reached" in capsys.readouterr().err
 
 

@@ -22,7 +22,7 @@ def moved_to_eleven() -> Salon:
 
 
 def test_who_wishes_again_what_was_moved_since_hears_where_it_stands() -> None:
-    """With another stylist, in the call that booked it: nothing is booked at ten any more, so nobody says that it is."""
+    """With another stylist, in the call that booked it: nothing is booked at ten any more, and nobody says so."""
     salon = moved_to_eleven()
     phone = salon.call("call_0")
     outcome = phone.book(TUESDAY, "10:00", staff="Emma")

@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bookend import bootstrap
 from bookend.application.auditing import Verified, verify_all, verify_one
-from bookend.application.ports import KeyUnavailable
+from bookend.application.ports import KeyUnavailable, TenantUnusable
 from bookend.cli_shell import FAILED, OK, UNKNOWN, dependencies, refuse, say
 from bookend.domain.audit_chain import Finding, Head, Stored
 
@@ -88,6 +89,8 @@ def _verify(options: argparse.Namespace) -> int:
             kept=kept,
             progress=_progress,
         )
+    if not found.entries and not found.findings and not _is_known(options, deps):
+        return refuse(f"nothing is known of {options.appointment or options.tenant}", status=UNKNOWN)
     if options.json:
         say(json.dumps(as_json(options.tenant, found), ensure_ascii=False, indent=2))
     else:
@@ -99,6 +102,14 @@ def _verify(options: argparse.Namespace) -> int:
         compared = "none were kept before" if kept is None else f"compared with {len(kept)}"
         sys.stderr.write(f"{len(found.heads)} heads kept in {options.heads}, {compared}.\n")
     return OK
+
+
+def _is_known(options: argparse.Namespace, deps: bootstrap.Dependencies) -> bool:
+    """A new salon has no chain yet; a name that was mistyped never has, and is not thereby whole."""
+    try:
+        return options.appointment is None and deps.tenants.of_id(options.tenant) is not None
+    except TenantUnusable:
+        return True
 
 
 def heads_in(file: Path, tenant: str) -> Mapping[str, Head] | None:

@@ -58,6 +58,8 @@ def _erase(options: argparse.Namespace) -> int:
             "Nothing was erased: cancel what is ahead, close what is open, then come again. A text is sent within "
             "minutes; if it is not: texts settle."
         )
+    if not erasure.appointments and not erasure.records:
+        return OK
     if not options.apply:
         sys.stderr.write("Nothing was erased. Add --apply to erase; it cannot be undone.\n")
         return OK
@@ -75,9 +77,11 @@ def _tell(erasure: Erasure, *, as_json: bool) -> None:
     lines = [
         *(f"ahead        {each.id}  {each.state.value}  {instant_text(each.slot.start)}" for each in erasure.ahead),
         *(f"still open   {each.kind.value} {each.name}" for each in erasure.waiting),
-        *(f"appointment  {each.id}: without name, number, address and answer" for each in erasure.appointments),
-        *(f"{each.kind.value:<12} {each.name}: {_WHAT[each.kind].partition(': ')[2]}" for each in erasure.records),
     ]
+    # What keeps it from being done stands above: of the rest nothing is done then, and nothing is said.
+    if erasure.is_possible:
+        lines += [f"appointment  {each.id}: without name, number, address and answer" for each in erasure.appointments]
+        lines += [f"{each.kind.value:<12} {each.name}: {_WHAT[each.kind].partition(': ')[2]}" for each in erasure.records]
     if not lines:
         lines.append("Nothing is kept of them here.")
     if erasure.doubtful:

@@ -27,7 +27,13 @@ _TOO_MUCH = frozenset(
     }
 )
 _IN_THE_WAY = frozenset(
-    {"contention", "TransactionConflict", "TransactionConflictException", "TransactionInProgressException"}
+    {
+        "contention",
+        "TransactionCanceledException",
+        "TransactionConflict",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
 )
 _NO_SUCH_THING = "ResourceNotFoundException"
 

@@ -267,16 +267,8 @@ def _keep_ours(work: Background, cases: Cases, case: Case) -> Case:
         return back(work, cases, case, ANOTHERS_BOOKING)
     if mine.state in TRANSIENT:
         return case  # it is being changed: the next run goes on with it
-    if mine.state is AppointmentState.CONFIRMED:
-        # Who keeps ours must have it: the salon may have cancelled just that one, and no event has told of it yet.
-        own = [read(work, each.uid or "") for each in mine.segments]
-        if any(each is None for each in own):
-            return case  # one look that does not find it proves nothing: nothing goes before all of ours is shown
-        lost = [f"{each.uid} is {each.status} at Cal.com" for each in own if each is not None and each.status != LIVE]
-        if lost:
-            return back(work, cases, case, f"ours cannot be kept: {', '.join(lost)}. retry looks anew")
-    elif str(mine.version) != case.facts.get("decided_on"):
-        return back(work, cases, case, "the appointment has ended since this was decided")
+    if (why_not := _why_not_kept(work, case, mine)) is not None:
+        return back(work, cases, case, why_not)
     match carry_out(while_decided(work, case), CancelOrphan(mine, booking)):
         case Converged.ORPHAN_CANCELLED:
             return close(work, cases, case, Ending.EQUAL, "Cal.com's booking is cancelled")
@@ -284,6 +276,24 @@ def _keep_ours(work: Background, cases: Cases, case: Case) -> Case:
             return case  # the next run goes on with it: one look that does not find it proves nothing
         case other:
             return back(work, cases, case, f"Cal.com does not let it go ({other.value})")
+
+
+def _why_not_kept(work: Background, case: Case, mine: Appointment) -> str | None:
+    """Who keeps ours must have it: the salon may have cancelled just that one, and no event has told of it yet.
+
+    Of one that had ended when it was decided there is nothing to lose.
+
+    Raises:
+        CalendarSilent: it does not show all of ours. One look proves nothing, so nothing goes before it does.
+    """
+    if mine.state is not AppointmentState.CONFIRMED:
+        as_seen = str(mine.version) == case.facts.get("decided_on")
+        return None if as_seen else "the appointment has ended since this was decided"
+    own = [read(work, each.uid or "") for each in mine.segments]
+    if any(each is None for each in own):
+        raise CalendarSilent
+    lost = [f"{each.uid} is {each.status} at Cal.com" for each in own if each is not None and each.status != LIVE]
+    return f"ours cannot be kept: {', '.join(lost)}. retry looks anew" if lost else None
 
 
 def _take_theirs(work: Background, cases: Cases, case: Case) -> Case:

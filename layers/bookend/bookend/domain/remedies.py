@@ -23,6 +23,7 @@ from bookend.domain.answers import (
     Unclear,
 )
 from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.case_claims import first, rightful_of, was_moved
 from bookend.domain.case_parts import PARTS, Part, against, fitting, missing_of, parts_of, stands_as_wanted
 from bookend.domain.case_wishes import TAKEN_OVER, Unfit, Wanted, read_wanted, same_person, same_wish
 from bookend.domain.cases import Case, CaseOrigin, CaseState, Ending, SyncFailure
@@ -166,14 +167,14 @@ def plan(case: Case, tenant: Tenant, seen: Seen, *, now: datetime) -> Remedy:
     over = _of_dead(case, seen, named, wanted, now=now) if named is not None and named.status in DEAD else None
     if over is not None:
         return over
-    if wanted.slot.start <= now and (named is None or not _was_moved(case, named)):
+    if wanted.slot.start <= now and (named is None or not was_moved(case, named)):
         return Close(Ending.HISTORICAL, "it has begun, and Cal.com books nothing in the past")
     if named is not None and named.status not in DEAD:
         return _of_named(case, tenant, seen, named, wanted)
     if seen.elsewhere is not None and case.decision != RETRY:
         why = f"booking {seen.elsewhere.uid} of its customer's address is for this at that time, with another stylist"
         return ToReview(SyncFailure.DOUBLE_BOOKING, why)
-    older = _first(case, seen.rivals) if case.booking or case.facts.get("booking_id") else case
+    older = first(case, seen.rivals) if case.booking or case.facts.get("booking_id") else case
     if older.id != case.id and same_wish(older, case):
         return Close(Ending.DUPLICATE, f"{older.id} is the same customer's same appointment", older.appointment)
     if seen.parts:
@@ -312,7 +313,7 @@ def _of_named(case: Case, tenant: Tenant, seen: Seen, booking: Booking, wanted: 
     Those who tell the same appointment once more are closed first; another person's claim is for a person to decide,
     since they have none then.
     """
-    rightful = _rightful((case, *seen.rivals), booking)
+    rightful = rightful_of((case, *seen.rivals), booking)
     owner = seen.owner
     if owner is not None and (rightful is None or owner.source != TAKEN_OVER):
         if same_person(owner.customer, wanted.customer):
@@ -328,7 +329,7 @@ def _of_named(case: Case, tenant: Tenant, seen: Seen, booking: Booking, wanted: 
         return Wait("others claim the same booking", for_others=True)
     if owner is not None and owner.state is not AppointmentState.CONFIRMED:
         return Wait("its booking is being changed")
-    elsewhere = booking.start != wanted.slot.start and not _was_moved(case, booking)
+    elsewhere = booking.start != wanted.slot.start and not was_moved(case, booking)
     if booking.status != LIVE or elsewhere or len(wanted.slots) > 1:
         return ToReview(case.failure, "the booking it names is not as it says")
     if tenant.staff_of_host(booking.host) is None:
@@ -347,7 +348,7 @@ def _of_dead(case: Case, seen: Seen, booking: Booking, wanted: Wanted, *, now: d
         return Wait("the booking it names was moved, and the new one is not shown")
     owner = seen.owner
     theirs = owner is not None and owner.source != TAKEN_OVER
-    rightful = _rightful((case, *seen.rivals), booking)
+    rightful = rightful_of((case, *seen.rivals), booking)
     its_own = rightful is not None and (rightful.id == case.id or same_wish(rightful, case))
     if same_person(owner.customer, wanted.customer) if owner is not None and theirs else its_own:
         is_whole = len(seen.bookings) >= len(wanted.slots) and all(
@@ -361,36 +362,6 @@ def _of_dead(case: Case, seen: Seen, booking: Booking, wanted: Wanted, *, now: d
     if case.decision == RETRY:
         return None
     return ToReview(SyncFailure.DOUBLE_BOOKING, "the booking it names is another's, and was cancelled")
-
-
-def _was_moved(case: Case, booking: Booking) -> bool:
-    """Whether it is not the one that the case names, but what that became."""
-    if case.booking:
-        return booking.uid != case.booking
-    return bool(case.facts.get("booking_id")) and str(booking.id) != case.facts["booking_id"]
-
-
-def _rightful(claimants: Iterable[Case], booking: Booking) -> Case | None:
-    """Whose a booking is, of those who claim it; None: nobody's of them, or it does not tell."""
-    known = tuple(claimants)
-    named = {booking.metadata.get("appointment"), booking.metadata.get("call_id")} - {None, ""}
-    if named:
-        said = [each for each in known if named & {each.facts.get("external_id"), each.facts.get("call")}]
-        return _first(said[0], said[1:]) if said else None
-    attendees = {each.lower() for each in booking.attendees}
-    comes = [each for each in known if each.customer is not None and each.customer.email.lower() in attendees]
-    alike = bool(comes) and all(same_wish(comes[0], each) for each in comes)
-    return _first(comes[0], comes[1:]) if alike else None
-
-
-def _first(case: Case, others: Iterable[Case]) -> Case:
-    """The one that stands first in the other system."""
-    return min((case, *others), key=lambda each: (_number(each), each.id))
-
-
-def _number(case: Case) -> int:
-    external = case.facts.get("external_id", "")
-    return int(external) if external.isdecimal() and external.isascii() else 10**18
 
 
 def class_of(case: Case, answers: Iterable[CreateAnswer]) -> SyncFailure:

@@ -243,23 +243,24 @@ class Table:
         if self._deadline is not None:
             until = min(until, self._deadline.ends_at)
         tries = max(_TRIES, int((self._limit_s - _BACKGROUND_S) / _CAP_S))  # a person at a shell waits out a throttle
+        why = "contention"
         for number in range(tries):
             try:
                 return attempt()
             except (ClientError, _LeftOut) as error:
-                again = _worth_another_try(error)
-                if not again and _code(error) not in _DOWN:
+                again, why = _worth_another_try(error), _code(error)
+                if not again and why not in _DOWN:
                     raise  # a request the service does not understand or allow is a bug of ours, and must be seen
                 pause = random.uniform(0, min(_CAP_S, _BASE_S * 2**number))  # noqa: S311 - jitter, not a secret
                 if not again or self._clock.monotonic() + pause >= until:
                     self._on_give_up()
-                    raise StoreUnavailable(_code(error)) from error
+                    raise StoreUnavailable(why) from error
                 self._clock.sleep(pause)
             except (BotoCoreError, Late) as error:
                 self._on_give_up()
                 raise StoreUnavailable(type(error).__name__) from error
         self._on_give_up()
-        raise StoreUnavailable("contention")
+        raise StoreUnavailable(why)
 
 
 def _id(key: Item) -> tuple[str, str]:
