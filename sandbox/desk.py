@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -107,7 +108,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     doing.add_parser("texts", help="what callers got on their telephones")
     show = doing.add_parser("show", help="both sides")
     show.add_argument("--all", action="store_true", help="not only what was booked within a day")
-    return parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["operate"] and given[1:2] in (["-h"], ["--help"]):
+        given.insert(1, "--")  # the commands' own help, which lists them
+    return parser.parse_args(given)
 
 
 def _do(options: argparse.Namespace, stack: handle.Handle) -> None:
@@ -190,11 +194,19 @@ def _operate(command: Sequence[str], stack: handle.Handle) -> int:
     }
     there = {"PYTHONPATH": f"{_LAYER}:{REPOSITORY}", _KNOWN: json.dumps(known), **stack.aws}
     sys.stdout.flush()
-    return subprocess.run(
+    child = subprocess.Popen(
         [sys.executable, "-m", "sandbox.operate", stack.clock_file, *words],
         env={**minimal_environment(), **function_credentials(), **there},
-        check=False,
-    ).returncode
+    )
+    # Who ends this ends the command. Ctrl-C reaches both anyway: what is said then is the command's to say.
+    ended = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    cut_off = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        status = child.wait()
+    finally:
+        signal.signal(signal.SIGTERM, ended)
+        signal.signal(signal.SIGINT, cut_off)
+    return status if status >= 0 else 128 - status
 
 
 def _audit(wanted: str, stack: handle.Handle) -> None:

@@ -22,7 +22,13 @@ def main(arguments: Sequence[str]) -> int:
     """The exit status of the command."""
     clock_file, *command = arguments
     bootstrap.SystemClock = partial(bootstrap.SystemClock, SandboxClock(clock_file))  # type: ignore[misc,assignment]
-    return cli.main(filled_in(command, json.loads(os.environ.get(KNOWN, "{}"))))
+    known = json.loads(os.environ.get(KNOWN, "{}"))
+    try:
+        return cli.main(filled_in(command, known))
+    except SystemExit:  # help, or what the parser makes of a mistake: it names options that are filled in here
+        if known:
+            sys.stderr.write(f"Here {', '.join(known)} are filled in: leave them out.\n")
+        raise
 
 
 def filled_in(command: Sequence[str], known: Mapping[str, str]) -> list[str]:

@@ -49,7 +49,7 @@ def test_what_differs_is_said_place_by_place_and_is_the_exit_status(
     first = json.loads(EXAMPLE.read_text(encoding="utf-8"))["staff"][0]
     file = written(tmp_path, name="Anna Vogt")
     line = f'~ staff[{first["id"]}].name: "{first["name"]}" -> "Anna Vogt"'
-    assert config(capsys, "diff", file) == (cli.FAILED, [line, "1 differences to what is in force."])
+    assert config(capsys, "diff", file) == (cli.FAILED, [line, "1 difference to what is in force."])
     status, said = config(capsys, "load", file)
     assert (status, line in said) == (cli.OK, True)
     assert table.scan(TableName="appointments")["Items"] == before

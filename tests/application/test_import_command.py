@@ -129,5 +129,5 @@ def test_a_healthy_salon_has_nothing_to_repair(capsys: pytest.CaptureFixture[str
         assert out[-1] == "1 live bookings compared: equal."
         assert [each["appt"]["S"] for each in salon.items(f"CALUID#{booked.uid}")]
     else:
-        assert out == ["0 duplicates. 0 appointments and 1 bookings looked at, 1 requests."]
+        assert out == ["0 duplicates. 0 appointments and 1 booking looked at, 1 request."]
     assert isinstance(json.loads("\n".join(run(capsys, command, "--calcom-secret", CALCOM_ARN, "--json")[1])), dict)

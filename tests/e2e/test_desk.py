@@ -101,7 +101,7 @@ def test_any_command_of_the_operator_runs_on_this_stack(opened: Salon, capfd: py
     capfd.readouterr()
     assert desk.main(["operate", "--", "reconcile", "friseur1", "--apply"]) == 0
     printed = capfd.readouterr()
-    assert "1 differences. 1 bookings at Cal.com and 0 appointments here compared" in printed.out
+    assert "1 difference. 1 booking at Cal.com and 0 appointments here compared" in printed.out
     assert printed.err == "", "nothing is logged where nothing is wrong"
     assert states(opened) == [("CONFIRMED", "fabian")]
     for command in (["review", "list", "friseur1"], ["remedy", "friseur1"], ["audit", "verify", "friseur1"]):

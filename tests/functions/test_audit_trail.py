@@ -141,13 +141,13 @@ def verify(*more: str) -> int:
 def test_verify_says_that_all_is_well_or_what_is_not(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     log.take(*log.records)
     assert verify() == 0
-    assert capsys.readouterr().out == "1 chains, 2 entries. Nothing was changed, put in, taken out or moved.\n"
+    assert capsys.readouterr().out == "1 chain, 2 entries. Nothing was changed, put in, taken out or moved.\n"
     row = log.audited.rows()[0]
     log.salon.client.put_item(TableName=AUDIT, Item=row | {"by": {"S": "somebody else"}})
     for more in ([], [log.name]):
         assert verify(*more) == 1
         assert capsys.readouterr().out == (
-            f"{log.name} {int(row['sk']['S'])}  changed\n1 chains, 2 entries. FINDINGS: 1 changed.\n"
+            f"{log.name} {int(row['sk']['S'])}  changed\n1 chain, 2 entries. FINDINGS: 1 changed.\n"
         )
     assert verify("--json") == 1
     assert json.loads(capsys.readouterr().out)["findings"][0]["flaw"] == "changed"

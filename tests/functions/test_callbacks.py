@@ -210,6 +210,17 @@ def test_done_says_whom_and_takes_off_the_list_only_with_apply(
     assert f"{wish.id}  DONE" in capsys.readouterr().out
 
 
+def test_done_for_programs_says_whom_and_whether_it_was_written(
+    doors: Doors, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(doors)
+    (wish,) = listed(doors)
+    for options, written in (([], False), (["--apply"], True)):
+        assert cli.main([*DONE, wish.id, "--json", *options]) == cli.OK
+        said = json.loads(capsys.readouterr().out)
+        assert (said["callback"], said["written"]) == (wish.id, written)
+
+
 def test_what_is_not_on_the_list_is_refused(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
     ask(doors)
     (wish,) = listed(doors)

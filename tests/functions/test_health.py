@@ -126,6 +126,18 @@ def test_past_cases_are_listed_only_if_asked_for_and_count_for_nothing(
     assert "--past" not in said
 
 
+def test_of_more_cases_than_fit_it_says_how_many_there_are_and_where(
+    doors: Doors, world: SeededWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(7):
+        case(world, f"import-{number}", failure=SyncFailure.OTHER)
+    _, said = asked(capsys, "friseur1")
+    assert said.count("OTHER REVIEW import-") == 5
+    assert "  … 2 more: review list friseur1 --all\n" in said
+    case(world, "import-7", failure=SyncFailure.OTHER)
+    assert "… 3 more: " in asked(capsys, "friseur1")[1]
+
+
 def test_the_same_for_machines(doors: Doors, world: SeededWorld, capsys: pytest.CaptureFixture[str]) -> None:
     count_hour(world, confirmed=3, failed_TEMPORARY=1)
     case(world, "drift-1")

@@ -32,8 +32,21 @@ from bookend.application.deadline import Deadline
 from bookend.application.findings import Report, Stopped
 from bookend.application.ports import Progress, StoreUnavailable, TenantUnusable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK, new_full, reconcile
-from bookend.cli_shell import FAILED, OK, columns, dependencies, no_answer, refuse, refused_by_aws, said_by_aws, say
+from bookend.cli_shell import (
+    FAILED,
+    OK,
+    columns,
+    counted,
+    dependencies,
+    no_answer,
+    refuse,
+    refused_by_aws,
+    said_by_aws,
+    say,
+)
 
+CUT = 130
+"""The exit status of a command that was interrupted from the keyboard, as shells have it."""
 _SHELL_S = 900.0
 _SHELL_REQUESTS = 2_000
 
@@ -59,6 +72,8 @@ def main(arguments: Sequence[str]) -> int:
         return refuse(no_answer(away, *_tables(options)), status=getattr(options, "unread", FAILED))
     except (BotoCoreError, ClientError) as error:
         return refuse(refused_by_aws(error, *_tables(options)), status=getattr(options, "unread", FAILED))
+    except KeyboardInterrupt:
+        return refuse("Cut off. What is written stands, and is whole: run it again (import: --resume).", status=CUT)
 
 
 def _tables(options: argparse.Namespace) -> tuple[str | None, ...]:
@@ -149,8 +164,8 @@ def table_of(report: Report) -> list[str]:
     if report.stopped is not None:
         lines.insert(0, f"STOPPED ({report.stopped.value}): {_WHY_STOPPED[report.stopped]}")
     listed, ours = report.tally["listed"], report.tally["ours"]
-    seen = f"{listed} bookings at Cal.com and {ours} appointments here compared, {report.requests} requests."
-    return [*lines, f"{len(rows)} differences. {seen}"]
+    seen = f"{counted(listed, 'booking')} at Cal.com and {counted(ours, 'appointment')} here compared"
+    return [*lines, f"{counted(len(rows), 'difference')}. {seen}, {counted(report.requests, 'request')}."]
 
 
 _WHY_STOPPED = {

@@ -14,7 +14,7 @@ from typing import Any
 from bookend import bootstrap
 from bookend.application.auditing import Verified, verify_all, verify_one
 from bookend.application.ports import KeyUnavailable, TenantUnusable
-from bookend.cli_shell import FAILED, OK, UNKNOWN, dependencies, refuse, say
+from bookend.cli_shell import FAILED, OK, UNKNOWN, counted, dependencies, refuse, say
 from bookend.domain.audit_chain import Finding, Head, Stored
 
 _EVERY = 500
@@ -31,7 +31,7 @@ def add_to(groups: Any) -> None:
         help="whether any entry was changed, put in, taken out or moved; exit status 1 if so, 3 if it cannot be said",
         description="Look for entries that were changed, put in, taken out or moved, and for a log that ends before "
         "what it logs does. One appointment, or all of a tenant: that reads both tables as a whole. "
-        "Exit status: 0 whole, 1 something was found, 3 if it cannot be said: a table, the keys or FILE could not be read.",
+        "Exit status: 0 whole, 1 something was found, 3 if it cannot be said, since something could not be read.",
     )
     verify.set_defaults(run=_verify, unread=UNKNOWN)
     for parser in (show, verify):
@@ -176,7 +176,7 @@ def findings_of(found: Verified) -> list[str]:
     lines = [_line(each) for each in found.findings]
     kinds = ", ".join(f"{number} {flaw}" for flaw, number in sorted(Counter(f.flaw for f in found.findings).items()))
     came_to = f"FINDINGS: {kinds}." if lines else "Nothing was changed, put in, taken out or moved."
-    return [*lines, f"{found.chains} chains, {found.entries} entries. {came_to}"]
+    return [*lines, f"{counted(found.chains, 'chain')}, {found.entries} entries. {came_to}"]
 
 
 def _line(finding: Finding) -> str:

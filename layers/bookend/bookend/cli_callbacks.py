@@ -24,6 +24,7 @@ def add_to(groups: Any) -> None:
     listed.add_argument("--json", action="store_true", help="as JSON, for programs")
     listed.set_defaults(run=_list)
     done = actions.add_parser("done", help="somebody has rung; says whom until --apply is given")
+    done.add_argument("--json", action="store_true", help="whom, as JSON, and whether it was written")
     done.add_argument("--apply", action="store_true", help="really take it off the list")
     done.set_defaults(run=_done)
     for parser in (listed, done):
@@ -56,13 +57,15 @@ def _done(options: argparse.Namespace) -> int:
     callback = next((each for each in listed if each.id == options.callback), None)
     if callback is None or callback.state is not CallbackState.OPEN:
         return refuse(f"nobody is to be rung for {options.callback}")
-    say(*lines_of([callback], tenant.zone))
+    if not options.json:
+        say(*lines_of([callback], tenant.zone))
+    said = json.dumps(_as_json(callback) | {"written": options.apply}, ensure_ascii=False, indent=2)
     if not options.apply:
-        say("Nothing was written. Add --apply to take it off the list.")
+        say(said if options.json else "Nothing was written. Add --apply to take it off the list.")
         return OK
     if not deps.callbacks.done(tenant.id, callback, now=deps.clock.now()):
         return refuse("it has changed meanwhile: look at the list again")
-    say("Taken off the list.")
+    say(said if options.json else "Taken off the list.")
     return OK
 
 

@@ -14,7 +14,7 @@ from bookend.adapters.dynamodb.tenants import DynamoTenants, RouteTaken
 from bookend.adapters.dynamodb.transact import Table
 from bookend.adapters.tenants.difference import Difference, differences
 from bookend.adapters.tenants.document import TenantInvalid, read_tenant
-from bookend.cli_shell import FAILED, OK, refuse, say
+from bookend.cli_shell import FAILED, OK, counted, refuse, say
 from bookend.domain.tenant import Tenant
 
 
@@ -89,8 +89,16 @@ def _show(options: argparse.Namespace) -> int:
     document = _tenants(options.table).document(options.tenant)
     if document is None:
         return refuse(f"there is no tenant {options.tenant}")
-    say(document)
+    say(_readable(document))
     return OK
+
+
+def _readable(document: str) -> str:
+    """A place a line and letters as they are, so that it can be read, mended and loaded; what is no JSON as it is."""
+    try:
+        return json.dumps(json.loads(document), ensure_ascii=False, indent=2)
+    except ValueError:
+        return document
 
 
 def _changes(tenant: Tenant, options: argparse.Namespace) -> list[Difference]:
@@ -101,7 +109,9 @@ def _changes(tenant: Tenant, options: argparse.Namespace) -> list[Difference]:
 def lines_of(found: Sequence[Difference]) -> list[str]:
     """A line a place: what goes, what comes, what changes; and how many there are."""
     lines = [f"{_mark(each)} {each.path}: {_what(each)}" for each in found]
-    return [*lines, f"{len(found)} differences to what is in force." if found else "It is what is in force already."]
+    if not found:
+        return ["It is what is in force already."]
+    return [*lines, f"{counted(len(found), 'difference')} to what is in force."]
 
 
 def _mark(found: Difference) -> str:

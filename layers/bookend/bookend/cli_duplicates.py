@@ -14,7 +14,7 @@ from bookend.application.deadline import Deadline
 from bookend.application.duplicates import Done, Duplicate, DuplicateReport, Searching, repair_duplicates
 from bookend.application.ports import KeyUnavailable
 from bookend.application.reconciling import DAYS_AHEAD, DAYS_BACK
-from bookend.cli_shell import FAILED, OK, columns, dependencies, refuse, say
+from bookend.cli_shell import FAILED, OK, columns, counted, dependencies, refuse, say
 
 _SHELL_S = 3_600.0
 _REQUESTS = 20_000
@@ -82,16 +82,31 @@ def lines_of(report: DuplicateReport, *, applies: bool) -> list[str]:
     lines = (
         ["Cal.com did not list its bookings: nothing is said of several of one appointment."] if report.silent else []
     )
-    rows = [(f.kind.value, f.booking, f.kept or "-", f.goes, f.why, f.done.value) for f in report.found]
+    rows = [(f.kind.value, f.booking, f.kept or "-", _goes(f), f.why, _done(f)) for f in report.found]
     lines += columns([_HEADS, *rows]) if rows else []
     done = Counter(each.done for each in report.found)
     if done[Done.LEFT]:
         lines.append(f"{done[Done.LEFT]} not done: more than --most-destructive allows.")
-    seen = f"{report.appointments} appointments and {report.bookings} bookings looked at, {report.requests} requests"
-    lines.append(f"{len(report.found)} duplicates. {seen}.")
+    looked = f"{counted(report.appointments, 'appointment')} and {counted(report.bookings, 'booking')} looked at"
+    lines.append(f"{counted(len(report.found), 'duplicate')}. {looked}, {counted(report.requests, 'request')}.")
     if report.found and not applies:
         lines.append("Nothing was written. Add --apply to repair.")
+    if any(each.done is Done.PLANNED and _is_for_a_person(each) for each in report.found):
+        lines.append("Of what is for a person --apply ends nothing: it opens a case (review), or leaves it as decided.")
     return lines
+
+
+def _is_for_a_person(found: Duplicate) -> bool:
+    """Nothing tells which one is right, or what is kept is one of those that are named."""
+    return found.kept in {"", *found.goes.split(", ")}
+
+
+def _goes(found: Duplicate) -> str:
+    return f"undecided: {found.goes}" if _is_for_a_person(found) else found.goes
+
+
+def _done(found: Duplicate) -> str:
+    return "planned: a person" if found.done is Done.PLANNED and _is_for_a_person(found) else found.done.value
 
 
 def _as_json(options: argparse.Namespace, report: DuplicateReport) -> dict[str, Any]:

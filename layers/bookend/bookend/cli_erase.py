@@ -81,7 +81,8 @@ def _tell(erasure: Erasure, *, as_json: bool) -> None:
     # What keeps it from being done stands above: of the rest nothing is done then, and nothing is said.
     if erasure.is_possible:
         lines += [f"appointment  {each.id}: without name, number, address and answer" for each in erasure.appointments]
-        lines += [f"{each.kind.value:<12} {each.name}: {_WHAT[each.kind].partition(': ')[2]}" for each in erasure.records]
+        what = {kind: words.partition(": ")[2] for kind, words in _WHAT.items()}
+        lines += [f"{each.kind.value:<12} {each.name}: {what[each.kind]}" for each in erasure.records]
     if not lines:
         lines.append("Nothing is kept of them here.")
     if erasure.doubtful:

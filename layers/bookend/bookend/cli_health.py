@@ -115,6 +115,10 @@ def _backlog_lines(health: SyncHealth, *, past: bool) -> list[str]:
         for state in (CaseState.REVIEW, CaseState.OPEN)
         for each in seen.unclosed(state, past=past)[:_MOST_NAMED]
     ]
+    waiting = (len(seen.unclosed(state, past=past)) for state in (CaseState.REVIEW, CaseState.OPEN))
+    more = sum(max(0, number - _MOST_NAMED) for number in waiting)
+    if more:
+        classes.append(f"… {more} more: review list {seen.tenant} --all")
     return [*_table(rows), *note, *(f"  {line}" for line in classes)]
 
 
@@ -141,9 +145,9 @@ def _oldest(old: Sequence[timedelta]) -> str:
 def _day_lines(health: SyncHealth) -> list[str]:
     seen = health.seen
     rate, count = seen.rate(), seen.counters.get
-    said = f"{rate:.2%}" if rate is not None else "no operation ended"
+    said = f"success {rate:.2%}" if rate is not None else "no operation has ended"
     lines = [
-        f"24 h: success {said}: {seen.done()} done, {seen.failed()} failed, {count(REFUSED, 0)} clearly refused",
+        f"24 h: {said}: {seen.done()} done, {seen.failed()} failed, {count(REFUSED, 0)} clearly refused",
         "  " + ", ".join(f"{name.replace('_', ' ')} {count(name, 0)}" for name in _SHOWN),
     ]
     failures = ", ".join(f"{each.value} {number}" for each, number in seen.failures().items())

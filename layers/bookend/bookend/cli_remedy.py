@@ -14,11 +14,20 @@ from bookend.application.deadline import Deadline
 from bookend.application.ports import KeyUnavailable
 from bookend.application.remedying import RemedyLimits, remedy
 from bookend.cli_shell import FAILED, OK, columns, dependencies, refuse, say
-from bookend.domain.cases import CaseState, SyncFailure
+from bookend.domain.cases import CaseState, Ending, SyncFailure
 from bookend.domain.remedy_report import RemedyReport, Standing
 
 _SHELL_S = 900.0
 _HEADS = ("case", "class", "remedy", "came to", "why")
+_WORDS = {
+    "Book": "book",
+    "TakeIn": "take its booking in",
+    "TakeInParts": "take its parts in",
+    "Join": "join its parts",
+    "SettleIt": "settle what is open",
+    "ToReview": "ask a person",
+    "Wait": "wait",
+}
 
 
 def add_to(groups: Any) -> None:
@@ -33,6 +42,7 @@ def add_to(groups: Any) -> None:
     )
     add_what_both_need(parser)
     parser.add_argument("--apply", action="store_true", help="really do it; without it nothing is written anywhere")
+    parser.add_argument("--by", default="command", help="who runs it, for the audit entries (default %(default)s)")
     parser.add_argument("--class", dest="only", choices=[each.value for each in SyncFailure], help="cases of one class")
     parser.add_argument("--most", type=int, default=limits.most, help="cases in this run (default %(default)s)")
     parser.add_argument(
@@ -60,7 +70,7 @@ def ports(options: argparse.Namespace, *, by: str) -> tuple[bootstrap.Dependenci
 
 
 def _remedy(options: argparse.Namespace) -> int:
-    deps, work = ports(options, by="command")
+    deps, work = ports(options, by=options.by)
     if work is None:
         return refuse(f"there is no tenant {options.tenant}")
     limits = RemedyLimits(
@@ -83,8 +93,8 @@ def _remedy(options: argparse.Namespace) -> int:
 
 def lines_of(report: RemedyReport, *, applies: bool = True) -> list[str]:
     """Before and after by class, then a line for each case: what was done to it; then what is left, and why."""
-    lines = _counts(report)
-    rows = [(t.before.id, t.before.failure.value, t.remedy, t.came_to, t.why) for t in report.treated]
+    lines = _counts(report, applies=applies)
+    rows = [(t.before.id, t.before.failure.value, said_of(t.remedy), t.came_to, t.why) for t in report.treated]
     if rows:
         lines += ["", *columns([_HEADS, *rows])]
     left = [each.after for each in report.treated if each.done and each.after.state is not CaseState.CLOSED]
@@ -99,7 +109,12 @@ def lines_of(report: RemedyReport, *, applies: bool = True) -> list[str]:
     return lines or ["no cases"]
 
 
-def _counts(report: RemedyReport) -> list[str]:
+def said_of(remedy: str) -> str:
+    """A remedy, or a person's decision, in words; JSON keeps the name."""
+    return _WORDS.get(remedy) or (f"close as {remedy.replace('_', ' ')}" if remedy in {*Ending} else remedy)
+
+
+def _counts(report: RemedyReport, *, applies: bool) -> list[str]:
     before, after = report.before, report.after
     rows = [("", "before", "after")]
     rows += [
@@ -113,8 +128,9 @@ def _counts(report: RemedyReport) -> list[str]:
         ("  waiting for a person", str(before.review), str(after.review)),
         ("  older than 24 h", str(before.older), str(after.older)),
         ("  oldest", _age(before.oldest), _age(after.oldest)),
-        ("on both sides, of what is to be", _share(before.succeeded), _share(after.succeeded)),
     ]
+    if applies:  # of those this run has found: what earlier ones have closed is none of them
+        rows.append(("brought onto both sides by this run", "", f"{after.there} of {after.there + after.unclosed}"))
     rows += [(f"closed as {ending.value}", "", str(number)) for ending, number in sorted(after.closed.items())]
     return columns(rows)
 
@@ -165,7 +181,3 @@ def _age(age: timedelta | None) -> str:
         return "-"
     hours = int(age.total_seconds()) // 3600
     return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h"
-
-
-def _share(share: float | None) -> str:
-    return "-" if share is None else f"{share:.2%}"

@@ -16,12 +16,33 @@ from bookend.application.ports import KeyUnavailable
 from bookend.application.reviewing import Decided, NotPossible, Would, decide, evidence
 from bookend.cli_remedy import add_what_both_need, ports
 from bookend.cli_shell import OK, dependencies, refuse, say
-from bookend.domain.appointment import Appointment, AppointmentState
+from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.case_wishes import BOOKED_FOR_A_CASE
 from bookend.domain.cases import Case, CaseOrigin, CaseState
-from bookend.domain.reviews import NAMES, Choice, Evidence, is_left, is_two_at_once, refusal
+from bookend.domain.contacts import Customer
+from bookend.domain.drift import Drift
+from bookend.domain.reviews import HAS_NONE, NAMES, Choice, Evidence, is_left, is_two_at_once, refusal
 from bookend.domain.timeslot import At, instant_text, resolve_local
 
 _HEADS = ("case", "state", "class", "since", "start", "why")
+_AS_JSON: dict[str, Any] = {"ensure_ascii": False, "indent": 2}
+_MEANS: dict[str, str] = {
+    "stuck": "its operation has not ended, and is long overdue",
+    Drift.GHOST_HERE: "confirmed here, and Cal.com says that its booking does not exist",
+    Drift.DUPLICATE: "a second live booking at Cal.com of one appointment",
+    Drift.ORPHAN: "not live here, and its booking is live at Cal.com",
+    Drift.STATUS: "its booking is neither accepted nor cancelled",
+    Drift.ATTENDEE: "somebody else comes than the one it was booked for",
+    Drift.CHAIN: "its booking was moved in a circle, or too often to be followed",
+    Drift.TAKEN_OVER: "its operation failed, and somebody has moved, changed or copied its booking since",
+    Drift.REFUSED: "its booking must go, and Cal.com does not cancel it",
+    Drift.UNREADABLE: "Cal.com does not show its booking, or says that it was changed in the future",
+    Drift.LEFT: "polls have come to no end with it for a day",
+    Drift.UNKNOWN_HOST: "its booking is with somebody who is no stylist in the document",
+    Drift.PART: "one booking of several was changed at Cal.com, and the others could not go after it",
+    HAS_NONE: "it stood for another customer's booking and was ended: its customer was told that it is booked",
+}
+"""What a code says of a difference, in words; the runbook has what to do about each (DriftFound)."""
 
 
 def add_to(groups: Any) -> None:
@@ -49,7 +70,7 @@ def add_to(groups: Any) -> None:
     deciding.add_argument("--appointment", default="", help="with keep: the one that is right of those on its booking")
     deciding.add_argument("--version", type=int, help="as show has it: refused if the case has changed since")
     deciding.add_argument("--apply", action="store_true", help="really do it")
-    for parser in (listed, show):
+    for parser in (listed, show, deciding):
         parser.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -90,6 +111,10 @@ def _decide(options: argparse.Namespace) -> int:
         return refuse(f"there is no tenant {options.tenant}")
     choice = Choice(options.choice)
     to = _instant(options.to, work.tenant.zone) if options.to else None
+    if options.to and choice is not Choice.MOVE:
+        return refuse(f"--to is for move: {choice.value} has no new time")
+    if options.appointment and choice is not Choice.KEEP:
+        return refuse(f"--appointment is for keep: {choice.value} is about the case as it is")
     if choice is Choice.MOVE and to is None:
         return refuse('say where to: --to "2025-12-10 14:00", a time that there is once')
     try:
@@ -109,6 +134,10 @@ def _decide(options: argparse.Namespace) -> int:
     match outcome:
         case NotPossible(why):
             return refuse(why)
+        case Would(seen, doubts) if options.json:
+            would = would_do(choice, seen, work.tenant.zone, to=to, keep=options.appointment)
+            say(json.dumps(_decided_json(seen.case, options) | {"would": would, "doubts": list(doubts)}, **_AS_JSON))
+            return OK
         case Would(seen, doubts):
             say(*_shown(seen, work.tenant.zone, now=work.clock.now()), "")
             say(would_do(choice, seen, work.tenant.zone, to=to, keep=options.appointment))
@@ -116,7 +145,8 @@ def _decide(options: argparse.Namespace) -> int:
             say("Nothing was written. Add --apply to decide it.")
             return OK
         case Decided(case):
-            say(came_to(case))
+            as_json = _decided_json(case, options) | {"came_to": came_to(case)} if options.json else None
+            say(came_to(case) if as_json is None else json.dumps(as_json, **_AS_JSON))
             return OK
         case other:
             assert_never(other)
@@ -184,17 +214,19 @@ def _cells(case: Case, zone: ZoneInfo) -> tuple[str, ...]:
         case.failure.value,
         _local(case.opened_at, zone),
         _local(datetime.fromisoformat(start), zone) if start else "-",
-        case.why or "-",
+        f"{case.decision.partition(' ')[0]} is decided, a remedy goes on with it" if case.decision else case.why or "-",
     )
 
 
 def _shown(seen: Evidence, zone: ZoneInfo, *, now: datetime) -> Iterator[str]:
     case, booking = seen.case, seen.booking
     yield f"{case.id}  {case.state.value}  {case.failure.value}  version {case.version}, last changed by {case.by}"
-    yield f"why        {case.why or '-'}"
-    yield "facts      " + ", ".join(f"{name} {text}" for name, text in sorted(case.facts.items()))
-    if case.customer is not None:
-        yield f"customer   {case.customer.name}, {case.customer.phone or 'no number'}, {case.customer.email}"
+    told = _MEANS.get(case.why) if case.origin is not CaseOrigin.IMPORT else None
+    yield f"why        {case.why or '-'}{f': {told}' if told else ''}"
+    yield "facts      " + ", ".join(f"{name} {text}" for name, text in sorted(case.facts.items()) if text)
+    customer = case.customer or (seen.appointment.customer if seen.appointment is not None else None)
+    if customer is not None:
+        yield f"customer   {_who(customer)}"
     yield "ours       " + (_appointment(seen.appointment, zone) if seen.appointment is not None else "none")
     if booking is not None:
         starts, who = _local(booking.start, zone), ", ".join(booking.attendees)
@@ -206,6 +238,9 @@ def _shown(seen: Evidence, zone: ZoneInfo, *, now: datetime) -> Iterator[str]:
         yield f"whose      {_appointment(seen.owner, zone)}"
     for each in seen.claimants:
         yield f"claims     {_appointment(each, zone)}"
+    for each in seen.in_the_way:
+        yield f"in the way {_appointment(each, zone)}"
+        yield f"  of       {_who(each.customer)}"
     if is_two_at_once(case):
         yield f"about      cancel, move and take-theirs are about {case.appointment} and booking {case.booking} alone"
     for number, answer in enumerate(case.answers, start=1):
@@ -219,10 +254,20 @@ def _shown(seen: Evidence, zone: ZoneInfo, *, now: datetime) -> Iterator[str]:
         yield f"{choice.value:<12} {'possible' if why_not is None else f'not possible: {why_not}'}"
 
 
+def _who(customer: Customer) -> str:
+    """Whom to ring. For whoever decides alone: no list has it, and no log."""
+    if customer.is_nobody:
+        return "erased"
+    return f"{customer.name}, {customer.phone or 'no number'}, {customer.email or 'no address'}"
+
+
 def _appointment(appointment: Appointment, zone: ZoneInfo) -> str:
     uids = " ".join(each.uid or "-" for each in appointment.segments)
     what = f"{appointment.service} with {appointment.staff}"
-    told = f"told {appointment.told.value}{f', {appointment.why}' if appointment.why else ''}"
+    # What was booked for a case carries what the system before had said: nobody here has told its customer anything.
+    by_us = appointment.source not in BOOKED_FOR_A_CASE or appointment.told is not Told.BOOKED
+    heard = f"told {appointment.told.value}" if by_us else "told nothing by us"
+    told = f"{heard}{f', {appointment.why}' if appointment.why else ''}"
     at, call = _local(appointment.slot.start, zone), appointment.call or "no call"
     return f"{appointment.id} {appointment.state.value} {at} {what}, {uids}, {told}, {call}"
 
@@ -241,6 +286,11 @@ def _facts_of(case: Case) -> dict[str, Any]:
         "version": case.version,
         "facts": case.facts,
     }
+
+
+def _decided_json(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    ending = case.ending.value if case.ending is not None else None
+    return _facts_of(case) | {"choice": options.choice, "by": options.by, "written": options.apply, "ending": ending}
 
 
 def _as_json(seen: Evidence) -> dict[str, Any]:

@@ -91,6 +91,11 @@ def refuse(why: str, *, status: int = FAILED) -> int:
     return status
 
 
+def counted(number: int, what: str) -> str:
+    """1 chain, 2 chains."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as lines, each column as wide as its widest cell."""
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]

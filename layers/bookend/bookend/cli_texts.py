@@ -48,6 +48,7 @@ def add_to(groups: Any) -> None:
     for parser in (out, back):
         parser.add_argument("address", help="number (+49… or 0…) or e-mail address")
     for parser in (resend, settle, out, back):
+        parser.add_argument("--json", action="store_true", help="what it came to as JSON, and nothing else")
         parser.add_argument("--apply", action="store_true", help="really write it; says what it would do without")
         parser.add_argument("--by", required=True, help="who decides, for the record")
 
@@ -90,14 +91,16 @@ def _resolve(options: argparse.Namespace) -> int:
     settles_new = to is MessageState.SETTLED and message.state is MessageState.NEW
     if message.state not in _TO_DECIDE and not settles_new:
         return refuse(f"it is {message.state.value}: nothing is to be decided")
-    say(*lines_of([message], tenant.zone))
+    if not options.json:
+        say(*lines_of([message], tenant.zone))
     if not options.apply:
         what = "send it once more" if to is MessageState.NEW else "never send it"
-        say(f"Nothing was written. Add --apply to {what}.")
+        _tell(options, f"Nothing was written. Add --apply to {what}.", _as_json(message) | {"becomes": to.value})
         return OK
     if not deps.outbox.resolve(tenant.id, message, to, by=options.by, now=deps.clock.now()):
         return refuse("it has changed meanwhile: look at the list again")
-    say("It is sent within two minutes." if to is MessageState.NEW else "It is never sent.")
+    said = "It is sent within two minutes." if to is MessageState.NEW else "It is never sent."
+    _tell(options, said, _as_json(message) | {"becomes": to.value})
     return OK
 
 
@@ -110,13 +113,21 @@ def _opt(options: argparse.Namespace) -> int:
     if address is None:
         return refuse("this is neither a number nor an address")
     now_out = deps.outbox.has_opted_out(tenant.id, address)
-    say(f"So far: {'no texts' if now_out else 'texts'}.")
+    facts = {"texts_so_far": not now_out, "texts_from_now_on": not (options.out if options.apply else now_out)}
+    if not options.json:
+        say(f"So far: {'no texts' if now_out else 'texts'}.")
     if not options.apply:
-        say(f"Nothing was written. Add --apply to {'stop' if options.out else 'allow'} texts.")
+        _tell(options, f"Nothing was written. Add --apply to {'stop' if options.out else 'allow'} texts.", facts)
         return OK
     deps.outbox.opt_out(tenant.id, address, out=options.out, by=options.by, now=deps.clock.now())
-    say(f"From now on: {'no texts' if options.out else 'texts'}.")
+    _tell(options, f"From now on: {'no texts' if options.out else 'texts'}.", facts)
     return OK
+
+
+def _tell(options: argparse.Namespace, words: str, facts: dict[str, Any]) -> None:
+    """The last line, or the whole of it for programs."""
+    said = json.dumps(facts | {"written": options.apply}, ensure_ascii=False, indent=2)
+    say(said if options.json else words)
 
 
 def _address(said: str, tenant: Tenant) -> str | None:

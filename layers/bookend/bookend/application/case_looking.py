@@ -18,6 +18,7 @@ from bookend.domain.contacts import is_placeholder
 from bookend.domain.drift import DEAD, LIVE
 from bookend.domain.remedies import Seen
 from bookend.domain.reviews import names_a_booking
+from bookend.domain.staff_day import IntervalState
 from bookend.domain.timeslot import Slot, parse_instant
 
 _ROOM = timedelta(days=1)
@@ -195,6 +196,18 @@ class Looking:
         named = [self._where_it_is(uid) for uid in uids_named(case)] or [self._by_name(case)]
         found = {each.uid: each for each in named if each is not None and each.status not in DEAD}
         return tuple(found.values())
+
+    def in_the_way(self, case: Case) -> tuple[Appointment, ...]:
+        """Those of ours that have the time which a row is to be booked at; a time that is only offered is nobody's."""
+        wanted = read_wanted(case, self._work.tenant) if case.origin is CaseOrigin.IMPORT else None
+        if not isinstance(wanted, Wanted):
+            return ()
+        appointments, tenant, now = self._work.appointments, self._work.tenant.id, self._work.clock.now()
+        at = [(slot, (wanted.staff, day)) for slot in wanted.slots for day in slot.utc_days()]
+        days = appointments.staff_days(tenant, {day for _, day in at})
+        blocking = [each for slot, day in at for each in days.day(*day).in_the_way_of(slot, now=now)]
+        names = {each.key.partition("/")[0] for each in blocking if each.state is not IntervalState.HELD}
+        return tuple(each for name, each in sorted(appointments.several(tenant, names - {case.appointment}).items()))
 
     def _read(self, uid: str) -> Booking | None:
         """One booking by its uid; None: Cal.com has none.

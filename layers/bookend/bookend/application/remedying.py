@@ -217,7 +217,9 @@ class _Run:
             if self._is_held_back(first, case, decided) or not self._limits.apply:
                 return
             case, go_on = self._do(work, case, decided)
-            self._say(first, case, name_of(decided), why_of(decided))
+            # What came to a person all the same says why: the plan was another.
+            why = case.why if case.state is CaseState.REVIEW else why_of(decided)
+            self._say(first, case, name_of(decided), why)
             if not go_on:
                 break
 
@@ -368,7 +370,8 @@ class _Run:
             return self._taken(work, case, link(work, case, same, wanted.customer))
         if same is not None:
             return self._has_one(work, case, wanted, same.id)
-        why = f"here the time is {', '.join(others)}'s"
+        names = ", ".join(f"{name} ({each.service} with {each.staff})" for name, each in sorted(found.items()))
+        why = f"its time is taken here, by {names or ', '.join(others)}"
         return self._do(work, case, ToReview(SyncFailure.HOST_UNAVAILABLE, why))
 
     def _look_again(self) -> None:

@@ -110,6 +110,7 @@ def evidence(work: Background, case: Case) -> Evidence:
         calls=calls,
         claimants=claimants_of(work, case) if NAMES in case.facts else (),
         others=_on_the_same(work, case, mine),
+        in_the_way=() if stands or case.state is CaseState.CLOSED else looking.in_the_way(case),
     )
 
 
@@ -154,7 +155,9 @@ def decide(
     if not apply:
         return Would(seen, _doubts(work, seen, choice, to))
     facts = {name: text for name, text in case.facts.items() if name != ABSENT_SINCE} | {
-        "decided_at": instant_text(now)
+        "decided_at": instant_text(now),
+        "decided_by": by,
+        "decided": choice.value,
     }
     if seen.appointment is not None:
         facts["decided_on"] = str(seen.appointment.version)

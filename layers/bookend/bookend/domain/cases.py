@@ -22,7 +22,7 @@ class SyncFailure(StrEnum):
     DOUBLE_BOOKING = "DOUBLE_BOOKING"
     """Several claim one booking, or one customer has the same appointment twice."""
     HOST_UNAVAILABLE = "HOST_UNAVAILABLE"
-    """Somebody else has the time: a real conflict."""
+    """The time is not to be had: somebody else has it, or, as far as Cal.com's answer tells, it is not open."""
     COMPOSITE_FAILURE = "COMPOSITE_FAILURE"
     """Parts of a composite service are missing."""
     PHASE_ERROR = "PHASE_ERROR"

@@ -245,6 +245,14 @@ def _named(parts: tuple[int, ...]) -> str:
     return f"part {' and '.join(str(number + 1) for number in parts)}"
 
 
+def _why_not_available(case: Case, *, refused: bool) -> str:
+    """That somebody has the time is said only where it was seen here: Cal.com says the same of what is not open."""
+    if refused:
+        return "refused by Cal.com as not available: taken, or not open then"
+    unseen = "refused by Cal.com as not available when the system before asked; nobody has looked since"
+    return unseen if case.answers else case.why or unseen  # no answer: the import has seen it taken here
+
+
 def _by_class(case: Case, last: Appointment | None, wanted: Wanted, missing: tuple[int, ...] = ()) -> Remedy:
     """The class's one remedy, where nothing of it (or of the parts that are `missing`) is at Cal.com.
 
@@ -259,7 +267,7 @@ def _by_class(case: Case, last: Appointment | None, wanted: Wanted, missing: tup
     match failure:
         case SyncFailure.HOST_UNAVAILABLE:
             asked = bool(case.op) or case.decision == RETRY
-            return book if asked and not refused else ToReview(failure, "somebody else has the time")
+            return book if asked and not refused else ToReview(failure, _why_not_available(case, refused=refused))
         case SyncFailure.TEMPORARY:
             return book if tries < MOST_TRIES or not refused else ToReview(failure, f"{tries} tries came to nothing")
         case (

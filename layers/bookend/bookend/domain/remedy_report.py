@@ -34,9 +34,14 @@ class Standing:
         return self.open + self.review
 
     @property
+    def there(self) -> int:
+        """How many of those that the run has closed are on both sides."""
+        return sum(number for ending, number in self.closed.items() if ending in _ON_BOTH_SIDES)
+
+    @property
     def succeeded(self) -> float | None:
-        """The share, of what is to be on both sides, that is; None: nothing is to be."""
-        there = sum(number for ending, number in self.closed.items() if ending in _ON_BOTH_SIDES)
+        """The share, of what is to be on both sides, that is; None: nothing is to be. Of this run's cases alone."""
+        there = self.there
         return there / (there + self.unclosed) if there + self.unclosed else None
 
 
@@ -106,7 +111,7 @@ def why_of(remedy: Remedy) -> str:
     match remedy:
         case Book(wanted, _, missing):
             bookings = len(missing or wanted.slots)
-            return f"{wanted.service.id} with {wanted.staff}, {bookings} booking(s)"
+            return f"{wanted.service.id} with {wanted.staff}, {bookings} booking{'' if bookings == 1 else 's'}"
         case TakeIn(_, booking):
             return f"{booking.uid} is there"
         case TakeInParts(wanted, parts):

@@ -57,6 +57,7 @@ class Evidence:
 
     `calls` are the customer's other appointments around it, the oldest first: how the call went on. `claimants` are
     those that the case names and that stand on its booking, `others` other ones that stand on a booking of ours.
+    `in_the_way` are those that have the time here which a row would be booked at.
     """
 
     case: Case
@@ -67,6 +68,7 @@ class Evidence:
     calls: tuple[Appointment, ...] = ()
     claimants: tuple[Appointment, ...] = ()
     others: tuple[Appointment, ...] = ()
+    in_the_way: tuple[Appointment, ...] = ()
 
 
 class Whose(StrEnum):
@@ -119,6 +121,8 @@ def refusal(  # noqa: C901, PLR0911, PLR0912 - one answer for each choice and re
         withdraws = choice is Choice.RETRY and case.decision != RETRY
         what = case.decision.partition(" ")[0]
         return None if withdraws else f"{what} was decided, and is being carried out: retry takes that back"
+    if case.state is CaseState.OPEN and not case.tries and not case.op:
+        return "nothing was tried yet, and a remedy is due: wait for the next run, or run remedy --apply"
     if case.state is CaseState.OPEN:
         return "a remedy is at it: wait for the next run"
     several = seen.others or (seen.claimants if len(seen.claimants) > 1 else ())
