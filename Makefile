@@ -20,7 +20,7 @@ test: setup ## every test but the battery; K=words picks some
 battery: setup ## the tests that take minutes: every order, every loss, every death
 	@$(VENV)/python -m pytest -m slow -n auto $(PYTEST)
 
-simulate: .venv/.ready ## SEED=7 CALLS=100 PLAN=realistic|brutal|duel RUNS=1: a seeded run, and the story of one that breaks
+simulate: .venv/.ready ## SEED=7 CALLS=100 PLAN=realistic|brutal|strangers|duel RUNS=1: a seeded run, and the story of one that breaks
 	@$(VENV)/python -m tests.simulation --seed $(or $(SEED),1) --calls $(or $(CALLS),100) \
 	  --plan $(or $(PLAN),realistic) --runs $(or $(RUNS),1) --shrink
 

@@ -335,6 +335,26 @@ def test_a_booking_that_is_labelled_as_ours_and_belongs_to_another_is_left_alone
     assert case.salon.alerts.raised[0].facts["owner_appointment"] == "another"
 
 
+def test_what_becomes_anothers_while_it_is_being_undone_is_not_cancelled() -> None:
+    """Two carry our label, and both have to go; then one of them is somebody's here."""
+
+    def twice(calendar: FakeCalendar, request: BookingRequest) -> None:
+        for _ in range(2):
+            calendar.change(calendar.insert(request).uid, end=LONGER)
+
+    case = Open(twice)
+    case.calendar.cancel_faults += [Unclear("HTTP 502"), Unclear("HTTP 502")]
+    assert case.settle(at=20) is Settled.WAITING
+    assert len(case.calendar.accepted()) == 2
+    adoptions = DynamoAdoptions(case.salon.table)
+    (theirs,) = [uid for uid in case.calendar.bookings if adoptions.owner("friseur1", uid) is None]
+    guard = {"pk": {"S": f"T#friseur1#CALUID#{theirs}"}, "sk": {"S": "G"}, "appt": {"S": "another"}, "seg": {"N": "0"}}
+    case.salon.client.put_item(TableName=case.salon.table_name, Item=guard)
+    assert case.settle(at=90) is Settled.RELEASED
+    assert [each.uid for each in case.calendar.accepted()] == [theirs]
+    assert adoptions.owner("friseur1", theirs) == "another"
+
+
 # What does not end
 
 

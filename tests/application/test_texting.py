@@ -11,7 +11,7 @@ from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.actions import Actions
 from bookend.adapters.dynamodb.messages import void
 from bookend.application.ports import Confirmed, Started
-from bookend.application.texting import LEASE, TextEnd, send_text
+from bookend.application.texting import LEASE, SEND_S, TextEnd, send_text
 from bookend.domain.appointment import Told
 from bookend.domain.contacts import Customer
 from bookend.domain.tenant import TextSettings
@@ -269,6 +269,37 @@ def test_a_slow_worker_that_has_sent_it_after_all_says_so() -> None:
     world.provider.meanwhile = meanwhile
     world.work()
     assert (world.state, world.bodies) == ("SENT", [BOOKED + ASK])
+
+
+def test_while_a_provider_takes_its_time_nobody_else_holds_the_text_for_lost() -> None:
+    world = owing("booked")
+
+    def meanwhile() -> None:
+        world.clock.advance(SEND_S)
+        assert world.work().end is TextEnd.BUSY
+
+    world.provider.meanwhile = once(meanwhile)
+    world.work()
+    assert (world.state, world.bodies, world.rung()) == ("SENT", [BOOKED + ASK], ())
+
+
+@pytest.mark.parametrize("late", [REFUSED, UNCLEAR_WITHOUT])
+def test_what_a_slow_worker_hears_late_ends_no_try_but_its_own(late: str) -> None:
+    """It was held for dead, a person had it sent once more, and that try is under way."""
+    world = owing("booked", DIES_BEFORE, late)
+
+    def meanwhile() -> None:
+        world.clock.advance(LEASE.total_seconds())
+        assert world.work().end is TextEnd.UNSURE
+        owed = world.outbox.owed(world.tenant.id, world.op)
+        assert owed is not None
+        assert world.outbox.resolve(world.tenant.id, owed.message, MessageState.NEW, by="test", now=world.clock.now())
+        with pytest.raises(Crash):
+            world.work()
+
+    world.provider.meanwhile = once(meanwhile)
+    assert world.work().end is TextEnd.ENDED_BEFORE
+    assert (world.state, len(world.rung())) == ("SENDING", 1)
 
 
 def test_what_is_sent_is_on_record_before_it_is_sent() -> None:

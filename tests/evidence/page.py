@@ -15,7 +15,7 @@ from tests.evidence.record import HOME, PROFILES, ROOT, Record, read_all
 PAGE = ROOT / "docs" / "evidence.md"
 FOUND = HOME / "found.toml"
 TITLES = {"ci": "CI", "long": "long"}
-PLANS = ("realistic", "brutal", "duel")
+PLANS = ("realistic", "brutal", "strangers", "duel")
 NONE = "–"
 _HEAD = """# Evidence
 
@@ -36,7 +36,8 @@ make simulate SEED=7 CALLS=100 PLAN=brutal      your own seed; one that breaks a
 _SIMULATION = """\
 Callers, guests, the salon, webhooks, worker, sweeper and runs, interleaved at every boundary from one seed
 ([0033](decisions/0033-one-seed-and-a-baton.md)). A step is a boundary that somebody passed, a look one at all promises
-that a write or a reply may have broken. A duel is two or three around one slot. A breach that is a known limit does not
+that a write or a reply may have broken. A duel is two or three around one slot; of strangers
+every second one is answered with somebody else's booking, as in incident I1. A breach that is a known limit does not
 break a run: it is counted below, as `known: …`."""
 _RATES = """\
 What goes wrong in them, in percent of the requests, boundaries or deliveries it is about. In brutal runs and duels
@@ -63,8 +64,9 @@ _PLANTED = """\
 A battery that finds nothing may be blind. So the safety code is broken on purpose, one bug at a time, and the battery
 that is about it must notice."""
 _MUTANTS = """\
-Every small change of ledger, classifier and saga (a comparison, a boundary, a condition, a statement left out), one
-at a time, against the tests that are about that file."""
+Small changes of ledger, classifier and saga (a comparison, a boundary, a condition, a statement left out), one at a
+time, against the tests that are about that file: all there are, or of each file a sample. What survived is listed, and
+is no broken promise: it is a line that no test of its file holds yet."""
 _FOUND = """\
 Before anybody was on the phone. Each has a test that finds it again; one without a commit is not mended yet, and its
 test shows it. This list is kept by hand (`evidence/found.toml`); that its tests exist is tested."""

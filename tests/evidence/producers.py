@@ -20,7 +20,7 @@ from tests.races import deployed
 from tests.races.load import added, wishes_of
 from tests.races.straight import KEY, sent_straight
 from tests.simulation import campaign
-from tests.simulation.plan import DUEL, RATES
+from tests.simulation.plan import plan_of
 
 INSTANCES = 4
 """Of each function, in processes of their own, at most so many at a time."""
@@ -28,10 +28,20 @@ LOADS: Mapping[str, Mapping[int, int]] = {"ci": {2: 5, 10: 2}, "long": {2: 20, 1
 """How many callers at once, and how many times with another seed."""
 FIRST_DAY, APART = 3, 9
 CAMPAIGNS = {
-    "ci": {"realistic": range(101, 103), "brutal": range(101, 105), "duel": range(1, 101)},
-    "long": {"realistic": range(1, 51), "brutal": range(1, 51), "duel": range(1, 20_001)},
+    "ci": {
+        "realistic": range(101, 103),
+        "brutal": range(101, 105),
+        "strangers": range(1, 9),
+        "duel": range(1, 101),
+    },
+    "long": {
+        "realistic": range(1, 51),
+        "brutal": range(1, 51),
+        "strangers": range(1, 201),
+        "duel": range(1, 20_001),
+    },
 }
-"""Seeds by plan; a run has `CALLS` calls, a duel two or three."""
+"""Seeds by plan; a run has `CALLS` calls, a small one its own; duels come last, and have what all did not reach."""
 CALLS = {"ci": 60, "long": 100}
 COUNTED = ("runs", "calls", "bookings", "writes", "looks", "steps", "deaths", "faults")
 Producer = Callable[[str, int], Iterator[Record]]
@@ -61,7 +71,7 @@ def simulation(profile: str, processes: int) -> Iterator[Record]:
     found = []
     for plan, seeds in CAMPAIGNS[profile].items():
         began = now()
-        calls = DUEL.calls if plan == "duel" else CALLS[profile]
+        calls = plan_of(plan, CALLS[profile]).calls
         came = campaign.calls(seeds=seeds, plan=plan, calls=calls, processes=processes)
         reached.saw += came.saw
         found.append((plan, came, calls, began))
@@ -81,7 +91,7 @@ def simulation(profile: str, processes: int) -> Iterator[Record]:
             [*came.broken, *(missing if plan == "duel" else [])],
             came.seconds,
             [{"state": name, "times": number} for name, number in sorted(came.saw.items()) if number],
-            asdict(RATES["brutal" if plan == "duel" else plan]),
+            asdict(plan_of(plan, calls).rates),
         ).stamped(began)
 
 

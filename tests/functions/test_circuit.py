@@ -218,4 +218,4 @@ def test_the_command_says_that_the_table_is_away(
 ) -> None:
     instead_of_aws.salon.client.faults.next("batch_get_item", Fault.NOT_SENT)
     assert cli.main(["breaker", "--table", "appointments"]) == cli.FAILED
-    assert "the table does not answer" in capsys.readouterr().err
+    assert "the table appointments cannot be reached" in capsys.readouterr().err

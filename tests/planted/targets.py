@@ -51,8 +51,58 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     ),
     "adapters/dynamodb/appointments.py": (
         "-kmemory",
-        *(f"tests/adapters/dynamodb/test_{each}.py" for each in STORE),
+        *(f"tests/adapters/dynamodb/test_{each}.py" for each in (*STORE, "overtaken")),
     ),
+    "adapters/dynamodb/actions.py": (
+        "-kmemory",
+        "tests/adapters/dynamodb/test_overtaken.py",
+        "tests/adapters/dynamodb/test_starting.py",
+        "tests/adapters/dynamodb/test_holding.py",
+        "tests/adapters/dynamodb/test_settling.py",
+        "tests/adapters/dynamodb/test_adoptions.py",
+        "tests/adapters/dynamodb/test_changes.py",
+    ),
+    "adapters/dynamodb/changes.py": (
+        "-kmemory",
+        "tests/adapters/dynamodb/test_changes.py",
+        "tests/adapters/dynamodb/test_change_parts.py",
+        "tests/adapters/dynamodb/test_states.py",
+    ),
+    "adapters/dynamodb/changes_end.py": (
+        "-kmemory",
+        "tests/adapters/dynamodb/test_changes.py",
+        "tests/adapters/dynamodb/test_change_parts.py",
+        "tests/adapters/dynamodb/test_states.py",
+    ),
+    "adapters/dynamodb/outbox.py": (
+        "-kmemory",
+        "tests/adapters/dynamodb/test_outbox.py",
+        "tests/adapters/dynamodb/test_overtaken.py",
+    ),
+    "adapters/dynamodb/adoptions.py": (
+        "-kmemory",
+        "tests/adapters/dynamodb/test_overtaken.py",
+        "tests/adapters/dynamodb/test_adoptions.py",
+        "tests/adapters/dynamodb/test_parts.py",
+    ),
+    "adapters/dynamodb/messages.py": (
+        "-kmemory",
+        "tests/adapters/dynamodb/test_overtaken.py",
+        "tests/adapters/dynamodb/test_adoptions.py",
+        "tests/adapters/dynamodb/test_changes.py",
+    ),
+    "adapters/dynamodb/gathering.py": (
+        "-knot moto and not ministack",
+        "tests/application/remedies/test_parts.py",
+        "tests/adapters/dynamodb/test_overtaken.py",
+    ),
+    "adapters/dynamodb/imports.py": (
+        "-knot moto and not ministack",
+        "tests/application/test_duplicates.py",
+        "tests/application/test_importing.py",
+        "tests/adapters/dynamodb/test_overtaken.py",
+    ),
+    "application/texting.py": ("tests/application/test_texting.py", "tests/application/test_patience.py"),
 }
 HAS_ITS_UID = "what is confirmed has the uid of its booking; the empty one is for the type alone"
 EQUIVALENT: Mapping[str, Mapping[str, str]] = {

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     plan = plan_of(chosen.plan, chosen.calls)
     only = _names(chosen.only) if chosen.only else None
     just = None if chosen.faults is None else _names(chosen.faults.removeprefix("none"))
-    broken = 0
+    broken = looks = 0
     for seed in range(chosen.seed, chosen.seed + chosen.runs):
         played = play(seed, plan, only=only, without=_names(chosen.without), just=just)
         rate = played.calls / played.seconds if played.seconds else 0.0
@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{played.deaths} deaths, {len(played.faults)} faults, {played.checks} looks; "
             f"{rate:.0f} calls a second; {played.digest[:12]}"
         )
+        looks += played.checks
         if chosen.trace:
             print("\n".join(line.text() for line in played.trace))
         if not played.breaches:
@@ -56,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(
                 f"Its story: python -m tests.simulation --seed {seed} --plan {plan.name} --calls {plan.calls} --shrink"
             )
+    if not broken:
+        print(f"Sound: no promise was broken, in {looks} looks and at rest.")
     return 1 if broken else 0
 
 

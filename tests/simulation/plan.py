@@ -187,7 +187,19 @@ DUEL = Plan(
     calm_hours=0.8,
 )
 """Two or three around one slot: for many runs, each with another order of the same few steps."""
-PLANS = ("quiet", "realistic", "brutal", "duel")
+STRANGERS = Plan(
+    name="strangers",
+    rates=Rates(anothers=0.5, hook_lost=1.0),  # what is taken in already is guarded, and so not given to another
+    calls=12,
+    guests=12,
+    edits=0,
+    hours=0.2,
+    calm_hours=0.8,
+)
+"""Every second booking is answered with somebody else's (incident I1), and no event tells whose it is."""
+SMALL = {each.name: each for each in (DUEL, STRANGERS)}
+"""Those that have as many callers as they have, whatever is asked for."""
+PLANS = ("quiet", "realistic", "brutal", *SMALL)
 
 
 def swarmed(rates: Rates, dice: Random) -> Rates:
@@ -207,9 +219,9 @@ def swarmed(rates: Rates, dice: Random) -> Rates:
 
 
 def plan_of(name: str, calls: int) -> Plan:
-    """The plan of that name for so many calls; `duel` is a small world, and has two or three whatever is said."""
-    if name == "duel":
-        return DUEL
+    """The plan of that name for so many calls; a small one has its own."""
+    if name in SMALL:
+        return SMALL[name]
     base = Plan(name=name, rates=RATES[name], calls=calls, guests=max(1, calls // 4), edits=max(1, calls // 6))
     return replace(base, hours=max(0.25, calls / 100), second=0.0 if name == "quiet" else 0.3)
 

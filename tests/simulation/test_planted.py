@@ -17,21 +17,12 @@ from tests.planted.of_bookings import any_2xx_is_ours, ledger_written_without_it
 from tests.planted.of_records import an_entry_is_put_over_another, what_is_told_twice_is_logged_twice
 from tests.simulation import index
 from tests.simulation.index import LaggingIndexes
-from tests.simulation.plan import Plan, Rates, plan_of
+from tests.simulation.plan import STRANGERS, Plan, Rates, plan_of
 from tests.simulation.shrink import short, shrink
 from tests.simulation.world import Played, Story, World, play
 
 Patch = pytest.MonkeyPatch
 DUEL = plan_of("duel", 3)
-STRANGERS = Plan(
-    name="strangers",
-    rates=Rates(anothers=0.5, hook_lost=1.0),  # what is taken in already is guarded, and so not given to another
-    calls=12,
-    guests=12,
-    edits=0,
-    hours=0.2,
-    calm_hours=0.8,
-)
 BESIDE = Plan(
     name="beside",
     rates=Rates(stream_doubled=1.0, slow=0.3),

@@ -305,13 +305,17 @@ class VoiceMachine(SalonMachine):
                 self.hears_offers(call, one.service, answer, moving=one)
                 self.offers.pop(call, None)
             if question.done and not question.spoilt and stands:
-                assert answer["status"] == ("moved" if to is not None else "cancelled"), answer
+                said = "moved" if to is not None else "cancelled"
+                assert answer["status"] in ({said, "need_info"} if late else {said}), answer
         elif not model.may_change(caller, self.today) and answer["status"] != "slot_taken":
             # Counted as the change begins; a time that is not free is said before.
             assert (answer["status"], happened) == ("not_allowed", False)
         elif twice or (perhaps and not happened and answer["status"] == "already_booked"):
             assert not happened
             assert answer["status"] in {"already_booked", "slot_taken", "pending", "need_info"}, answer
+            if "offers" in answer:
+                self.hears_offers(call, one.service, answer, moving=one)
+                self.offers.pop(call, None)
         elif answer["status"] == "slot_taken":
             assert (free is not Is.FREE, happened) == (True, False)
             self.hears_offers(call, one.service, answer, moving=one)

@@ -218,10 +218,11 @@ class SalonMachine(RuleBasedStateMachine):
         for _ in range(times):
             self._deliver(trigger, uid)
         self.work()
-        for each in self.model.standing:
-            if uid in each.uids:
-                each.untold, each.elsewhere = False, each.elsewhere if each.open else []
-        self.model.standing = [e for e in self.model.standing if not (uid in e.uids and e.gone and not e.open)]
+        # An event of a booking that was moved on tells nothing for sure of what became of the one after it.
+        told = [each for each in self.model.standing if each.uids and uid == max(each.uids)]
+        for each in told:
+            each.untold, each.elsewhere = False, each.elsewhere if each.open else []
+        self.model.standing = [e for e in self.model.standing if not (e in told and e.gone and not e.open)]
         SEEN["an event of Cal.com's"] += 1
         self.after()
 

@@ -116,7 +116,9 @@ def test_nothing_is_claimed_of_an_appointment_with_another_version_even_if_its_r
     older = replace(owed, appointment=replace(owed.appointment, version=owed.appointment.version - 1))
     assert not outbox.claim(place.tenant, older, CLAIM, now=NOW)
     assert not outbox.skip(place.tenant, older, why="x", now=NOW)
+    assert not outbox.give_up(place.tenant, older, MessageState.FAILED, why="x", ring=RING, alert=ALERT, now=NOW)
     assert row(place)["state"] == "NEW"
+    assert DynamoCallbacks(place.table).listed(place.tenant) == ()
 
 
 def test_sent_is_final_and_due_no_more(place: Place, outbox: DynamoOutbox) -> None:

@@ -64,6 +64,32 @@ def test_a_busy_table_is_tried_again(troubled: Place, write: tuple[Operation, ty
     assert not troubled.given_up
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+    ],
+)
+def test_what_the_service_asks_to_try_again_is_tried_again(code: str) -> None:
+    """TransactionInProgressException: our own transaction of before, by its token, is not through yet."""
+    with engine("memory") as store:
+        place, left = Place(store, "busy"), [code] * 3
+        ask = store.client.transact_write_items
+
+        def busy(**request: Any) -> Any:
+            if left:
+                raise ClientError({"Error": {"Code": left.pop(), "Message": "not now"}}, "TransactWriteItems")
+            return ask(**request)
+
+        store.client.transact_write_items = busy
+        assert place.start(A1) == Started()
+        assert (left, place.given_up, place.now_is("a1")) == ([], [], A1)
+
+
 def test_a_table_that_stays_busy_is_given_up_and_nothing_was_written(
     troubled: Place, write: tuple[Operation, type]
 ) -> None:
