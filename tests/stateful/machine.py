@@ -28,6 +28,8 @@ CALLERS = {
 }
 CANNOT_BE_TOLD = {"available", "alternatives", "unavailable", "booked", "slot_taken", "moved", "cancelled"}
 
+LONGEST = 135
+"""Minutes of the longest service, from its first part to its last."""
 _REPEATS = 4
 """A request that nobody answers may be sent again in its turn."""
 
@@ -246,11 +248,19 @@ class VoiceMachine(SalonMachine):
         goes = Busy(one.service, one.stylist, to or one.when)
         free = model.is_free(goes, now=self.seconds, call=call, moving=one, asked_now=True)
         answer = self.say(caller, line, function, **said)
-        others = {each.when for each in model.standing if each.caller == caller and each is not one}
+        theirs = [each for each in model.standing if each.caller == caller and each is not one]
+        others = {place for each in theirs for place in (each.when, *each.elsewhere)}
         if not may:
             assert answer["status"] == "not_allowed"
         elif [each.when for each in mine].count(one.when) > 1 or one.when in others:
             assert answer["status"] in {"need_info", "unchanged", "slot_taken", "pending"}, answer
+            # Which of them is meant nobody can say here, nor how long what is kept for it may be.
+            kept = [each for _, each in self.offered(one.service, answer)]
+            kept += [Busy(one.service, each, to) for each in NAMES] if to and "confirmation_token" in answer else []
+            for each in kept:
+                each.shaky, each.minutes = True, LONGEST
+            if kept:
+                model.keep(call, kept, now=self.seconds)
             self.offers.pop(call, None)
             model.shake_holds(call)
             self.questions.pop(call, None)
@@ -280,7 +290,7 @@ class VoiceMachine(SalonMachine):
         goes = Busy(one.service, one.stylist, to or one.when)
         free = model.is_free(goes, now=self.seconds, call=call, moving=one, asked_now=True)
         same = [e for e in model.standing if e is not one and (e.caller, e.service) == (caller, one.service)]
-        twice = to is not None and any(each.when == to and not each.untold for each in same)
+        twice = to is not None and any(each.when == to and not (each.untold or each.open or each.gone) for each in same)
         perhaps = to is not None and any(to in (each.when, *each.elsewhere) for each in same)
         calendar, plain = self.salon.calendar, len(one.takes()) == 1
         if plain and fate < 2 and question.to is not None:
@@ -301,6 +311,7 @@ class VoiceMachine(SalonMachine):
                 one.open = True
                 one.elsewhere = [*one.elsewhere, *([to] if to is not None else [])]
                 model.promised[caller] += 1
+            model.shake_holds(call)
             if "offers" in answer:
                 self.hears_offers(call, one.service, answer, moving=one)
                 self.offers.pop(call, None)
@@ -310,7 +321,7 @@ class VoiceMachine(SalonMachine):
         elif not model.may_change(caller, self.today) and answer["status"] != "slot_taken":
             # Counted as the change begins; a time that is not free is said before.
             assert (answer["status"], happened) == ("not_allowed", False)
-        elif twice or (perhaps and not happened and answer["status"] == "already_booked"):
+        elif twice or (perhaps and not happened and not struck and answer["status"] != "slot_taken"):
             assert not happened
             assert answer["status"] in {"already_booked", "slot_taken", "pending", "need_info"}, answer
             if "offers" in answer:

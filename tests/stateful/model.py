@@ -263,8 +263,8 @@ class Model:
         """How many times somebody has twice, since the salon has put one of them there. Nobody can forbid it that."""
         at: dict[tuple[str, str, When], list[Busy]] = {}
         for each in self.standing:
-            if each.caller:
-                at.setdefault((each.caller, each.service, each.when), []).append(each)
+            for place in {each.when, *each.elsewhere} if each.caller else ():
+                at.setdefault((each.caller, each.service, place), []).append(each)
         return sum(len(own) > 1 and any(each.put_there for each in own) for own in at.values())
 
     def settled(self) -> None:
