@@ -36,25 +36,19 @@ def unsound_at_rest(world: Shop) -> Iterator[str]:
     known = {about.partition("-")[2] for about in look.flagged}
     known |= {each.id for each in look.appointments.values() if {str(s.uid) for s in each.segments} & known}
     known |= {each.metadata.get("appointment", "") for each in look.bookings if each.uid in known}
-    saw = world.watch.saw
+    saw, stands = world.watch.saw, world.watch.stands_by_others
     beside = {key.partition("/")[0] for day in look.ledger.values() for key, each in day.items() if each.conflict}
     for breach in _all(world, look):
-        if breach.endswith("are confirmed at once") and _by_others(world, look, breach) and _any(beside, breach):
+        if breach.endswith("are confirmed at once") and _any(beside, breach) and stands(look, breach):
             saw["overlaps that a person knows of"] += 1
+            continue
+        if world.watch.is_twice_by_hand(look, breach):
+            saw["two of a customer's at once, put there by others"] += 1
             continue
         if any(name and name in breach for name in known):
             saw["before a person at rest"] += 1
             continue
         yield breach
-
-
-def _by_others(world: Shop, look: Look, breach: str) -> bool:
-    """Whether one of the two stands where others have put it, since Cal.com let them, or where Cal.com has by itself:
-    a booking that came out longer than asked, and was seen as that only after it was confirmed.
-    """
-    two = [each for name, each in look.appointments.items() if name in breach.split()]
-    theirs = world.salon.calendar.by_hand | world.salon.calendar.longer
-    return any(str(part.uid) in theirs for each in two for part in each.segments)
 
 
 def _any(names: Iterable[str], breach: str) -> bool:
@@ -161,6 +155,10 @@ def _kept(world: Shop, look: Look) -> Iterator[str]:
         if owner.state is not AppointmentState.FAILED or uid in world.salon.calendar.by_hand or len(owner.segments) > 1:
             continue
         as_asked = (made.start, made.end) == (owner.slot.start, owner.slot.end) and booking.end == made.end
-        in_time = made.created_at is not None and made.created_at - owner.created_at < SETTLE
+        # In time is what a look could have shown: Cal.com's reads lag behind its writes.
+        shows = (
+            (world.baton.now() - owner.created_at).total_seconds() - world.baton.at + world.salon.calendar.shows[uid]
+        )
+        in_time = shows < SETTLE.total_seconds()
         if as_asked and in_time and (owner.call, owner.slot.start) not in said_no and owner.told is not Told.NOT_BOOKED:
             yield f"I9 {uid} was accepted in time and is {booking.status}; {owner.id} is {owner.state} ({owner.why})"

@@ -64,6 +64,8 @@ class SimulatedCalendar(FakeCalendar):
         self.bookings = Primary(self._replicate)
         self.made: dict[str, Booking] = {}
         """Each booking as it was when it was made."""
+        self.shows: dict[str, float] = {}
+        """When reads first show it, in seconds of the run."""
         self.by_hand: set[str] = set()
         """Those that others made or changed here, past us."""
         self.longer: set[str] = set()
@@ -85,6 +87,7 @@ class SimulatedCalendar(FakeCalendar):
         if self._on_the_way:
             at = max(at, self._on_the_way[-1][0])
         self._on_the_way.append((at, uid, booking))
+        self.shows.setdefault(uid, at)
 
     def shown(self) -> dict[str, Booking]:
         while self._on_the_way and self._on_the_way[0][0] <= self.baton.at:

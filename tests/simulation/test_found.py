@@ -43,5 +43,40 @@ def test_a_booking_that_came_longer_than_was_seen_at_first_is_flagged_and_that_i
     assert played.breaches == []
 
 
+def test_a_link_that_cannot_be_read_makes_nobody_of_a_guests_booking() -> None:
+    """Moved twice before anybody looked, and Cal.com does not answer for the booking between: taken for nobody's, it
+    was taken in once more, beside the appointment that it is.
+    """
+    played = play(17250, plan_of("duel", 3), only=["guest-1", "salon-1", *SYSTEM], just=_UNREAD)
+
+    assert played.saw["chain of moves"] == 1
+    assert played.saw["alert ConflictAdopted"] == 0
+    assert played.breaches == []
+
+
+def test_of_three_live_bookings_of_a_cancelled_one_a_person_hears() -> None:
+    """Three moves in one instant, a cancellation by the salon: both that were left went on, one of them in silence."""
+    played = play(3364, plan_of("duel", 3), only=["call-1", "call-3", "salon-1", *SYSTEM], just=_THREE)
+
+    assert played.saw["two live bookings after two moves"] == 2
+    assert played.saw["alert DriftFound"] == 1
+    assert played.breaches == []
+
+
+_UNREAD = ["guest-1/hook2/job1#7:limited", "salon-1/hook1#1:unsent", "salon-1/hook1/hook1/job1#1:lost"]
+_UNREAD += ["salon-1/hook1/hook1/job1/job1#3:crash"]
+_SECOND = "call-1/turn6.0/rival1/rival1/hook2/job1"
+_THREE = [
+    *("call-1/ended8#3:crash", "call-1/turn1.0#1:lost", "call-1/turn1.0#3:unsent", "call-1/turn3.0#2:unsent"),
+    *("call-1/turn6.0#13:error_before", "call-1/turn6.0#5:error_after", "call-1/turn6.0#6:rival"),
+    *("call-1/turn6.0#7:lag", "call-1/turn6.0#9:hook twice", "call-1/turn6.0/hook2/job1/job1#5:job lost"),
+    *("call-1/turn6.0/hook3/job1#1:crash", "call-1/turn6.0/hook3/job1/job1#3:lost_before"),
+    *("call-1/turn6.0/hook3/job1/job1#6:job lost", "call-1/turn6.0/job4#3:lost_before"),
+    *("call-1/turn6.0/rival1#1:rival", "call-1/turn6.0/rival1/hook2#1:crash", "call-1/turn6.0/rival1/rival1#1:rival"),
+    *(f"{_SECOND}/job1#3:crash", f"{_SECOND}/job1/job2#3:lost_before", f"{_SECOND}/job1/job2/job1#2:crash"),
+    "call-3/turn3.0#1:crash",
+]
+
+
 def two_moves_at_once() -> Played:
     return play(30, plan_of("duel", 3), only=["call-2", "salon-1", *SYSTEM], just=["salon-1#1:rival"])

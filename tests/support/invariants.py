@@ -346,11 +346,13 @@ def _one_owner(world: World) -> Iterator[str]:
                     if world.guards.get(str(name)) != each.id:
                         yield f"I4 {name} of {each.id} is guarded for {world.guards.get(str(name))}"
     yield from (f"I4 {name} has {number} appointments" for name, number in held.items() if number > 1)
-    wishes: Counter[tuple[str, datetime, str]] = Counter()
+    wishes: dict[tuple[str, datetime, str], list[str]] = {}
     for each in world.appointments.values():
         if each.state in LIVE:
-            wishes[each.customer.id, each.slot.start, each.service] += 1
-    yield from (f"I4 customer has {number} at once: {wish}" for wish, number in wishes.items() if number > 1)
+            wishes.setdefault((each.customer.id, each.slot.start, each.service), []).append(each.id)
+    for (_, start, service), own in wishes.items():
+        if len(own) > 1:
+            yield f"I4 customer has {len(own)} at once: {' and '.join(sorted(own))} , {service} at {start}"
     for name, appointment in world.customer_guards.items():
         owner = world.appointments.get(appointment)
         if owner is None or owner.state not in LIVE:

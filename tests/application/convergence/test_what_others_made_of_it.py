@@ -12,9 +12,10 @@ import pytest
 from bookend.application import alerts
 from bookend.application.converged import Converged
 from bookend.application.converging import assess, carry_out, converge
+from bookend.application.deadline import Deadline
 from bookend.application.outcomes import Booked, StillOpen
 from bookend.application.patience import SETTLE
-from bookend.application.ports import BookingRequest, CancelAnswer
+from bookend.application.ports import BookingRequest, CalendarTrouble, CancelAnswer
 from bookend.domain.answers import Booking, CreateAnswer, NotSent, Refusal, Refused, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
 from bookend.domain.drift import Adopt, CancelOrphan, Flag
@@ -83,6 +84,103 @@ def test_ten_moves_are_followed() -> None:
         last = world.calendar.move(last.uid, TEN + HOUR * (number + 1))
     assert look_at(world, booking.uid) is Converged.FOLLOWED
     assert (violations(world), list(unequal(world.look()))) == ([], [])
+
+
+# Links that cannot be read
+
+
+def a_guests(world: World) -> Booking:
+    """Made on the public page, and taken in."""
+    world.salon.open(DAY, first="09:00", last="12:00", every=15)
+    booking = world.calendar.book_publicly(HAIRCUT["fabian"], TEN)
+    assert look_at(world, booking.uid) is Converged.ADOPTED
+    return booking
+
+
+@pytest.mark.parametrize("seen_after_s", [1, SETTLE.total_seconds() + 1])
+def test_a_guests_second_move_waits_for_the_link_before_it(
+    seen_after_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one says whose it is. Asked too often, Cal.com does not; taken for nobody's, it would stand twice here."""
+    world = World()
+    between = world.calendar.move(a_guests(world).uid, TEN + HOUR)
+    last = world.calendar.move(between.uid, TEN + 2 * HOUR)
+    world.run(seen_after_s)
+    read = world.calendar.booking
+
+    def too_often(uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:
+        return NotSent("429") if uid == between.uid else read(uid, deadline=deadline)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.calendar, "booking", too_often)
+        assert look_at(world, last.uid) is Converged.LATER
+    assert len(confirmed(world)) == 1
+    assert look_at(world, last.uid) is Converged.FOLLOWED
+    (theirs,) = confirmed(world)
+    assert theirs.segments[0].uid == last.uid
+    assert (violations(world), list(unequal(world.look()))) == ([], [])
+
+
+def test_a_link_that_is_not_there_is_waited_for_while_reads_may_lag_and_then_the_booking_is_nobodys() -> None:
+    world = World()
+    between = world.calendar.move(a_guests(world).uid, TEN + HOUR)
+    last = world.calendar.move(between.uid, TEN + 2 * HOUR)
+    world.calendar.hidden[between.uid] = world.clock.now() + timedelta(days=1)
+    assert look_at(world, last.uid) is Converged.LATER
+    world.run(SETTLE.total_seconds() + 1)
+    assert look_at(world, last.uid) is Converged.ADOPTED
+
+
+# Two moves at once, and then a cancellation
+
+
+def copied(world: World, booking: Booking, start: datetime) -> Booking:
+    """Another move of the same booking in the same instant: Cal.com makes one more of it (calcom-observed)."""
+    copy = world.calendar.book_publicly(HAIRCUT["fabian"], start)
+    changes = {"metadata": booking.metadata, "attendees": booking.attendees, "rescheduled_from": booking.uid}
+    return world.calendar.change(copy.uid, **changes)
+
+
+def three_after_a_cancellation(world: World) -> tuple[Booking, Booking]:
+    """Of three live bookings after three moves of one the salon cancels the one that ours stood on."""
+    booking = booked(world)
+    first = world.calendar.move(booking.uid, TEN + HOUR)
+    second, third = (copied(world, booking, TEN + HOUR * number) for number in (2, 3))
+    assert look_at(world, first.uid) is Converged.FOLLOWED
+    world.calendar.cancel_by_hand(first.uid)
+    assert look_at(world, first.uid) is Converged.ENDED
+    return second, third
+
+
+def test_of_two_that_are_left_one_goes_on_and_a_person_hears_of_the_other() -> None:
+    world = World()
+    second, third = three_after_a_cancellation(world)
+    assert look_at(world, second.uid) is Converged.ADOPTED
+    assert look_at(world, third.uid) is Converged.FLAGGED
+    (ours,) = confirmed(world)
+    assert (ours.segments[0].uid, drifts(world)) == (second.uid, {"orphan": 1})
+    assert [kinds for kinds in texts(world).values() if kinds] == [["moved"]]
+
+
+def test_of_two_that_are_looked_at_at_once_one_goes_on() -> None:
+    world = World()
+    second, third = three_after_a_cancellation(world)
+    both = [assess(world.background(ONE_S, "worker"), world.calendar.shown()[each.uid]) for each in (second, third)]
+    assert [type(each) for each in both] == [Adopt, Adopt]
+    assert [carry_out(world.background(ONE_S, "worker"), each) for each in both] == [Converged.ADOPTED, Converged.LATER]
+    assert look_at(world, third.uid) is Converged.FLAGGED
+
+
+def test_once_that_one_is_cancelled_too_the_last_one_goes_on() -> None:
+    world = World()
+    second, third = three_after_a_cancellation(world)
+    look_at(world, second.uid)
+    world.calendar.cancel_by_hand(second.uid)
+    assert look_at(world, second.uid) is Converged.ENDED
+    assert look_at(world, third.uid) is Converged.ADOPTED
+    (ours,) = confirmed(world)
+    assert (ours.segments[0].uid, drifts(world)) == (third.uid, {})
+    assert [kinds for name, kinds in texts(world).items() if name == ours.id] == [["moved"]]
 
 
 # Half of a move

@@ -497,20 +497,27 @@ def _revived(look: Look, op: str) -> bool:
 
 
 def as_the_revived_are(look: Look) -> Look:
-    """The same look, with revived operations under the name that Cal.com has for them: `invariants` knows no other."""
+    """The same look, with revived operations under the name that Cal.com has for them: `invariants` knows no other.
+
+    And what one that ended too early owed is told by the one that goes on from it.
+    """
     by_uid = {each.uid: each for each in look.bookings}
     appointments = dict(look.appointments)
     ops: dict[str, str] = {}
+    outbox = {name: list(kinds) for name, kinds in look.outbox.items()}
     for each in look.appointments.values():
         booking = by_uid.get(each.segments[0].uid or "")
         if each.op.startswith("adopt-") and booking is not None and "op_id" in booking.metadata:
             ops[each.op] = booking.metadata["op_id"]
             appointments[each.id] = replace(each, op=booking.metadata["op_id"])
+            before = booking.metadata.get("appointment", "")
+            if before in appointments and look.outbox.get(each.id):
+                outbox.setdefault(before, []).extend(look.outbox[each.id])
     ledger = {
         place: {key: replace(each, op=ops.get(each.op, each.op)) for key, each in intervals.items()}
         for place, intervals in look.ledger.items()
     }
-    return replace(look, appointments=appointments, ledger=ledger)
+    return replace(look, appointments=appointments, ledger=ledger, outbox=outbox)
 
 
 def violations(

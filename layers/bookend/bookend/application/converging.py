@@ -16,8 +16,9 @@ from bookend.application.converged import Converged
 from bookend.application.following import audit_of, end_part, follow, overlaps, put_before_a_person
 from bookend.application.own_bookings import expected_booking, is_labelled
 from bookend.application.parts_changed import end_whole, follow_whole, part_gone
+from bookend.application.patience import SETTLE
 from bookend.application.settling import Settled, settle
-from bookend.domain.answers import Answered, Booking, Verdict, judge
+from bookend.domain.answers import Answered, Booking, NotThere, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.drift import (
     CANCELLED_THERE,
@@ -49,6 +50,8 @@ from bookend.domain.timeslot import Slot
 def assess(work: Background, seen: Booking) -> Repair:
     """What is to be done about a booking as it was just read. Reads only."""
     appointment = _appointment_of(work, seen)
+    if isinstance(appointment, Unread):
+        return LookAgain(appointment.why)
     if appointment is None:
         return _assess_foreign(work, seen)
     if _is_stale(work, appointment, seen):
@@ -86,8 +89,8 @@ def _is_stale(work: Background, appointment: Appointment, seen: Booking) -> bool
     return bool(own) or work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id
 
 
-def _appointment_of(work: Background, seen: Booking) -> Appointment | None:
-    """Whose booking it is: by its uid, by the uid it was moved from, or by what we wrote into it."""
+def _appointment_of(work: Background, seen: Booking) -> Appointment | Unread | None:
+    """Whose booking it is: by its uid, by the uid it was moved from, or by what we wrote into it. None: nobody's."""
     tenant = work.tenant.id
     for uid in (seen.uid, seen.rescheduled_from):
         owner = work.adoptions.owner(tenant, uid) if uid else None
@@ -100,13 +103,22 @@ def _appointment_of(work: Background, seen: Booking) -> Appointment | None:
     return appointment if appointment is not None and is_labelled(seen, appointment) else None
 
 
-def _of_an_earlier_link(work: Background, seen: Booking) -> Appointment | None:
-    """Moved more than once before we looked: it belongs to whoever has one of its earlier uids."""
+def _of_an_earlier_link(work: Background, seen: Booking) -> Appointment | Unread | None:
+    """Moved more than once before we looked: it belongs to whoever has one of its earlier uids.
+
+    A link that cannot be read may be the one that tells. Only what is not there makes it nobody's, and that not while
+    Cal.com's reads may still lag behind the move (calcom-observed 2).
+    """
+    young = seen.created_at is not None and work.clock.now() - seen.created_at < SETTLE
     for _ in range(LONGEST):
-        before = work.calendar.booking(seen.rescheduled_from, deadline=work.deadline) if seen.rescheduled_from else None
-        if not isinstance(before, Booking) or before.rescheduled_from is None:
+        if seen.rescheduled_from is None:
             return None
-        owner = work.adoptions.owner(work.tenant.id, before.rescheduled_from)
+        before = work.calendar.booking(seen.rescheduled_from, deadline=work.deadline)
+        if isinstance(before, NotThere) and not young:
+            return None
+        if not isinstance(before, Booking):
+            return Unread("what it was moved from cannot be read")
+        owner = work.adoptions.owner(work.tenant.id, before.rescheduled_from) if before.rescheduled_from else None
         if owner is not None:
             return work.appointments.appointment(work.tenant.id, owner)
         seen = before
@@ -168,11 +180,25 @@ def _assess_after_the_end(work: Background, appointment: Appointment, seen: Book
     staff = work.tenant.staff_of_host(seen.host)
     if owner is not None or staff is None or appointment.why != CANCELLED_THERE:
         return Flag(seen, Drift.ORPHAN, appointment)
-    ended = work.tenant.service(appointment.service)
-    if ended is not None and ended.is_composite and appointment.request:
+    service = work.tenant.service(appointment.service)
+    if service is not None and service.is_composite and appointment.request:
         # Of the whole that was booked by voice this is a part: taken into the ledger, and before a person.
         return Adopt(seen, staff, appointment.service, drift=Drift.TAKEN_OVER)
-    return Adopt(seen, staff, appointment.service, restores=appointment, drift=Drift.GHOST_HERE)
+    last = _went_on_as(work, appointment)
+    if last.state is not AppointmentState.CANCELLED or last.why != CANCELLED_THERE:
+        return Flag(seen, Drift.ORPHAN, appointment)  # it goes on already, and this is one too many
+    return Adopt(seen, staff, last.service, restores=last, drift=Drift.GHOST_HERE)
+
+
+def _went_on_as(work: Background, ended: Appointment) -> Appointment:
+    """The last of those that went on from one that ended too early; itself, where none did."""
+    for _ in range(LONGEST):
+        name = work.adoptions.went_on_as(work.tenant.id, ended)
+        after = work.appointments.appointment(work.tenant.id, name) if name is not None else None
+        if after is None or after.state is not AppointmentState.CANCELLED:
+            return after or ended
+        ended = after
+    return ended
 
 
 def _assess_confirmed(work: Background, appointment: Appointment, seen: Booking) -> Repair:

@@ -202,12 +202,14 @@ class Actions:
             return self.put(key | owner, _NOT_ANOTHERS, {":me": appointment.id}, "appt")
         return self.put(key | owner, f"{_NOT_ANOTHERS} OR #appt = :of", {":me": appointment.id, ":of": of.id}, "appt")
 
-    def supersede(self, tenant: str, appointment: Appointment, uid: str, new: str | None) -> Action:
-        """The old uid stays and points to the new one: its late events still find their home."""
+    def supersede(
+        self, tenant: str, appointment: Appointment, uid: str, new: str | None, *, once: bool = False
+    ) -> Action:
+        """The old uid stays and points to the new one: its late events still find their home. `once`: to no other."""
         return self.update(
             keys.booking_uid(tenant, uid),
             "SET #superseded_by = :new",
-            _IS_MINE,
+            f"{_IS_MINE} AND attribute_not_exists(#superseded_by)" if once else _IS_MINE,
             names("superseded_by", "appt"),
             {":new": new, ":me": appointment.id},
         )

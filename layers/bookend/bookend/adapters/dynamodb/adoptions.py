@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from bookend.adapters.dynamodb import cases, customers, items, keys
 from bookend.adapters.dynamodb.actions import IS_NEW, Action, Actions, customer_guard_key, names
@@ -59,6 +60,10 @@ class DynamoAdoptions:
         wanted = sorted({*uids})
         found = self._table.get_all([keys.booking_uid(tenant, uid) for uid in wanted])
         return {uid: str(item["appt"]["S"]) for uid, item in zip(wanted, found, strict=True) if item is not None}
+
+    def went_on_as(self, tenant: str, ended: Appointment) -> str | None:
+        after = self._guard_of(tenant, ended).get("superseded_by")
+        return None if after is None else self.owner(tenant, str(after["S"]))
 
     def adopt(
         self,
@@ -328,7 +333,12 @@ class DynamoAdoptions:
     def _goes_on(
         self, tenant: str, ended: Appointment, appointment: Appointment, booking: Booking, now: datetime
     ) -> Iterable[Action]:
-        """What an appointment that ended too early leaves to the one that goes on: its guard if free, its message."""
+        """What an appointment that ended too early leaves to the one that goes on: its guard if free, its message.
+
+        One goes on, and no second: of two that try at once one finds the uid it ended with superseded, and loses.
+        """
+        if self._guard_of(tenant, ended):
+            yield self._actions.supersede(tenant, ended, str(ended.segments[0].uid), booking.uid, once=True)
         if self._table.get(customer_guard_key(tenant, appointment)) is None:
             yield self._actions.put_customer_guard(tenant, appointment)
         rows = messages_of(self._table, tenant, ended, booking)
@@ -343,6 +353,12 @@ class DynamoAdoptions:
             yield from one_says(self._actions, rows, ended, kind, of=appointment.id)
         elif any(row["state"]["S"] != VOID and row["kind"]["S"] in {"cancelled", "not_booked"} for row in rows):
             yield self._actions.put_outbox(tenant, appointment, "booked", Told.NOT_BOOKED, now)
+
+    def _guard_of(self, tenant: str, appointment: Appointment) -> Mapping[str, Any]:
+        """The guard of its booking, where that is its own still."""
+        uid = appointment.segments[0].uid
+        guard = self._table.get(keys.booking_uid(tenant, uid)) if uid is not None else None
+        return guard if guard is not None and guard["appt"]["S"] == appointment.id else {}
 
     def _guard_moves(self, tenant: str, before: Appointment, after: Appointment | None) -> Iterable[Action]:
         """The customer guard goes with the appointment, where it has one and the new place is free.

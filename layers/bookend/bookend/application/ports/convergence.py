@@ -57,6 +57,10 @@ class Adoptions(Protocol):
         """The same for many; uids nobody has are left out."""
         ...
 
+    def went_on_as(self, tenant: str, ended: Appointment) -> str | None:
+        """The appointment that goes on from one that had ended too early (`adopt`, `restores`), if one does."""
+        ...
+
     def adopt(
         self,
         tenant: str,
