@@ -92,6 +92,28 @@ def only_the_last_link_of_a_chain_is_looked_at(patch: Patch) -> None:
     patch.setattr(converging, "_of_an_earlier_link", lambda *_args: None)
 
 
+def a_link_that_cannot_be_read_is_nobodys(patch: Patch) -> None:
+    real = converging._appointment_of
+
+    def sure(*args: Any) -> Any:
+        found = real(*args)
+        return None if isinstance(found, chain.Unread) else found
+
+    patch.setattr(converging, "_appointment_of", sure)
+
+
+def everybody_goes_on_from_what_ended(patch: Patch) -> None:
+    """Moved twice at once and cancelled once: what is left goes on, however much it is."""
+    real = Actions.supersede
+
+    def as_often_as_you_like(*args: Any, once: bool = False) -> Any:
+        del once
+        return real(*args)
+
+    patch.setattr(converging, "_went_on_as", lambda _work, ended: ended)
+    patch.setattr(Actions, "supersede", as_often_as_you_like)
+
+
 def where_it_stands_now_may_be_anothers(patch: Patch) -> None:
     """Two took one booking in under two of its uids, and the older one goes on trying to follow."""
     real = converging._assess_dead
@@ -265,6 +287,18 @@ BUGS = (
         "a booking that was moved twice is taken for a new one (P2)",
         directed(test_directed.a_move_nobody_told_of_in_the_middle),
         "I3",
+    ),
+    Bug(
+        a_link_that_cannot_be_read_is_nobodys,
+        "a guest's booking is taken in a second time while Cal.com is asked too often (P2)",
+        one_test(
+            others.test_a_guests_second_move_waits_for_the_link_before_it, 1, monkeypatch=pytest.MonkeyPatch.context
+        ),
+    ),
+    Bug(
+        everybody_goes_on_from_what_ended,
+        "a customer has two appointments and hears of one (P4)",
+        one_test(others.test_of_two_that_are_looked_at_at_once_one_goes_on),
     ),
     Bug(
         where_it_stands_now_may_be_anothers,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from bookend.domain.texts import Channel, Text
 from tests.simulation.baton import Baton
 from tests.simulation.plan import one_of
 from tests.simulation.store import TABLE, bounds
-from tests.simulation.watch import Breach
+from tests.simulation.watch import Breach, raised_where
 from tests.support.tables.faults import Crash
 
 if TYPE_CHECKING:
@@ -166,4 +165,5 @@ class Alerts:
         self._baton.note(".", f"alert {raised.kind}")
         if raised.kind == alert.JOB_FAILED:
             error = sys.exc_info()[1]
-            self._baton.fail(Breach(f"EX {raised.facts}: " + "".join(traceback.format_exception(error)[-3:])))
+            where = raised_where(error) if error is not None else ""
+            self._baton.fail(Breach(f"EX {raised.facts}: {where}"))

@@ -6,6 +6,7 @@ nothing else has changed, and it is cheap enough to be done each time.
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -26,6 +27,15 @@ _OVER = frozenset({AppointmentState.FAILED, AppointmentState.CANCELLED})
 
 class Breach(Exception):
     """Something that must never be so, is so."""
+
+
+def raised_where(error: BaseException) -> str:
+    """An exception, the product's innermost line, and the one that raised it where that is of the world around it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [each for each in frames if "/layers/" in each.filename or "/functions/" in each.filename]
+    shown = [*ours[-1:], *(each for each in frames[-1:] if each not in ours[-1:])]
+    lines = "".join(traceback.format_list(shown)) + "".join(traceback.format_exception_only(error))
+    return lines.rstrip()
 
 
 class Watch:

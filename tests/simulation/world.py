@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from tests.simulation.salon import SimulatedSalon
 from tests.simulation.store import TABLE
 from tests.simulation.stream import AuditStream, unsound_log
 from tests.simulation.tenants import SECOND, Shop, beside, committed, mixed
-from tests.simulation.watch import Breach, Watch
+from tests.simulation.watch import Breach, Watch, raised_where
 from tests.support.calendar import EventType
 from tests.support.salon import example_tenant, table_request
 
@@ -220,7 +219,7 @@ def _seeded(baton: Baton) -> Iterator[None]:
 def _said_of(error: BaseException, who: str) -> str:
     if isinstance(error, Breach):
         return str(error)
-    return f"EX {who}: " + "".join(traceback.format_exception(error)[-4:])
+    return f"EX {who}: " + raised_where(error)
 
 
 def play(
