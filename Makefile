@@ -29,7 +29,7 @@ evidence: setup ## all that tries to break it, counted into docs/evidence.md: ho
 	  $(VENV)/python -m tests.evidence page && exit $$status
 
 mutants: .venv/.ready ## FILE=domain/answers.py MOST=60: small changes of the safety code, and which no test notices
-	@nice $(VENV)/python -m tests.planted.mutate $(FILE) $(if $(MOST),--most $(MOST)) --json evidence/mutants.json
+	@nice $(VENV)/python -m tests.planted.mutate $(FILE) $(if $(MOST),--most $(MOST)) $(if $(FILE)$(MOST),,--json evidence/mutants.json)
 
 check: setup ## what CI does: lint, types, boundaries, template, tests, coverage, replays
 	@bash .ci/run

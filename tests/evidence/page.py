@@ -269,16 +269,13 @@ def _came(counts: Mapping[str, int]) -> tuple[object, ...]:
 def _batteries(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
     yield from _chapter("Batteries", _BATTERIES)
     numbers = ("tests", "examples", "requests at the doors", "salons opened", "known limits", "not run here")
-    rows: list[Sequence[object]] = [
-        (
-            f"**{battery.name}**: {battery.tries}",
-            title,
-            *(each.counts.get(name, 0) for name in numbers),
-            len(each.broken),
-        )
-        for battery in BATTERIES
-        for title, each in _both(runs, battery.name)
-    ]
+    rows: list[Sequence[object]] = []
+    for battery in BATTERIES:
+        about = f"**{battery.name}**: {battery.tries}"
+        for title, each in _both(runs, battery.name):
+            rows.append((about, title, *(each.counts.get(name, 0) for name in numbers), len(each.broken)))
+        missing = [TITLES[profile] for profile in PROFILES if battery.name not in runs[profile]]
+        rows += [(about, f"{title}: not run", *(NONE for _ in numbers), NONE) for title in missing]
     yield from table(("battery", "profile", *numbers, "broken"), rows)
 
 

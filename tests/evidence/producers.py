@@ -27,22 +27,6 @@ INSTANCES = 4
 LOADS: Mapping[str, Mapping[int, int]] = {"ci": {2: 5, 10: 2}, "long": {2: 20, 10: 10, 50: 4, 200: 2}}
 """How many callers at once, and how many times with another seed."""
 FIRST_DAY, APART = 3, 9
-CAMPAIGNS = {
-    "ci": {
-        "realistic": range(101, 103),
-        "brutal": range(101, 105),
-        "strangers": range(1, 9),
-        "duel": range(1, 101),
-    },
-    "long": {
-        "realistic": range(1, 51),
-        "brutal": range(1, 51),
-        "strangers": range(1, 201),
-        "duel": range(1, 20_001),
-    },
-}
-"""Seeds by plan; a run has `CALLS` calls, a small one its own; duels come last, and have what all did not reach."""
-CALLS = {"ci": 60, "long": 100}
 COUNTED = ("runs", "calls", "bookings", "writes", "looks", "steps", "deaths", "faults")
 Producer = Callable[[str, int], Iterator[Record]]
 
@@ -69,12 +53,11 @@ def simulation(profile: str, processes: int) -> Iterator[Record]:
     """Seeded runs of everybody at once; the rare states of all plans together must have been reached."""
     reached: campaign.Counts = campaign.Counts("all")
     found = []
-    for plan, seeds in CAMPAIGNS[profile].items():
+    for plan in campaign.SEEDS[profile]:  # duels come last, and have what all did not reach
         began = now()
-        calls = plan_of(plan, CALLS[profile]).calls
-        came = campaign.calls(seeds=seeds, plan=plan, calls=calls, processes=processes)
+        came = campaign.campaign(profile, plan, processes=processes)
         reached.saw += came.saw
-        found.append((plan, came, calls, began))
+        found.append((plan, came, plan_of(plan, campaign.CALLS[profile]).calls, began))
     wanted = campaign.REACHED_BY_MANY if profile == "long" else campaign.REACHED
     missing = [f"no run reached: {name}" for name in reached.missing(wanted)]
     for plan, came, calls, began in found:

@@ -51,6 +51,10 @@ def test_what_did_not_hold_stands_on_the_page(home: Path) -> None:
     assert "- **broken**, simulation-duel: --seed 3: I1 somebody overlaps" in page.written(home)
 
 
+def test_what_was_not_run_says_so(home: Path) -> None:
+    assert f"| **{BATTERIES[0].name}**: {BATTERIES[0].tries} | long: not run | – |" in page.written(home)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOME)))
 def test_every_file_says_when_of_what_and_by_which_command(path: Path) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -86,8 +90,8 @@ def test_every_bug_that_was_found_has_a_test_that_finds_it_again() -> None:
         }
 
 
-def test_names_are_used_once_and_most_paths_are_there() -> None:
+def test_names_are_used_once_and_every_path_is_there() -> None:
     names = [each.name for each in BATTERIES]
 
     assert len(set(names)) == len(names)
-    assert all(each.there for each in BATTERIES)
+    assert [path for each in BATTERIES for path in (*each.paths, *each.less) if not (ROOT / path).exists()] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -136,8 +137,8 @@ def _changes(node: ast.AST, field: str, where: _Place) -> Iterator[Change]:
             yield lambda each: ast.Constant(not each.value)  # type: ignore[attr-defined]
         case ast.Constant(value=int()):
             yield lambda each: ast.Constant(each.value + 1)  # type: ignore[attr-defined]
-        case ast.Constant(value=str() as text) if " AND " in text:
-            yield from (_shortened(text, number) for number in range(len(text.split(" AND "))))
+        case ast.Constant(value=str() as text):
+            yield from (_asked_less(text, part) for part in _conditions(text, where))
         case ast.BinOp(op=op) if type(op) in RECKONED:
             yield _reckoned
         case ast.Return(value=ast.Name() | ast.Attribute() | ast.Call() | ast.BoolOp()) if where.says_whether:
@@ -178,11 +179,24 @@ def _without(number: int) -> Change:
     return change
 
 
-def _shortened(text: str, number: int) -> Change:
-    """The text of a condition no longer asks one of its parts. It still names it: what is not used is refused."""
-    parts = text.split(" AND ")
-    parts[number] = f"({parts[number]} OR NOT {parts[number]})"
-    return lambda _: ast.Constant(" AND ".join(parts))
+_NAME = r"(?:#[\w{}]+\.)*#[\w{}]+"
+_CONDITION = re.compile(
+    rf"attribute_(?:not_)?exists\({_NAME}\)|(?:{_NAME}|size\({_NAME}\)) (?:(?:=|<>|<=?|>=?) :\w+|IN \([^)]*\))"
+)
+
+
+def _conditions(text: str, where: _Place) -> Iterator[re.Match[str]]:
+    """The conditions that a text asks of an item, each whole. Where it sets values, it asks nothing; a lone "=" in a
+    function may do that. Without its key a query is none.
+    """
+    sets = text.startswith(("SET ", "REMOVE ", "ADD ", ", ", ".")) or re.search(r":\w+, #|#pk = ", text)
+    if not sets and (not where.name or " AND " in text or " OR " in text or "attribute_" in text):
+        yield from _CONDITION.finditer(text)
+
+
+def _asked_less(text: str, part: re.Match[str]) -> Change:
+    """A condition always holds. It is still named: a value that is not used is refused."""
+    return lambda _: ast.Constant(f"{text[: part.start()]}({part.group()} OR NOT {part.group()}){text[part.end() :]}")
 
 
 def _reckoned(node: ast.AST) -> ast.AST:

@@ -27,6 +27,13 @@ def g(a: int) -> int:
     return [*zip(a, b, strict=True)]
 '''
 
+CONDITIONS = """
+A = "#a.#b = :b"
+def f() -> str:
+    put("SET #a = :a", ", #a = :a", "#a = :a", "#pk = :pk AND #sk > :sk")
+    put(f"{A} AND (#z > :z OR attribute_not_exists(#z))", "#s IN (:x, :y) AND #v = :v")
+"""
+
 
 def test_each_guard_is_changed_once_in_each_way() -> None:
     names = [each.name.partition(": ")[2] for each in mutants_of(SOURCE)]
@@ -40,6 +47,17 @@ def test_each_guard_is_changed_once_in_each_way() -> None:
     assert "return [*zip(a, b, strict=True)] → return None" in names
     assert not any("strict=True" in each.partition(" → ")[2] or each == "True → False" for each in names)
     assert len({*names}) == len(names)
+
+
+def test_of_a_condition_each_part_is_asked_no_more_and_what_sets_a_value_is_left_alone() -> None:
+    names = [each.name.partition(" → ")[2] for each in mutants_of(CONDITIONS)]
+    assert [each for each in names if "OR NOT" in each] == [
+        "'(#a.#b = :b OR NOT #a.#b = :b)'",
+        "' AND ((#z > :z OR NOT #z > :z) OR attribute_not_exists(#z))'",
+        "' AND (#z > :z OR (attribute_not_exists(#z) OR NOT attribute_not_exists(#z)))'",
+        "'(#s IN (:x, :y) OR NOT #s IN (:x, :y)) AND #v = :v'",
+        "'#s IN (:x, :y) AND (#v = :v OR NOT #v = :v)'",
+    ]
 
 
 def test_a_mutant_differs_from_its_source_in_one_place_and_compiles() -> None:

@@ -1,25 +1,38 @@
 """Many runs, and what came of them in numbers: for continuous integration a few seeds, for the evidence many.
 
+    counts = campaign("ci", "brutal")
     counts = calls(seeds=range(1, 101), plan="brutal", calls=100)
-    counts = interleavings(seeds=range(1, 20_001))
-    counts.write(Path("simulation.json"))
 
-The numbers are the runs' own; whoever writes about them reads them from the file.
+The numbers are the runs' own; whoever writes about them reads them from the file that keeps them.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from tests.simulation.plan import plan_of
 from tests.simulation.world import Played, play
 
+SEEDS = {
+    "ci": {
+        "realistic": range(101, 103),
+        "brutal": range(101, 105),
+        "strangers": range(1, 9),
+        "duel": range(1, 101),
+    },
+    "long": {
+        "realistic": range(1, 51),
+        "brutal": range(1, 51),
+        "strangers": range(1, 201),
+        "duel": range(1, 20_001),
+    },
+}
+"""By profile and plan. A run has `CALLS` calls, a small one its own."""
+CALLS = {"ci": 60, "long": 100}
 REACHED = (
     "Cal.com double-booked by itself",
     "a composite was undone",
@@ -118,11 +131,6 @@ class Counts:
         """All of it."""
         return asdict(self) | {"saw": dict(sorted(self.saw.items())), "seconds": round(self.seconds, 1)}
 
-    def write(self, path: Path) -> None:
-        """Into a file, beside what other campaigns have written there."""
-        there = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        path.write_text(json.dumps(there | {self.plan: self.to_json()}, indent=1) + "\n", encoding="utf-8")
-
 
 def calls(*, seeds: Sequence[int], plan: str, calls: int, processes: int = 1) -> Counts:
     """So many runs of so many calls."""
@@ -138,25 +146,18 @@ def calls(*, seeds: Sequence[int], plan: str, calls: int, processes: int = 1) ->
     return counts
 
 
-def interleavings(*, seeds: Sequence[int], processes: int = 1) -> Counts:
-    """As many runs of small worlds: two or three around one slot, each in another order."""
-    return calls(seeds=seeds, plan="duel", calls=3, processes=processes)
+def campaign(profile: str, plan: str, *, processes: int = 1, share: float = 1.0) -> Counts:
+    """A plan of a profile, or the first `share` of its seeds."""
+    seeds = SEEDS[profile][plan]
+    return calls(
+        seeds=seeds[: max(1, round(len(seeds) * share))],
+        plan=plan,
+        calls=plan_of(plan, CALLS[profile]).calls,
+        processes=processes,
+    )
 
 
 def _one(plan: str, calls: int, seed: int) -> Played:
     played = play(seed, plan_of(plan, calls))
     played.world, played.trace = None, []  # too much to keep of many, or to hand from one process to another
     return played
-
-
-def evidence(path: Path, *, processes: int = 2, share: float = 1.0) -> list[Counts]:
-    """The long campaign: 10,000 calls, half of them under the realistic plan, and 20,000 interleavings."""
-    half = max(1, round(50 * share))
-    found = [
-        calls(seeds=range(1, half + 1), plan="realistic", calls=100, processes=processes),
-        calls(seeds=range(1, half + 1), plan="brutal", calls=100, processes=processes),
-        interleavings(seeds=range(1, round(20_000 * share) + 1), processes=processes),
-    ]
-    for each in found:
-        each.write(path)
-    return found

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from bookend.adapters.bounded import BoundedQueue
@@ -200,14 +201,11 @@ class SimulatedSalon:
     # Schedules
 
     def schedule(self, until: float, nightly_at: float) -> None:
-        """The sweeper every minute, the poll every five, remedies every fifteen, the night once."""
-        for number in range(1, int(until // 60)):
-            self.baton.spawn(f"sweeper/{number}", self.sweep, after=60.0 * number + 7.3)
-        for number in range(1, int(until // 300)):
-            self.baton.spawn(f"poll/{number}", self.reconcile, after=300.0 * number + 31.1)
-        for number in range(1, int(until // 900)):
-            self.baton.spawn(f"remedy/{number}", self.remedy, after=900.0 * number + 51.7)
-        self.baton.spawn("nightly/1", lambda: self.reconcile(nightly=True), after=nightly_at)
+        """`EVERY` round, and the night once."""
+        for name, (seconds, late, work) in EVERY.items():
+            for number in range(1, int(until // seconds)):
+                self.baton.spawn(f"{name}/{number}", partial(work, self), after=seconds * number + late)
+        self.baton.spawn(f"{NIGHTLY}/1", lambda: self.reconcile(nightly=True), after=nightly_at)
 
     def sweep(self) -> None:
         """As `functions/reconciliation` does it; an invocation that fails is followed by the next minute's."""
@@ -301,3 +299,12 @@ class _Remembered:
     def due(self, *, now: datetime, most: int) -> Sequence[Job]:
         self.jobs = self._inner.due(now=now, most=most)
         return self.jobs
+
+
+NIGHTLY = "nightly"
+EVERY = {
+    "sweeper": (60.0, 7.3, SimulatedSalon.sweep),
+    "poll": (300.0, 31.1, SimulatedSalon.reconcile),
+    "remedy": (900.0, 51.7, SimulatedSalon.remedy),
+}
+"""Who comes every so many seconds, and so many after that."""

@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tests.simulation.baton import Line
+from tests.simulation.salon import EVERY, NIGHTLY
+from tests.simulation.stream import AUDITOR
 from tests.simulation.world import Played, Story, World
 
-SYSTEM = frozenset({"sweeper", "poll", "nightly", "remedy", "audit"})
+SYSTEM = frozenset({*EVERY, NIGHTLY, AUDITOR})
+"""Who is never left out of a story: they come by the clock, or by the stream, and not since somebody came."""
 
 MOST_LINES = 160
 """A longer story is not read: its middle is left out."""

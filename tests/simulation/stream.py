@@ -36,6 +36,9 @@ SHARDS, BATCH, HANDLER_S = 2, 25, 60.0
 KEYS = AuditKeys.of([SECRET])
 _VERSIONED = frozenset({AuditKind.CREATED, AuditKind.CHANGED})
 
+AUDITOR = "audit"
+"""Who takes in the table's stream."""
+
 
 class _Told(Stream):
     """What the mapping's filter lets through, handed on in the instant of its write."""
@@ -84,7 +87,7 @@ class AuditStream:
         shard.busy = True
         first = _name(shard.records[0])
         shard.tries[first] += 1
-        name, rates = f"audit/{first}.{shard.tries[first]}", self.rates()
+        name, rates = f"{AUDITOR}/{first}.{shard.tries[first]}", self.rates()
         dice = self.baton.dice(name)
         after = dice.uniform(0.1, 0.6)
         if dice.random() < rates.stream_late and self.baton.strikes(f"{name}:late"):
