@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.evidence.batteries import BATTERIES
 from tests.evidence.record import HOME, PROFILES, ROOT, Record, read_all
+from tests.simulation.watch import LEGEND
 
 PAGE = ROOT / "docs" / "evidence.md"
 FOUND = HOME / "found.toml"
@@ -172,6 +173,9 @@ def _simulation(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
         for title, each in _both(runs, f"simulation-{plan}")
     ]
     yield from table(("profile", "plan", "seeds", *numbers, "broken"), rows)
+    yield "What is looked for. A breach begins with its sign (that incidents are called I1 to I5 as well is by chance):"
+    yield ""
+    yield from table(("sign", "what would be broken"), list(LEGEND.items()))
     yield from _rates(runs)
     states: dict[str, Counter[str]] = {}
     for profile in PROFILES:

@@ -58,37 +58,37 @@ class Tenancy:
 
 
 def committed(shops: Sequence[Shop], parameters: Mapping[str, Any], baton: Baton) -> None:
-    """T1, at each write: it is of one tenant, and of the one that whoever writes belongs to."""
+    """M1, at each write: it is of one tenant, and of the one that whoever writes belongs to."""
     named = {key["pk"]["S"].split("#")[1] for key in keys_of(parameters) if key["pk"]["S"].startswith("T#")}
     who = baton.actor.name if baton.actor is not None else ""
     if len(named) > 1:
-        baton.fail(Breach(f"T1 {who} writes of {sorted(named)} at once"))
+        baton.fail(Breach(f"M1 {who} writes of {sorted(named)} at once"))
     home = shops[-1] if who.startswith(SECOND) else shops[0] if who.startswith(_PEOPLE) else None
     if home is not None and named - {home.tenant.id}:
-        baton.fail(Breach(f"T1 {who} writes of {sorted(named)}"))
+        baton.fail(Breach(f"M1 {who} writes of {sorted(named)}"))
     for shop in shops:
         if shop.tenant.id in named or not named:
             shop.watch.committed(parameters)
 
 
 def mixed(shops: Sequence[Shop], table: SimulatedTable) -> Iterator[str]:
-    """T1, in the end: every booking, text and alert is about what is in its own tenant's rows."""
+    """M1, in the end: every booking, text and alert is about what is in its own tenant's rows."""
     for shop in shops:
         others = {name for other in shops if other is not shop for name in other.watch.history}
         others |= {uid for other in shops if other is not shop for uid in other.salon.calendar.bookings}
         for uid, booking in shop.salon.calendar.bookings.items():
             if booking.metadata.get("appointment") in others:
-                yield f"T1 {uid} at the Cal.com of {shop.tenant.id} is for an appointment of another"
+                yield f"M1 {uid} at the Cal.com of {shop.tenant.id} is for an appointment of another"
         for raised in shop.salon.alerts.raised:
             if {*raised.facts.values()} & others:
-                yield f"T1 an alert {raised.kind} of {shop.tenant.id} is about another's"
+                yield f"M1 an alert {raised.kind} of {shop.tenant.id} is about another's"
         rows = table.rows(f"T#{shop.tenant.id}#OUT#")
         messages = {row["pk"]["S"].rpartition("#")[2] for row in rows}
-        yield from (f"T1 {op} was sent by {shop.tenant.id}" for _, op, _ in shop.salon.texts if op not in messages)
+        yield from (f"M1 {op} was sent by {shop.tenant.id}" for _, op, _ in shop.salon.texts if op not in messages)
         for row in table.rows(f"T#{shop.tenant.id}#"):
             about = {each["S"] for each in row.values() if "S" in each} | {row["pk"]["S"].rpartition("#")[2]}
             if about & others:
-                yield f"T1 {row['pk']['S']} names what is another's"
+                yield f"M1 {row['pk']['S']} names what is another's"
 
 
 class Round:
@@ -108,7 +108,7 @@ class Round:
         return _Looked(rows, self)
 
     def swept(self, due: Sequence[Job]) -> None:
-        """T2: of two tenants with work in a round none is behind by more than one piece, until one has no more."""
+        """M2: of two tenants with work in a round none is behind by more than one piece, until one has no more."""
         due_of = {tenant: [each for each in due if each.tenant == tenant] for tenant in {each.tenant for each in due}}
         if len(due_of) < 2:
             return
@@ -118,14 +118,14 @@ class Round:
         for tenant in self.asked:
             done[tenant] += 1
             if max(done.values()) - min(done.values()) > 1 and min(done.values()) < least:
-                self.baton.fail(Breach(f"T2 of what was due {done} were looked at, in this order: {self.asked}"))
+                self.baton.fail(Breach(f"M2 of what was due {done} were looked at, in this order: {self.asked}"))
 
     def reconciled(self, requests: Mapping[str, int], deadline: Deadline) -> None:
-        """T2: with time and requests left over at its end, a round has come to every tenant."""
+        """M2: with time and requests left over at its end, a round has come to every tenant."""
         left = REQUESTS - sum(requests.values())
         missed = {each.tenant.id for each in self.salon.house} - {*self.asked}
         if missed and left > 0 and deadline.remaining() >= ONE_S:
-            self.baton.fail(Breach(f"T2 a round did not come to {sorted(missed)}; others asked {dict(requests)}"))
+            self.baton.fail(Breach(f"M2 a round did not come to {sorted(missed)}; others asked {dict(requests)}"))
         if len(requests) > 1 and all(requests.values()):
             self.salon.watch.saw["both tenants were reconciled in one round"] += 1
 

@@ -94,9 +94,9 @@ PLANTED: dict[str, tuple[Callable[[Patch], None], Plan, int, tuple[str, ...]]] =
     "ours or not": (any_2xx_is_ours, STRANGERS, 8, ("P3",)),
     "the index is late": (the_index_is_trusted, LATE, 20, ("I5",)),
     "a place in the log": (an_entry_is_put_over_another, BESIDE, 20, ("A1", "A2", "A3")),
-    "whose day": (a_stylists_day_is_everybodys, TWO, 3, ("T1",)),
-    "in turn": (who_has_most_to_do_comes_first, TWO, 20, ("T2",)),
-    "everybody's round": (a_round_is_for_the_first, TWO, 3, ("T2",)),
+    "whose day": (a_stylists_day_is_everybodys, TWO, 3, ("M1",)),
+    "in turn": (who_has_most_to_do_comes_first, TWO, 20, ("M2",)),
+    "everybody's round": (a_round_is_for_the_first, TWO, 3, ("M2",)),
     "told twice": (what_is_told_twice_is_logged_twice, BESIDE, 5, ("A1", "A2")),
 }
 

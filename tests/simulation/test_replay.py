@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from bookend.application import book_appointment as booking
 from tests.simulation import people
 from tests.simulation.baton import Baton
 from tests.simulation.plan import QUIET, Plan, plan_of
+from tests.simulation.watch import LEGEND
 from tests.simulation.world import play
 
 ROOT = Path(__file__).parents[2]
@@ -112,3 +114,10 @@ def test_whoever_pauses_shortest_goes_first_and_the_clock_jumps() -> None:
 
     assert seen == [("quick", 1.0), ("quick", 2.0), ("slow", 3.0), ("quick", 4.0), ("slow", 3603.0)]
     assert baton.monotonic() == 7200.0
+
+
+def test_every_sign_that_a_breach_may_begin_with_is_explained() -> None:
+    rooms = (*Path(__file__).parent.glob("*.py"), *(Path(__file__).parents[1] / "support").glob("invariants.py"))
+    rooms += (Path(__file__).parents[1] / "application" / "convergence" / "world.py",)
+    used = {sign for room in rooms for sign in re.findall(r'f"([A-Z][0-9]|EQ|EX) ', room.read_text(encoding="utf-8"))}
+    assert used == {*LEGEND}

@@ -25,6 +25,30 @@ from tests.support import invariants
 _OVER = frozenset({AppointmentState.FAILED, AppointmentState.CANCELLED})
 
 
+LEGEND = {
+    "I1": "two live times of a stylist overlap",
+    "I2": "the ledger has not exactly the times of open and confirmed appointments, and what is kept for offers",
+    "I3": "a confirmed appointment is not an accepted booking of the same place, or something lives on without one",
+    "I4": "a booking has two appointments, or a customer one twice",
+    "I5": "what was said is not so",
+    "I6": "what was open has not come to its end",
+    "I7": "an event was not worked on to its end",
+    "I8": "a message too many, too few, or untrue",
+    "I9": "a booking that was accepted in time, and as asked, did not live",
+    "P3": "somebody else's booking, or one that was never made, is confirmed",
+    "P7": "a turn took longer than is promised",
+    "T2": "a time is read out that is not the calendar's",
+    "M1": "one tenant touches what is another's",
+    "M2": "one tenant waits for the work of another",
+    "A1": "the audit has not recorded it, or its chain does not hold",
+    "A2": "a change of an appointment has no entry of its own",
+    "A3": "the counters are not what was recorded",
+    "EQ": "Cal.com and the ledger differ in the end",
+    "EX": "an exception nobody expected",
+}
+"""How each breach begins, and what it says. They are no incidents: those are called I1 to I5 as well."""
+
+
 class Breach(Exception):
     """Something that must never be so, is so."""
 
