@@ -85,7 +85,21 @@ class When:
 
 @dataclass(eq=False)
 class Busy:
-    """Something that takes a stylist's time: an appointment, a guest's booking, or an offer (`until`: a hold)."""
+    """Something that takes a stylist's time: an appointment, a guest's booking, or an offer (`until`: a hold).
+
+    What the marks of an appointment mean for a question, until everybody has looked (`settled` takes them all away, and
+    with `gone` the appointment):
+
+    | marks          | how it came about                    | its time, for others   | read out to its caller   |
+    |----------------|--------------------------------------|------------------------|--------------------------|
+    | none           | booked, or moved, and told           | taken                  | yes, at `when`           |
+    | open           | told "noch offen"; it stands or goes | taken, and `elsewhere` | perhaps, or elsewhere    |
+    | shaky + gone   | told "noch offen", and never made    | perhaps                | never: it has no caller  |
+    | untold         | the salon changed it                 | taken, if Cal.com says | perhaps, or where it was |
+    | untold + gone  | the salon cancelled it               | perhaps                | perhaps                  |
+    | until          | an offer, as long as it is kept      | taken for other calls  | never                    |
+    | until + shaky  | an offer that may have been dropped  | perhaps                | never                    |
+    """
 
     service: str
     stylist: str
