@@ -94,7 +94,7 @@ class Busy:
     |----------------|--------------------------------------|------------------------|--------------------------|
     | none           | booked, or moved, and told           | taken                  | yes, at `when`           |
     | open           | told "noch offen"; it stands or goes | taken, and `elsewhere` | perhaps, or elsewhere    |
-    | shaky + gone   | told "noch offen", and never made    | perhaps                | never: it has no caller  |
+    | shaky + gone   | told "noch offen", and never made    | perhaps                | perhaps                  |
     | untold         | the salon changed it                 | taken, if Cal.com says | perhaps, or where it was |
     | untold + gone  | the salon cancelled it               | perhaps                | perhaps                  |
     | until          | an offer, as long as it is kept      | taken for other calls  | never                    |
