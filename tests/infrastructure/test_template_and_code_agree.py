@@ -9,9 +9,11 @@ import pytest
 
 from bookend.config import ENVIRONMENT, Settings, SettingsIncomplete, read_settings
 from bookend.observability import METRICS
+from tests.application.convergence import world as convergence
 from tests.infrastructure.reached import parts_reached, tasks_known, variables_needed
 from tests.infrastructure.rules_of_rights import OF_LIBRARIES, handler_of
 from tests.infrastructure.stack import ROOT, Stack
+from tests.simulation import salon as simulated
 
 
 def environment_of(stack: Stack) -> dict[str, set[str]]:
@@ -137,3 +139,15 @@ def test_route_missing_from_the_readme_would_be_noticed(deployed: Stack) -> None
         "POST /retell/functions",
         "POST /calcom/webhook/{tenant}",
     ]
+
+
+def test_the_worlds_of_the_tests_wait_as_long_as_the_template_says(deployed: Stack) -> None:
+    """A queue that handed a job out sooner there would make recovery look better than it is."""
+    queue = deployed.properties("SyncQueue")
+    hands_out = (queue["VisibilityTimeout"], queue["RedrivePolicy"]["maxReceiveCount"])
+    assert hands_out == (simulated.VISIBLE_AGAIN_S, simulated.MOST_RECEIVES)
+    assert hands_out == (convergence.VISIBLE_AGAIN_S, convergence.MOST_RECEIVES)
+
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    minutes = {60.0 * int(each) for each in re.findall(r"rate\((\d+) minutes?\)", text)}
+    assert minutes == {seconds for seconds, *_ in simulated.EVERY.values()}

@@ -24,7 +24,7 @@ LAYERS: Mapping[str, Bug] = {layer: BUGS[name] for layer, name in of_layers.LAYE
 REDUNDANT: Mapping[str, Redundant] = {each.name: each for each in of_layers.REDUNDANT}
 ELSEWHERE = {
     "tests/e2e/test_incidents.py": "a product broken in a running stack fails the replay of its incident",
-    "tests/simulation/test_planted.py": "nine, found by the simulation; the story of one is short",
+    "tests/simulation/test_planted.py": "those that the simulation must find; the story of one is short",
 }
 """Bugs that are planted where the battery needs more than this process, or minutes."""
 

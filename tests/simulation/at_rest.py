@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bookend.application.change_outcomes import KeptForLater, NotChanged
 from bookend.application.outcomes import (
     Booked,
     Forbidden,
@@ -16,7 +18,7 @@ from bookend.application.outcomes import (
     TemporaryTrouble,
 )
 from bookend.application.patience import SETTLE
-from bookend.domain.appointment import AppointmentState, Told
+from bookend.domain.appointment import Appointment, AppointmentState, Told
 from bookend.domain.contacts import customer_id
 from tests.application.convergence.world import as_the_revived_are, tombstones, transient, unequal
 from tests.support.invariants import World as Look
@@ -31,7 +33,11 @@ _STANDING = frozenset({AppointmentState.CONFIRMED, AppointmentState.MOVING, Appo
 
 
 def unsound_at_rest(world: Shop) -> Iterator[str]:
-    """Every breach, as a sentence that begins with its number. What was put before a person is not silent."""
+    """Every breach, as a sentence that begins with its number.
+
+    What was put before a person is not silent: that the two sides differ there, or that Cal.com has double-booked,
+    stays so until they have seen to it. Nothing else that is wrong becomes right since somebody was told.
+    """
     look = look_at(world.salon)
     known = {about.partition("-")[2] for about in look.flagged}
     known |= {each.id for each in look.appointments.values() if {str(s.uid) for s in each.segments} & known}
@@ -39,27 +45,20 @@ def unsound_at_rest(world: Shop) -> Iterator[str]:
     saw, stands = world.watch.saw, world.watch.stands_by_others
     beside = {key.partition("/")[0] for day in look.ledger.values() for key, each in day.items() if each.conflict}
     for breach in _all(world, look):
-        if breach.endswith("are confirmed at once") and _any(beside, breach) and stands(look, breach):
-            saw["overlaps that a person knows of"] += 1
+        words = set(re.findall(r"\w+", breach))
+        if breach.endswith("are confirmed at once"):  # by others, and a person was told of one of the two
+            if words & (beside | known) and stands(look, breach):
+                saw["overlaps that a person knows of"] += 1
+            else:
+                yield breach
             continue
         if world.watch.is_twice_by_hand(look, breach):
             saw["two of a customer's at once, put there by others"] += 1
             continue
-        if _may_be_left(breach) and any(name and name in breach for name in known):
+        if breach.startswith(("I3 ", "EQ ")) and words & known:
             saw["before a person at rest"] += 1
             continue
         yield breach
-
-
-def _may_be_left(breach: str) -> bool:
-    """Whether a person can be left to see to it: the two sides differ, or Cal.com has double-booked. Nothing else that
-    is wrong with a booking becomes right since somebody was told of it.
-    """
-    return breach.startswith(("I3 ", "EQ ")) or breach.endswith("are confirmed at once")
-
-
-def _any(names: Iterable[str], breach: str) -> bool:
-    return any(name in breach.split() for name in names)
 
 
 def _all(world: Shop, look: Look) -> Iterator[str]:
@@ -119,16 +118,51 @@ def _told_the_truth(world: Shop, look: Look) -> Iterator[str]:
     for (call, start), said in last.items():
         mine = [each for each in look.appointments.values() if each.call == call and each.slot.start == start]
         standing = [each.id for each in mine if each.state in _STANDING]
-        texts = sum(len(look.outbox.get(each.id, [])) for each in mine)
-        if isinstance(said.outcome, _NO) and standing and not texts:
+        kinds = {kind for each in mine for kind in look.outbox.get(each.id, [])}
+        if isinstance(said.outcome, _NO) and standing and not kinds & {"booked", "moved"}:
             yield f"I5 {call} was told {type(said.outcome).__name__}, and {standing} stands"
         if isinstance(said.outcome, StillOpen):
             # One text a customer and wish, in however many calls they asked for it.
             theirs = [e for e in look.appointments.values() if e.call == call or e.customer.id == customers[call]]
-            if not any(look.outbox.get(each.id) for each in theirs):
+            if not any(look.outbox.get(each.id) for each in theirs if _was_at(world, each, start)):
                 yield f"I5 {call} was told that it is open, and nothing tells how it ended: {[e.id for e in theirs]}"
         if isinstance(said.outcome, Booked | HasOne):
             world.watch.saw["told booked, and so it is"] += bool(standing)
+    for caller in world.callers:
+        for said in caller.said:
+            match said.outcome:
+                case Booked(appointment=booked) if not _stands_or_is_told(world, look, booked.id):
+                    yield f"I5 {said.call} was told Booked, and {booked.id} is {look.appointments[booked.id].state}"
+                case NotChanged(open=True) | KeptForLater() if not _change_is_told(
+                    world, look, caller.customer(), said
+                ):
+                    yield f"I5 {said.call} was told that a change is open, and nothing tells how it ended"
+                case _:
+                    pass
+
+
+def _was_at(world: Shop, appointment: Appointment, start: object) -> bool:
+    """Whether an appointment was for that time at some moment."""
+    return any(each.slot.start == start for _, each in world.watch.history[appointment.id])
+
+
+def _stands_or_is_told(world: Shop, look: Look, name: str) -> bool:
+    """Whether what was booked stands, wherever by now, or its customer was told that it is gone: by us, or by Cal.com
+    where others have cancelled it there.
+    """
+    appointment = look.appointments[name]
+    its = {each.uid for each in look.bookings if each.metadata.get("appointment") == name}
+    by_others = its & world.salon.calendar.by_hand
+    told = {"cancelled", "not_booked"} & {*look.outbox.get(name, [])}
+    return appointment.state in _STANDING or bool(told or by_others)
+
+
+def _change_is_told(world: Shop, look: Look, customer: str, said: Said) -> bool:
+    """Whether a message tells how each change ended that was under way in that turn."""
+    during = [each for each in world.watch.states(customer, said.began) if each.change is not None]
+    asked = {(each.id, each.change.op) for each in during if each.change is not None}
+    kinds = as_the_revived_are(look).outbox
+    return any(op in look.texts or kinds.get(name) for name, op in asked)
 
 
 def _texts_once(world: Shop) -> Iterator[str]:

@@ -68,6 +68,8 @@ class SimulatedCalendar(FakeCalendar):
         """When reads first show it, in seconds of the run."""
         self.by_hand: set[str] = set()
         """Those that others made or changed here, past us."""
+        self.placed: set[str] = set()
+        """Of those the ones whose time others have chosen."""
         self.longer: set[str] = set()
         """Those that came out longer than they were asked for."""
         self._replica: dict[str, Booking] = {}
@@ -283,6 +285,7 @@ class SimulatedCalendar(FakeCalendar):
     def _by_hand(self, answer: CreateAnswer) -> None:
         if isinstance(answer, Answered):
             self.by_hand.add(answer.booking.uid)
+            self.placed.add(answer.booking.uid)
 
     # Reads
 

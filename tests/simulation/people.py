@@ -30,11 +30,12 @@ from bookend.application.outcomes import Booked, HasOne, Offers, Reason, SlotTak
 from bookend.application.ports import BookingRequest, StoreUnavailable
 from bookend.application.turn import Call, Turn
 from bookend.domain.answers import Booking
-from bookend.domain.appointment import ChangeKind
+from bookend.domain.appointment import AppointmentState, ChangeKind
 from bookend.domain.contacts import customer_id
+from bookend.domain.timeslot import Slot
 from tests.simulation.plan import Plan
 from tests.simulation.salon import SimulatedSalon
-from tests.simulation.watch import Breach
+from tests.simulation.watch import STANDING, Breach
 from tests.support.tables.faults import Crash
 
 NAMES = ("Hans Schuster", "Erika Muster", "Max Beispiel", "Lena Probe", "Otto Normal", "Ida Vorlage")
@@ -51,7 +52,8 @@ class Said:
     outcome: Any
     start: datetime | None = None
     appointment: str = ""
-    heard: bool = True
+    began: float = 0.0
+    """When its turn did."""
 
 
 @dataclass
@@ -97,10 +99,8 @@ class Caller:
         """
         dice = self.dice
         twice, wait = dice.random(), dice.choice((0.0, 0.01, 0.3, 2.0))
-        if twice < (0.05 if self.plan.name == "realistic" else 0.2):
-            self.salon.baton.child(
-                "again", lambda: self._turn(f"{what} (sent twice)", do, seconds, about, heard=False), after=wait
-            )
+        if twice < self.plan.rates.sent_twice:
+            self.salon.baton.child("again", lambda: self._turn(f"{what} (sent twice)", do, seconds, about), after=wait)
         box: list[Any] = []
 
         def run() -> None:
@@ -121,9 +121,7 @@ class Caller:
 
         baton.together([one], "turn")
 
-    def _turn(
-        self, what: str, do: Callable[[Turn], Any], seconds: float, about: datetime | None, *, heard: bool = True
-    ) -> Any:
+    def _turn(self, what: str, do: Callable[[Turn], Any], seconds: float, about: datetime | None) -> Any:
         baton, salon = self.salon.baton, self.salon
         began = baton.at
         with salon.instance() as instance:
@@ -137,10 +135,21 @@ class Caller:
             baton.fail(Breach(f"P7 {what} took {took:.2f} s, promised are {seconds} s"))
         baton.note(".", f"{what}: {type(outcome).__name__}{_of(outcome)}")
         appointment = outcome.appointment.id if isinstance(outcome, Booked) else ""
-        self.said.append(Said(baton.at, self.call.id, outcome, about, appointment, heard))
+        self.said.append(Said(baton.at, self.call.id, outcome, about, appointment, began))
         self._count(outcome)
-        if isinstance(outcome, Found):
-            self._looked_up(outcome, began)
+        match outcome:
+            case Found():
+                self._looked_up(outcome, began)
+            case Moved(new=Slot() as place) | CancelledNow(slot=place):
+                self._was_changed(outcome, place, began)
+            case (
+                Confirm(current=Slot() as place)
+                | KeptForLater(current=Slot() as place)
+                | NotChanged(current=Slot() as place)
+            ):
+                self._stood(outcome, place, began)
+            case _:
+                pass
         if isinstance(outcome, Booked) and not salon.watch.was_confirmed(outcome.appointment.id, began):
             baton.fail(Breach(f"I5 told booked, and {outcome.appointment.id} was not confirmed since the turn began"))
         return outcome
@@ -153,11 +162,33 @@ class Caller:
         if isinstance(outcome, NotChanged):
             saw[f"told NotChanged {outcome.failure}"] += 1
 
+    def customer(self) -> str:
+        """Whose appointments this caller's are."""
+        return customer_id(self.call.tenant.id, caller=self.caller, call=self.call.id)
+
+    def _was_changed(self, outcome: Moved | CancelledNow, place: Slot, began: float) -> None:
+        """I5: what is said to be moved there, or cancelled, was so at some moment since the turn began."""
+        over = isinstance(outcome, CancelledNow)
+        for each in self.salon.watch.states(self.customer(), began):
+            is_over, stands = each.state is AppointmentState.CANCELLED, each.state in STANDING
+            if each.slot == place and (is_over if over else stands):
+                return
+        self.salon.baton.fail(
+            Breach(f"I5 told {type(outcome).__name__} {place.start}, and it was not since {began:.3f}")
+        )
+
+    def _stood(self, outcome: Any, place: Slot, began: float) -> None:
+        """I5: where something is said to stand as yet, it stood at some moment since the turn began."""
+        if not any(each.slot == place for each in self.salon.watch.states(self.customer(), began)):
+            said = type(outcome).__name__
+            self.salon.baton.fail(
+                Breach(f"I5 told {said}, it stands at {place.start}, and it did not since {began:.3f}")
+            )
+
     def _looked_up(self, found: Found, began: float) -> None:
         """I5: what they are said to have, they had at some moment since the turn began, and there."""
         watch = self.salon.watch
-        customer = customer_id(self.call.tenant.id, caller=self.caller, call=self.call.id)
-        stood, all_along = watch.stood(customer, began)
+        stood, all_along = watch.stood(self.customer(), began)
         for slot in found.slots:
             if slot not in stood:
                 self.salon.baton.fail(Breach(f"I5 told that {slot.start} is theirs, and it was not since {began:.3f}"))

@@ -7,23 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import Any
 
-WAYS_OF_CALCOM = (
-    "unsent",
-    "limited",
-    "error_before",
-    "error_after",
-    "lost_before",
-    "lost_after",
-    "late",
-)
-"""No connection; 429; 500 without and with effect; no answer without and with effect; no answer, and done later."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Shares between 0 and 1, and seconds.
 
-    `table_…`: of the requests to the table. `calcom`: of those that write at Cal.com, by what becomes of them;
+    `table_…`: of the requests to the table. `calcom`: of those that write at Cal.com, by what becomes of them (no
+    connection; 429; 500 without and with effect; no answer without and with effect; no answer, and done later);
     `reads` of those that read. `anothers`: of the bookings that were made, those whose answer names somebody else's;
     `odd`: those that come out longer than asked. `hook_…`: of the deliveries. `slow`: of the pauses on the way.
     """
@@ -57,13 +47,15 @@ class Rates:
     outage: float = 0.0
     """How likely Cal.com is away for a minute or two of the run."""
     index_lag: float = 0.0
-    """Of the writes, for each index: those that it has late. The last ones here: dice are thrown in this order."""
+    """Of the writes, for each index: those that it has late."""
     index_lag_s: float = 2.0
     stream_late: float = 0.0
     """Of the batches of the table's stream, as the next two: the same comes twice, and only a part of it is taken."""
     stream_doubled: float = 0.0
     stream_partial: float = 0.0
     stream_late_s: float = 60.0
+    sent_twice: float = 0.0
+    """Of the function calls: those that Retell sends twice. A new rate comes last: dice are thrown in this order."""
 
 
 QUIET = Rates()
@@ -101,6 +93,7 @@ REALISTIC = Rates(
     stream_late=0.03,
     stream_doubled=0.03,
     stream_partial=0.01,
+    sent_twice=0.05,
 )
 """What a bad week may look like, every day."""
 BRUTAL = Rates(
@@ -141,6 +134,7 @@ BRUTAL = Rates(
     stream_doubled=0.2,
     stream_partial=0.1,
     stream_late_s=240.0,
+    sent_twice=0.2,
 )
 """42 of 100 requests to Cal.com go wrong, as in the laboratory (one in fifty boundaries is somebody's death)."""
 RATES = {"quiet": QUIET, "realistic": REALISTIC, "brutal": BRUTAL}
@@ -189,7 +183,9 @@ DUEL = Plan(
 """Two or three around one slot: for many runs, each with another order of the same few steps."""
 STRANGERS = Plan(
     name="strangers",
-    rates=Rates(anothers=0.5, hook_lost=1.0),  # what is taken in already is guarded, and so not given to another
+    rates=Rates(
+        anothers=0.5, hook_lost=1.0, sent_twice=0.2
+    ),  # what is taken in already is guarded, and so not given to another
     calls=12,
     guests=12,
     edits=0,
@@ -203,8 +199,8 @@ PLANS = ("quiet", "realistic", "brutal", *SMALL)
 
 
 def swarmed(rates: Rates, dice: Random) -> Rates:
-    """Each kind of trouble as it is, doubled, or left out: together they hide each other (one that dies early meets
-    nothing else), so every run has troubles of its own.
+    """Each kind of trouble as it is, halved, half as frequent again, or left out: together they hide each other (one
+    that dies early meets nothing else), so every run has troubles of its own.
     """
     chosen: dict[str, Any] = {}
     for each in fields(rates):

@@ -38,7 +38,7 @@ from tests.simulation.tenants import Round, Tenancy
 from tests.simulation.watch import Breach, Watch
 from tests.support.tables.faults import Crash
 
-VISIBLE_AGAIN_S = 60.0
+VISIBLE_AGAIN_S = 300.0
 MOST_RECEIVES = 5
 DOOR_S = 5.0
 SWEEP_S, ROUND_S, PULSE_S = 50.0, 200.0, 4.0

@@ -12,10 +12,22 @@ from bookend.adapters.dynamodb import customers, items, keys
 from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.keys import CUSTOMER_INDEX
 from bookend.application import rounds, sweeping
+from bookend.application.change_outcomes import Moved, NotChanged
 from bookend.domain.appointment import Appointment
-from tests.planted.of_bookings import any_2xx_is_ours, ledger_written_without_its_version, open_bookings_expire
-from tests.planted.of_records import an_entry_is_put_over_another, what_is_told_twice_is_logged_twice
-from tests.simulation import index
+from tests.planted.of_bookings import (
+    any_2xx_is_ours,
+    booked_is_said_before_it_is_committed,
+    ledger_written_without_its_version,
+    numbers_of_bookings_are_not_guarded,
+    open_bookings_expire,
+)
+from tests.planted.of_layers import a_run_looks_at_nothing, nothing_is_settled, the_sweeper_finds_nothing
+from tests.planted.of_records import (
+    a_text_is_sent_without_a_claim,
+    an_entry_is_put_over_another,
+    what_is_told_twice_is_logged_twice,
+)
+from tests.simulation import index, people
 from tests.simulation.index import LaggingIndexes
 from tests.simulation.plan import STRANGERS, Plan, Rates, plan_of
 from tests.simulation.shrink import short, shrink
@@ -88,6 +100,19 @@ def a_round_is_for_the_first(patch: Patch) -> None:
     patch.setattr(rounds, "_least_lately_first", lambda tenants, _runs: tenants[:1])
 
 
+def what_is_open_is_said_to_be_moved(patch: Patch) -> None:
+    """The caller hears "verlegt" of what nobody knows yet (P4)."""
+    real = people.change_appointment
+
+    def hopeful(command: Any, turn: Any) -> Any:
+        outcome = real(command, turn)
+        if isinstance(outcome, NotChanged) and outcome.wanted is not None:
+            return Moved(outcome.wanted, "fabian", outcome.today)
+        return outcome
+
+    patch.setattr(people, "change_appointment", hopeful)
+
+
 PLANTED: dict[str, tuple[Callable[[Patch], None], Plan, int, tuple[str, ...]]] = {
     "the ledger's version": (ledger_written_without_its_version, DUEL, 60, ("I1", "I2")),
     "open ones block": (open_bookings_expire, DUEL, 60, ("I1",)),
@@ -97,6 +122,13 @@ PLANTED: dict[str, tuple[Callable[[Patch], None], Plan, int, tuple[str, ...]]] =
     "whose day": (a_stylists_day_is_everybodys, TWO, 3, ("M1",)),
     "in turn": (who_has_most_to_do_comes_first, TWO, 20, ("M2",)),
     "everybody's round": (a_round_is_for_the_first, TWO, 3, ("M2",)),
+    "nobody settles": (nothing_is_settled, DUEL, 20, ("I6",)),
+    "nobody sweeps": (the_sweeper_finds_nothing, DUEL, 20, ("I6", "I7")),
+    "nobody compares": (a_run_looks_at_nothing, DUEL, 40, ("I3", "EQ")),
+    "no claim": (a_text_is_sent_without_a_claim, DUEL, 20, ("I8",)),
+    "said too early": (booked_is_said_before_it_is_committed, DUEL, 20, ("I5",)),
+    "moved, perhaps": (what_is_open_is_said_to_be_moved, DUEL, 60, ("I5",)),
+    "the second number": (numbers_of_bookings_are_not_guarded, DUEL, 20, ("I4",)),
     "told twice": (what_is_told_twice_is_logged_twice, BESIDE, 5, ("A1", "A2")),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -23,6 +23,8 @@ from tests.simulation.store import SimulatedTable, keys_of
 from tests.support import invariants
 
 _OVER = frozenset({AppointmentState.FAILED, AppointmentState.CANCELLED})
+STANDING = frozenset({AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING})
+"""Its customer has it, whatever is being done about it."""
 
 
 LEGEND = {
@@ -157,7 +159,10 @@ class Watch:
 
     def is_twice_by_hand(self, look: invariants.World, breach: str) -> bool:
         """Whether a customer has two at one time because others have put one of them there: nobody can refuse that."""
-        return breach.startswith("I4 customer has ") and self.stands_by_others(look, breach)
+        placed = self.calendar.placed
+        named = [each for name, each in look.appointments.items() if name in breach.split()]
+        by_hand = any(str(part.uid) in placed for each in named for part in each.segments)
+        return breach.startswith("I4 customer has ") and by_hand
 
     def stands_by_others(self, look: invariants.World, breach: str) -> bool:
         """Whether one that a breach names stands where others have put it, since Cal.com let them, or where Cal.com has
@@ -257,8 +262,14 @@ class Watch:
         history = self.history.get(name, [])
         before = [each for at, each in history if at <= since][-1:]
         after = [each for at, each in history if at > since]
-        standing = {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
-        return any(each.state in standing for each in [*before, *after])
+        return any(each.state in STANDING for each in [*before, *after])
+
+    def states(self, customer: str, since: float) -> Iterator[Appointment]:
+        """Every state that a customer's appointments were in at some moment from `since` on."""
+        for history in self.history.values():
+            if history[-1][1].customer.id == customer:
+                yield from [each for at, each in history if at <= since][-1:]
+                yield from (each for at, each in history if at > since)
 
     def stood(self, customer: str, since: float) -> tuple[set[Slot], set[Slot]]:
         """What a customer had at some moment from `since` on (open, or confirmed), and what all the time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -28,7 +27,6 @@ from tests.simulation.watch import Breach, Watch, raised_where
 from tests.support.calendar import EventType
 from tests.support.salon import example_tenant, table_request
 
-CALM = "calm"
 TENANT = replace(
     example_tenant(), texts=TextSettings(sms=True, confirmations=True, sender_id="Salon", phone="+493033081738")
 )
@@ -71,12 +69,6 @@ class Played:
     def kind(self) -> str:
         """Which promise was broken: the first word of the first breach."""
         return self.breaches[0].partition(" ")[0] if self.breaches else ""
-
-    def to_json(self) -> str:
-        """Its numbers."""
-        story = {"seed": self.story.seed, "plan": self.story.plan.name}
-        numbers = {name: getattr(self, name) for name in ("step", "digest", "seconds", "calls", "writes", "checks")}
-        return json.dumps(story | numbers | {"breaches": self.breaches, "saw": dict(sorted(self.saw.items()))})
 
 
 class World:

@@ -59,6 +59,13 @@ _TEXTS = {
 }
 """What the end of a change leaves to be sent; a move may find the appointment cancelled by others."""
 _OF_CHANGES = frozenset({"moved", "not_moved", "cancelled", "not_cancelled"})
+_UNTRUE_OF = {
+    "booked": {AppointmentState.FAILED, AppointmentState.CANCELLED},
+    "moved": {AppointmentState.FAILED, AppointmentState.CANCELLED},
+    "not_booked": {AppointmentState.CONFIRMED},
+    "cancelled": {AppointmentState.CONFIRMED},
+}
+"""A message that is to be sent, and in which states of its appointment it is not so."""
 LIVE = OPEN | {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
 
 
@@ -91,9 +98,11 @@ class World:
     customer_guards: dict[str, str] = field(default_factory=dict)
     offers: set[tuple[str, str]] = field(default_factory=set)
     outbox: dict[str, list[str]] = field(default_factory=dict)
-    """Kinds of messages to send, by appointment."""
+    """Kinds of messages, by appointment; those that are void are none."""
     texts: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Whose message is to be sent, and of which kind, by operation."""
+    """Whose message there is, and of which kind, by operation; sent already, maybe."""
+    unsent: set[str] = field(default_factory=set)
+    """The operations whose message nobody has begun to send."""
     customers: dict[str, str] = field(default_factory=dict)
     parts: dict[str, int] = field(default_factory=dict)
     """How many bookings a service needs."""
@@ -197,6 +206,7 @@ def _sort_in(world: World, item: dict[str, Any]) -> None:
         case "OUT" if item["state"]["S"] != "VOID":
             world.outbox.setdefault(item["appt"]["S"], []).append(item["kind"]["S"])
             world.texts[rest] = item["appt"]["S"], item["kind"]["S"]
+            world.unsent |= {rest} if item["state"]["S"] == "NEW" else set()
         case "FLAG":
             world.flagged.add(rest)
         case "CUSTOMER":
@@ -365,7 +375,15 @@ def _one_owner(world: World) -> Iterator[str]:
 
 
 def _one_outbox_row(world: World) -> Iterator[str]:
-    """Confirmed: one "booked". Failed: one "not_booked" at most (who was told "open" is owed it). Else none."""
+    """Confirmed: one "booked". Failed: one "not_booked" at most (who was told "open" is owed it). Open: none.
+
+    None that is still to be sent says what is not so (one that is sent was, when it was).
+    """
+    for op in sorted(world.unsent):
+        owner, kind = world.texts[op]
+        its = world.appointments.get(owner)
+        if its is not None and its.state in _UNTRUE_OF.get(kind, ()):
+            yield f"I8 {owner} is {its.state}, and {kind} is to be sent"
     for each in world.appointments.values():
         yield from _one_text_a_change(world, each)
         rows = [
@@ -380,10 +398,14 @@ def _one_outbox_row(world: World) -> Iterator[str]:
             told_by_change = not rows and last is not None and last.op in world.texts
             sound = rows in (["booked"], ["moved"]) or told_by_change  # moved before anybody sent "booked"
         else:
-            sound = rows in ([], ["not_booked"]) if each.state is AppointmentState.FAILED else each.state not in OPEN
-            sound = sound or not rows
+            sound = not rows or (rows == ["not_booked"] if each.state is AppointmentState.FAILED else _is_over(each))
         if not sound:
             yield f"I8 {each.id} is {each.state} with messages to send: {rows}"
+
+
+def _is_over(appointment: Appointment) -> bool:
+    """Whether it was confirmed once, so that its "booked" may have been sent."""
+    return appointment.state not in OPEN
 
 
 def _one_text_a_change(world: World, appointment: Appointment) -> Iterator[str]:

@@ -61,7 +61,7 @@ HAIRCUT = {"fabian": 3672814, "emma": 3672815}
 ONE_S, BATCH_S, SWEEP_S, RECONCILE_S = 8.0, 30.0, 50.0, 200.0
 """Seconds a job, a batch, a round of the sweeper and a round of the reconciliation may take, as in `functions/`."""
 WEBHOOK_AFTER_S = 2.0
-VISIBLE_AGAIN_S = 60.0
+VISIBLE_AGAIN_S = 300.0
 """After this long the queue hands out again what nobody finished."""
 MOST_RECEIVES = 5
 """Then a job goes to the dead-letter queue."""
