@@ -31,7 +31,7 @@ evidence: setup ## all that tries to break it, counted into docs/evidence.md: ho
 mutants: .venv/.ready ## FILE=domain/answers.py MOST=60: small changes of the safety code, and which no test notices
 	@nice $(VENV)/python -m tests.planted.mutate $(FILE) $(if $(MOST),--most $(MOST)) $(if $(FILE)$(MOST),,--json evidence/mutants.json)
 
-check: setup ## what CI does: lint, types, boundaries, template, tests, coverage, replays
+check: setup ## what CI does: lint, types, boundaries, template, static checks, replays, bench, tests
 	@bash .ci/run
 
 lint: setup ## style, types and boundaries

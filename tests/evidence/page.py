@@ -11,12 +11,15 @@ from typing import Any
 
 from tests.evidence.batteries import BATTERIES
 from tests.evidence.record import HOME, PROFILES, ROOT, Record, read_all
+from tests.simulation.campaign import SEEDS
 from tests.simulation.watch import LEGEND
 
 PAGE = ROOT / "docs" / "evidence.md"
 FOUND = HOME / "found.toml"
 TITLES = {"ci": "CI", "long": "long"}
-PLANS = ("realistic", "brutal", "strangers", "duel")
+PLANS = tuple(SEEDS["ci"])
+PUBLISHED = (*(f"simulation-{plan}" for plan in PLANS), "load", "replays", *(each.name for each in BATTERIES))
+"""What either profile has numbers of."""
 NONE = "–"
 _HEAD = """# Evidence
 
@@ -36,10 +39,10 @@ make simulate SEED=7 CALLS=100 PLAN=brutal      your own seed; one that breaks a
 """
 _SIMULATION = """\
 Callers, guests, the salon, webhooks, worker, sweeper and runs, interleaved at every boundary from one seed
-([0033](decisions/0033-one-seed-and-a-baton.md)). A step is a boundary that somebody passed, a look one at all promises
-that a write or a reply may have broken. A duel is two or three around one slot; of strangers
-every second one is answered with somebody else's booking, as in incident I1. A breach that is a known limit does not
-break a run: it is counted below, as `known: …`."""
+([0033](decisions/0033-one-seed-and-a-baton.md)). A step is a boundary that somebody passed, a look one at what a write
+may have broken (I1, I2, I4, P3); each reply is held against what was so in its turn, and all of it at the end. A duel,
+or interleaving, is two or three around one slot; of strangers every second one is answered with somebody else's booking,
+as in incident I1."""
 _RATES = """\
 What goes wrong in them, in percent of the requests, boundaries or deliveries it is about. In brutal runs and duels
 each seed leaves some kinds out and makes others half as frequent again. Names are those of
@@ -68,6 +71,7 @@ _MUTANTS = """\
 Small changes of ledger, classifier and saga (a comparison, a boundary, a condition, a statement left out), one at a
 time, against the tests that are about that file: all there are, or of each file a sample. What survived is listed, and
 is no broken promise: it is a line that no test of its file holds yet."""
+_COMMANDS = "`python -m tests.evidence run NAME --profile ci` (or `long`) makes the file of each."
 _FOUND = """\
 Before anybody was on the phone. Each has a test that finds it again; one without a commit is not mended yet, and its
 test shows it. This list is kept by hand (`evidence/found.toml`); that its tests exist is tested."""
@@ -152,7 +156,7 @@ def _summary(runs: Mapping[str, Mapping[str, Record]], alone: Mapping[str, Recor
                 sum(each.counts["calls"] for each in salons),
                 sum(each.counts["runs"] for each in duels),
                 sum(each.counts.get("tests", 0) for each in records),
-                sum(len(each.broken) for each in [*records, *alone.values()]),
+                sum(len(each.broken) for each in records),
                 round(sum(each.seconds for each in records) / 60),
             )
         )
@@ -160,6 +164,11 @@ def _summary(runs: Mapping[str, Mapping[str, Record]], alone: Mapping[str, Recor
         ("profile", "run on", "commit", "simulated calls", "interleavings", "tests in batteries", "broken", "minutes"),
         rows,
     )
+    for profile in PROFILES:
+        missing = [name for name in PUBLISHED if name not in runs[profile]]
+        if missing and runs[profile]:
+            yield f"Not run in the {TITLES[profile]} profile: {', '.join(missing)}."
+            yield ""
     for record in [*(each for profile in PROFILES for each in runs[profile].values()), *alone.values()]:
         yield from (f"- **broken**, {record.name}: {line}" for line in record.broken)
 
@@ -193,7 +202,7 @@ def _simulation(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
 def _rates(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
     """What was made to go wrong, by the files themselves."""
     found = {}
-    for plan in ("realistic", "brutal"):
+    for plan in ("realistic", "brutal", "strangers"):
         for _, each in _both(runs, f"simulation-{plan}"):
             found[plan] = dict(_flat(each.rates))
     if not found:
@@ -344,7 +353,7 @@ def _link(test: str) -> str:
 
 
 def _commands(runs: Mapping[str, Mapping[str, Record]], alone: Mapping[str, Record]) -> Iterator[str]:
-    yield from _chapter("Every run, as it was typed")
+    yield from _chapter("Every run, and what plays it again", _COMMANDS)
     every = [*((TITLES[profile], each) for profile in PROFILES for each in runs[profile].values())]
     every += [("both", each) for each in alone.values()]
     yield from table(

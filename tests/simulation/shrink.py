@@ -17,7 +17,7 @@ from tests.simulation.stream import AUDITOR
 from tests.simulation.world import Played, Story, World
 
 SYSTEM = frozenset({*EVERY, NIGHTLY, AUDITOR})
-"""Who is never left out of a story: they come by the clock, or by the stream, and not since somebody came."""
+"""Who comes by the clock, or by the stream. A story of what is wrong in the end keeps them all: they would mend it."""
 
 MOST_LINES = 160
 """A longer story is not read: its middle is left out."""
