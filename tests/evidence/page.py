@@ -41,8 +41,8 @@ _SIMULATION = """\
 Callers, guests, the salon, webhooks, worker, sweeper and runs, interleaved at every boundary from one seed
 ([0033](decisions/0033-one-seed-and-a-baton.md)). A step is a boundary that somebody passed, a look one at what a write
 may have broken (I1, I2, I4, P3); each reply is held against what was so in its turn, and all of it at the end. A duel,
-or interleaving, is two or three around one slot; of strangers every second one is answered with somebody else's booking,
-as in incident I1."""
+or interleaving, is two or three around one slot; of strangers every second one is answered with somebody else's
+booking, as in incident I1."""
 _RATES = """\
 What goes wrong in them, in percent of the requests, boundaries or deliveries it is about. In brutal runs and duels
 each seed leaves some kinds out and makes others half as frequent again. Names are those of
