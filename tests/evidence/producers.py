@@ -62,10 +62,7 @@ def simulation(profile: str, processes: int) -> Iterator[Record]:
     missing = [f"no run reached: {name}" for name in reached.missing(wanted)]
     for plan, came, calls, began in found:
         numbers = came.to_json()
-        counts = {
-            name: numbers[name]
-            for name in ("runs", "calls", "bookings", "writes", "looks", "steps", "deaths", "faults")
-        }
+        counts = {name: numbers[name] for name in COUNTED}
         yield Record(
             f"simulation-{plan}",
             f"python -m tests.simulation --plan {plan} --calls {calls} --seed {came.first_seed} --runs {came.runs}",

@@ -1,4 +1,9 @@
-"""All planted bugs in one table; `rows` is what is published of it."""
+"""All planted bugs in one table; `rows` is what is published of it.
+
+Where the battery needs more than this process, or minutes, bugs are planted beside it: in running stacks, each of which
+fails the replay of its incident (`tests/e2e/test_incidents.py`), and those that the simulation must find
+(`tests/simulation/test_planted.py`).
+"""
 
 from __future__ import annotations
 
@@ -22,11 +27,6 @@ BUGS: Mapping[str, Bug] = table_of(*(bug for bugs in ROOMS.values() for bug in b
 LAYERS: Mapping[str, Bug] = {layer: BUGS[name] for layer, name in of_layers.LAYERS.items()}
 """Each safety layer, taken out."""
 REDUNDANT: Mapping[str, Redundant] = {each.name: each for each in of_layers.REDUNDANT}
-ELSEWHERE = {
-    "tests/e2e/test_incidents.py": "a product broken in a running stack fails the replay of its incident",
-    "tests/simulation/test_planted.py": "those that the simulation must find; the story of one is short",
-}
-"""Bugs that are planted where the battery needs more than this process, or minutes."""
 
 
 def noticed(bug: Bug) -> str | None:

@@ -184,7 +184,7 @@ def _not_whole(appointment: Json, wish: Wish, accepted: Json, host: int) -> Iter
 
 
 def _invariants(salon: Salon) -> list[str]:
-    """I1 to I8 as every other test asks them."""
+    """What every other test asks of the table and the calendar at rest; what was told is `_untrue` above."""
     rows = {each["uid"]: _as_port_sees_it(each) for each in salon.standin.bookings()}
     tenant = read_tenant(json.dumps(salon.tenant).encode())
     looked = Looked(

@@ -16,7 +16,7 @@ from hypothesis.stateful import initialize, rule
 from bookend.application.ports import CancelAnswer
 from bookend.domain.answers import Answered, CreateAnswer, Unclear
 from tests.application.changes import answers
-from tests.stateful.model import DAYS, FIRST, NAMES, SERVICES, Busy, Is, Question, When
+from tests.stateful.model import ANSWER_WITHIN_S, DAYS, FIRST, NAMES, SERVICES, Busy, Is, Question, When
 from tests.stateful.salon import SEEN, SalonMachine, pick, whens
 from tests.support.calendar import FakeCalendar, lost_after, lost_before, lost_but_shown
 from tests.support.retell import phone_call
@@ -286,7 +286,7 @@ class VoiceMachine(SalonMachine):
             return
         one, to = question.about, question.to
         stands = one in model.standing and not (one.open or one.untold or one.gone)
-        late = self.seconds - question.asked_at >= 300
+        late = self.seconds - question.asked_at >= ANSWER_WITHIN_S
         goes = Busy(one.service, one.stylist, to or one.when)
         free = model.is_free(goes, now=self.seconds, call=call, moving=one, asked_now=True)
         same = [e for e in model.standing if e is not one and (e.caller, e.service) == (caller, one.service)]
