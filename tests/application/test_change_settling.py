@@ -286,6 +286,24 @@ def test_a_move_that_came_out_longer_stands_where_it_is_and_a_person_is_told() -
     assert left.kinds == [alerts.WRONG_BOOKING]
 
 
+def test_what_the_salon_moved_twice_is_theirs_though_it_stands_where_it_was_wanted() -> None:
+    left = Left(MOVE, keep=True)
+    elsewhere = left.calendar.make_move(left.uid, TEN + 5 * HOUR)
+    left.calendar.make_move(elsewhere.booking.uid, ELEVEN)
+    assert left.settle(at=MINUTE) is Settled.ENDED
+    assert left.end == given_up(ChangeWhy.CHANGED_THERE)
+    assert (left.now_is.slot.start, left.kinds) == (ELEVEN, [])
+
+
+def test_a_kept_move_that_nobody_knows_the_end_of_is_given_up_when_its_time_is_over() -> None:
+    left = Left(MOVE, LOST, keep=True)
+    assert left.settle(at=MINUTE) is Settled.WAITING
+    until = left.now_is.under_way.keep_until
+    assert until is not None
+    assert left.settle(at=(until - left.began).total_seconds()) is Settled.ENDED
+    assert (left.end, left.sent) == (given_up(ChangeWhy.TOO_LATE), 0)
+
+
 @BOTH
 def test_what_the_salon_moved_meanwhile_stands_there_and_the_wish_is_void(kind: ChangeKind) -> None:
     left = Left(kind, keep=True)

@@ -65,6 +65,11 @@ def test_whoever_heard_gebucht_gets_no_text_unless_the_salon_wants_it() -> None:
     assert (world.bodies, world.state) == ([BOOKED + ASK], "SENT")
 
 
+def test_what_nobody_asked_for_is_said_to_be_skipped() -> None:
+    outcome = owing("booked", told=Told.BOOKED).work()
+    assert (outcome.end, outcome.why) == (TextEnd.SKIPPED, "not_asked")
+
+
 def test_a_confirmation_waits_until_the_call_is_over() -> None:
     """Who changes their mind in the same call gets one text, of where it stands."""
     wanted = replace(SALON, texts=replace(SALON.texts, confirmations=True))
@@ -164,6 +169,13 @@ def test_whom_nothing_can_reach_is_put_before_a_person(who: Customer) -> None:
     assert [alert.kind for alert in world.alerts.raised] == ["TextFailed"]
 
 
+def test_whoever_rings_has_the_address_of_whom_no_number_is_known() -> None:
+    world = owing("booked", REFUSED, customer=replace(HANS, phone=None, email="hans@web.example"))
+    world.play_on()
+    (ring,) = world.rung()
+    assert (ring.phone, ring.signed) == ("hans@web.example", False)
+
+
 def test_a_salon_that_sends_nothing_has_a_person_ring() -> None:
     world = owing("booked", tenant=replace(SALON, texts=TextSettings()))
     world.play_on()
@@ -226,6 +238,13 @@ def test_what_surely_was_not_sent_is_tried_again_with_growing_pauses() -> None:
         world.clock.advance(60)
     assert asked == [0, 1, 3, 7]
     assert (world.bodies, world.state, world.rung()) == ([BOOKED + ASK], "SENT", ())
+
+
+def test_before_its_pause_is_over_it_waits() -> None:
+    world = owing("booked", NOT_SENT)
+    assert world.work().end is TextEnd.WAITS
+    again = world.work()
+    assert (again.end, again.why, world.provider.asked) == (TextEnd.WAITS, "pause", 1)
 
 
 def test_what_cannot_be_sent_for_an_hour_is_told_by_a_person() -> None:
@@ -332,6 +351,15 @@ def test_an_unsure_one_that_a_person_sends_again_is_sent_once_more() -> None:
     assert not world.outbox.resolve(world.tenant.id, owed.message, MessageState.NEW, by="test", now=world.clock.now())
     world.play_on()
     assert (world.provider.asked, world.state, world.bodies) == (2, "SENT", [BOOKED + ASK])
+
+
+def test_the_answer_to_a_text_whose_row_is_gone_ends_nothing() -> None:
+    """Its customer was erased in this moment."""
+    world = owing("booked", REFUSED)
+    key = keys.outbox(world.tenant.id, world.op)
+    world.provider.meanwhile = once(lambda: world.client.delete_item(TableName=world.table.name, Key=key))
+    assert world.work().end is TextEnd.ENDED_BEFORE
+    assert (world.rung(), world.alerts.raised) == ((), [])
 
 
 def test_one_that_is_sent_again_and_cannot_be_is_before_a_person_again_each_time() -> None:

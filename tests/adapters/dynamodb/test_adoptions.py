@@ -37,6 +37,7 @@ SLOT, LATER, NEXT_DAY = at("28T10:00"), at("28T11:00"), at("29T10:00")
 A1 = wished("a1", SLOT)
 AUDIT = Audit("foreign", "adopt", "uid7", "web7", {}, {"state": "CONFIRMED"}, "worker")
 CONFLICT = Alert("ConflictAdopted", {"appointment": "web7"})
+EMMAS = (BookedSegment(0, "emma", SLOT, 3672814, "uid7", 13_000_007),)
 KEPT_S = 400 * 86_400
 MONTH_S = 30 * 86_400
 
@@ -258,6 +259,7 @@ def test_what_a_customer_has_within_a_time_is_found_with_whomever_it_is(
     assert list(adoptions.overlapping(place.tenant, HANS.id, SLOT)) == [], "what failed is none"
     place.start(wished("a2", at("28T10:15"), staff="emma"), known=HANS)
     place.start(wished("a3", LATER), known=HANS)
+    place.start(wished("a4", at("28T09:00")), known=HANS)
     assert list(adoptions.overlapping(place.tenant, HANS.id, before.slot)) == ["a2"]
     assert list(adoptions.overlapping(place.tenant, UTE.id, SLOT)) == []
 
@@ -497,6 +499,18 @@ def test_a_conflict_that_stands_stays_flagged(place: Place, adoptions: DynamoAdo
     assert place.interval("web7/0").conflict
 
 
+# LINK
+
+
+def test_nobody_is_given_a_second_appointment_of_the_same_time(place: Place, adoptions: DynamoAdoptions) -> None:
+    confirmed(place)
+    assert adopt(place, adoptions, replace(adopted(slot=SLOT), segments=EMMAS)) == Adopted()
+    before, was = place.now_is("web7"), place.snapshot()
+    after = replace(before, customer=HANS)
+    assert adoptions.link(place.tenant, before, after, audit=AUDIT, now=NOW) == CustomerHasOne("a1")
+    assert place.snapshot() == was
+
+
 # The message that nobody has sent yet
 
 
@@ -540,6 +554,13 @@ def test_with_a_move_the_message_says_what_is_true(
     set_message(place, told=told, state=state)
     assert follow(place, adoptions, before, moved(before, LATER)) is Changed.DONE
     assert message(place) == (kind_, "a1")
+
+
+def test_who_was_told_that_it_moved_has_it_to_lose(place: Place, adoptions: DynamoAdoptions) -> None:
+    before = confirmed(place)
+    set_message(place, told="pending", kind="moved")
+    assert end(place, adoptions, before)
+    assert message(place) == ("cancelled", "a1")
 
 
 def test_a_change_of_length_says_nothing_new(place: Place, adoptions: DynamoAdoptions) -> None:

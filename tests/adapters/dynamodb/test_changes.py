@@ -388,7 +388,7 @@ class TestTries:
         self.try_(place)
         assert self.hit(place, asked)
         record = place.record()
-        assert (record.asked, record.offers, record.ended) == (asked, (), False)
+        assert (record.asked, record.offers, record.ended, record.version) == (asked, (), False, 1)
 
     def test_a_later_question_replaces_it_and_a_hit_without_one_does_not(self, place: Place) -> None:
         for asked in (self.asked(), self.asked(token="t2"), None):

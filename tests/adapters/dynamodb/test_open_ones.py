@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.appointments import DynamoAppointments
 from bookend.adapters.dynamodb.transact import Table
 from bookend.application.ports import Started
+from bookend.domain.timeslot import instant_text
 from tests.adapters.dynamodb.place import HANS, NOW, UTE, Place, at, wished
 
 
@@ -43,6 +45,16 @@ def test_what_was_refused_or_is_being_taken_back_does_not_count(place: Place) ->
     assert count(place) == 1
     place.must_undo(undone)
     assert count(place) == 0
+
+
+def test_what_begins_now_is_none_though_the_index_still_has_it_later(place: Place) -> None:
+    place.start(wished("a1", at("28T10:00")))
+    row = place.store.client.get_item(TableName=place.name, Key=keys.appointment(place.tenant, "a1"))["Item"]
+    late = row | {"start": {"S": instant_text(at("29T10:00").start)}}
+    place.store.client.put_item(TableName=place.name, Item=late)
+    until = at("28T10:00").start - NOW
+    assert count(place, after=until - timedelta(microseconds=1)) == 1
+    assert count(place, after=until) == 0
 
 
 def test_every_page_counts(place: Place) -> None:

@@ -121,6 +121,47 @@ def test_nothing_is_claimed_of_an_appointment_with_another_version_even_if_its_r
     assert DynamoCallbacks(place.table).listed(place.tenant) == ()
 
 
+def test_what_says_something_else_by_now_is_not_claimed(place: Place, outbox: DynamoOutbox) -> None:
+    owed = owing(place)
+    place.store.client.update_item(
+        TableName=place.name,
+        Key=keys.outbox(place.tenant, OP),
+        UpdateExpression="SET #kind = :kind",
+        ExpressionAttributeNames={"#kind": "kind"},
+        ExpressionAttributeValues={":kind": {"S": "booked"}},
+    )
+    was = place.snapshot()
+    assert not outbox.claim(place.tenant, owed, CLAIM, now=NOW)
+    assert not outbox.skip(place.tenant, owed, why="x", now=NOW)
+    assert not outbox.give_up(place.tenant, owed, MessageState.FAILED, why="x", ring=RING, alert=ALERT, now=NOW)
+    assert place.snapshot() == was
+
+
+def test_a_message_of_an_appointment_that_is_no_more_can_be_given_up(place: Place, outbox: DynamoOutbox) -> None:
+    owing(place)
+    place.store.client.delete_item(TableName=place.name, Key=keys.appointment(place.tenant, "a1"))
+    owed = read(place)
+    assert owed.appointment is None
+    assert outbox.give_up(place.tenant, owed, MessageState.FAILED, why="gone", ring=None, alert=ALERT, now=NOW)
+    assert (row(place)["state"], row(place)["why"]) == ("FAILED", "gone")
+
+
+def test_how_often_it_was_put_off_is_counted_from_nothing(place: Place, outbox: DynamoOutbox) -> None:
+    owing(place)
+    assert outbox.requeued(place.tenant, OP) == 0
+    assert outbox.postpone(place.tenant, OP, until=NOW, requeued=2)
+    assert outbox.requeued(place.tenant, OP) == 2
+    assert outbox.requeued(place.tenant, "nothing") is None
+
+
+def test_each_time_that_a_person_sends_it_once_more_is_counted(place: Place, outbox: DynamoOutbox) -> None:
+    owing(place)
+    for times in (1, 2):
+        outbox.give_up(place.tenant, read(place), MessageState.FAILED, why="x", ring=None, alert=None, now=NOW)
+        assert outbox.resolve(place.tenant, read(place).message, MessageState.NEW, by="erika", now=NOW)
+        assert read(place).message.again == times
+
+
 def test_sent_is_final_and_due_no_more(place: Place, outbox: DynamoOutbox) -> None:
     outbox.claim(place.tenant, owing(place), CLAIM, now=NOW)
     assert not outbox.sent(place.tenant, OP, "another", provider_id="m0", now=NOW)

@@ -11,12 +11,13 @@ import pytest
 
 from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.adoptions import DynamoAdoptions
+from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.imports import DynamoDuplicates
-from bookend.adapters.dynamodb.items import to_wire
+from bookend.adapters.dynamodb.items import staff_day_to_item, to_wire
 from bookend.adapters.dynamodb.transact import Table
-from bookend.application.ports import Adopted, AdoptLost, Changed, Confirmed, Started, TextSent
-from bookend.domain.appointment import Appointment, AppointmentState
-from tests.adapters.dynamodb.place import HANS, NOW, UTE, Place, at
+from bookend.application.ports import Adopted, AdoptLost, Alert, Begun, Changed, Confirmed, Started, TextSent
+from bookend.domain.appointment import Appointment, AppointmentState, ChangeKind, Told
+from tests.adapters.dynamodb.place import HANS, NOW, UTE, Place, at, wished
 from tests.adapters.dynamodb.test_adoptions import (
     A1,
     AUDIT,
@@ -33,6 +34,7 @@ from tests.adapters.dynamodb.test_adoptions import (
     moved,
     set_message,
 )
+from tests.adapters.dynamodb.test_changes import begin, cancelling, stands, there, to
 from tests.adapters.dynamodb.test_parts import confirm as confirm_parts
 from tests.adapters.dynamodb.test_parts import perm
 
@@ -95,6 +97,22 @@ def test_a_message_that_is_anothers_by_now_is_not_turned_for_a_late_booking(plac
     assert place.snapshot() == was
 
 
+@pytest.mark.parametrize("how", ["moved", "cancelled"])
+def test_a_change_ends_though_an_earlier_message_begins_to_be_sent_meanwhile(place: Place, how: str) -> None:
+    appointment = stands(place)
+    kind = ChangeKind.MOVE if how == "moved" else ChangeKind.CANCEL
+    outcome = begin(place, appointment, to(appointment, LATER) if kind is ChangeKind.MOVE else cancelling())
+    assert isinstance(outcome, Begun)
+    changes = DynamoChanges(overtaken(place, lambda: set_message(place, state="SENDING")))
+    if how == "moved":
+        assert changes.moved(place.tenant, outcome.appointment, {0: there()}, told=Told.DONE, audit=None, now=NOW)
+    else:
+        assert changes.cancelled(place.tenant, outcome.appointment, booking=None, told=Told.DONE, audit=None, now=NOW)
+    assert place.now_is("a1").last_change is not None
+    assert place.there(keys.outbox(place.tenant, A1.op))["state"] == "SENDING"
+    assert place.guard(A1) is None
+
+
 # The appointment
 
 
@@ -146,6 +164,18 @@ def test_an_operation_is_ended_by_itself_alone(place: Place, ends: str) -> None:
     assert place.snapshot() == was
 
 
+# What is put before a person
+
+
+def test_what_somebody_opens_a_case_of_meanwhile_is_flagged_all_the_same(place: Place) -> None:
+    alert = Alert("Drift", {"drift": "end", "booking_uid": "uid7"})
+    key = keys.case(place.tenant, "end-uid7")
+    adoptions = DynamoAdoptions(overtaken(place, lambda: put(place, key, state="REVIEW", by="hand")))
+    assert adoptions.flag(place.tenant, alert, about="end-uid7", now=NOW)
+    assert place.item(keys.flag(place.tenant, "end-uid7")) is not None
+    assert place.there(key)["by"] == "hand"
+
+
 # Whose it is
 
 
@@ -166,6 +196,64 @@ def test_parts_are_not_gathered_from_who_has_nothing_to_do_with_it(place: Place,
     put(place, key, appt="web8")
     assert adoptions.gather(place.tenant, first, whole, [second], audit=JOIN, now=NOW)
     assert adoptions.owner(place.tenant, "uid8") == "web7"
+
+
+def two_of_hers(place: Place) -> tuple[Appointment, Appointment, Appointment]:
+    """Hers at eleven, hers at ten, and the first as the whole that both will be."""
+    adoptions = DynamoAdoptions(place.table)
+    earlier = adopted(SLOT, "uid8", 13_000_008, "web8")
+    assert adopt(place, adoptions, adopted(LATER)) == Adopted()
+    assert adopt(place, adoptions, earlier, audit=replace(AUDIT, booking="uid8")) == Adopted()
+    first, second = place.now_is("web7"), place.now_is("web8")
+    return first, second, replace(first, segments=(second.segments[0], replace(first.segments[0], index=1)))
+
+
+def test_parts_are_gathered_though_others_write_their_day_meanwhile(place: Place) -> None:
+    first, second, whole = two_of_hers(place)
+    theirs = wished("b1", at("28T15:00"), who=HANS)
+    adoptions = DynamoAdoptions(overtaken(place, lambda: place.start(theirs)))
+    assert adoptions.gather(place.tenant, first, whole, [second], audit=JOIN, now=NOW)
+    assert place.intervals() == {"web7/0": "C", "web7/1": "C", "b1/0": "P"}
+    now_is, gone = place.now_is("web7"), place.now_is("web8")
+    assert (now_is.segments, now_is.version) == (whole.segments, first.version + 1)
+    assert (gone.state, gone.version) == (AppointmentState.CANCELLED, second.version + 1)
+
+
+@pytest.mark.parametrize("name", ["web7", "web8"])
+def test_what_is_being_changed_is_not_gathered(place: Place, name: str) -> None:
+    first, second, whole = two_of_hers(place)
+    put(place, keys.appointment(place.tenant, name), state="MOVING")
+    was = place.snapshot()
+    assert not DynamoAdoptions(place.table).gather(place.tenant, first, whole, [second], audit=JOIN, now=NOW)
+    assert place.snapshot() == was
+
+
+@pytest.mark.parametrize(("meanwhile", "whose"), [("web8", "web7"), ("stranger", "stranger")])
+def test_the_time_of_a_whole_is_not_taken_from_whoever_has_it_meanwhile(
+    place: Place, meanwhile: str, whose: str
+) -> None:
+    first, second, whole = two_of_hers(place)
+    key = keys.customer_guard(place.tenant, UTE.id, SLOT.start, A1.service)
+    put(place, key, appt="web8")
+    adoptions = DynamoAdoptions(overtaken(place, lambda: put(place, key, appt=meanwhile)))
+    assert adoptions.gather(place.tenant, first, whole, [second], audit=JOIN, now=NOW)
+    assert place.there(key)["appt"] == whose
+
+
+@pytest.mark.parametrize("flagged", ["web7", "web8", "b1"])
+def test_a_conflict_goes_with_the_part_that_has_it(place: Place, flagged: str) -> None:
+    """What is another's in that time is no conflict of theirs."""
+    first, second, whole = two_of_hers(place)
+    other = replace(adopted(SLOT, "uid9", 13_000_009, "b1"), customer=HANS)
+    assert adopt(place, DynamoAdoptions(place.table), other, audit=replace(AUDIT, booking="uid9")) == Adopted()
+    day = place.day()
+    marked = {key: replace(each, conflict=key == f"{flagged}/0") for key, each in day.intervals.items()}
+    place.store.client.put_item(
+        TableName=place.name, Item=staff_day_to_item(place.tenant, replace(day, intervals=marked))
+    )
+    assert DynamoAdoptions(place.table).gather(place.tenant, first, whole, [second], audit=JOIN, now=NOW)
+    conflicts = [key for key, each in place.day().intervals.items() if each.conflict]
+    assert conflicts == [{"web7": "web7/1", "web8": "web7/0", "b1": "b1/0"}[flagged]]
 
 
 def test_the_guard_of_a_duplicates_time_that_is_anothers_meanwhile_stays_theirs(place: Place) -> None:

@@ -299,12 +299,14 @@ def test_what_is_newer_of_one_part_does_not_hide_what_happened_to_the_other(
 ) -> None:
     """The second part's last state is ten minutes younger than what is told of the first one now."""
     before = confirmed(place, minutes=(1, 20))
+    assert [each.updated_at for each in before.segments] == [NOW + timedelta(minutes=1), NOW + timedelta(minutes=20)]
     first, second = before.segments
     moved = replace(first, slot=at("28T08:00", 45), uid="uid8", booking_id=13_000_008)
     seen = replace(bookings(before)[0], uid="uid8", updated_at=NOW + timedelta(minutes=10))
     assert follow(place, adoptions, replace(before, segments=(moved, second)), seen) is Changed.DONE
     assert place.intervals() == {"a1/0": "C", "a1/1": "C"}
     assert place.there(keys.booking_uid(place.tenant, "uid0"))["superseded_by"] == "uid8"
+    assert place.now_is("a1").calendar_updated_at == NOW + timedelta(minutes=20)
 
 
 def test_a_conflict_is_flagged_on_the_part_that_has_it_alone(place: Place, adoptions: DynamoAdoptions) -> None:

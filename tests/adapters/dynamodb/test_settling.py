@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bookend.adapters.dynamodb import keys
-from bookend.application.ports import BookingHasOwner, Confirmed, Job, Released, Started, Superseded
+from bookend.application.ports import Audit, BookingHasOwner, Confirmed, Job, Released, Started, Superseded
 from bookend.domain.appointment import AppointmentState, BookedSegment, Told
 from tests.adapters.dynamodb.place import ALERT, HANS, LEASE, NOW, UTE, Place, at, booked, offer, wished
 
@@ -54,6 +54,16 @@ def test_a_confirm_is_one_request_and_writes_everything(started: Place) -> None:
     (row,) = outbox(started)
     assert (row["kind"], row["appt"], row["told"], row["state"]) == ("booked", "a1", "booked", "NEW")
     assert row["ttl"] == int((NOW + timedelta(days=30)).timestamp())
+
+
+def test_what_a_repair_confirms_is_written_down_with_it(started: Place) -> None:
+    audit = Audit("unsettled", "confirm", "uid1", "a1", {"state": "PENDING"}, {"state": "CONFIRMED"}, "sweeper")
+    done = started.appointments.confirm(
+        started.tenant, A1, booked(A1), told=Told.BOOKED, audit=audit, now=started.clock.now()
+    )
+    assert done == Confirmed()
+    (entry,) = [each for each in started.all_items() if "#AUDIT" in each["pk"]]
+    assert (entry["repair"], entry["by"], entry["after"]) == ("confirm", "sweeper", {"state": "CONFIRMED"})
 
 
 def test_a_confirmed_appointment_leaves_the_due_index_and_stays_in_the_customers(started: Place) -> None:
@@ -340,7 +350,7 @@ def test_what_must_be_undone_can_only_be_released(started: Place) -> None:
 def test_what_is_settled_is_not_undone(started: Place, settle: str) -> None:
     getattr(started, settle)(A1)
     before = started.snapshot()
-    assert not started.must_undo(A1)
+    assert started.must_undo(A1) is False
     assert started.snapshot() == before
 
 
