@@ -115,16 +115,17 @@ def _told_the_truth(world: Shop, look: Look) -> Iterator[str]:
         for each in caller.said:
             if each.start is not None and not isinstance(each.outcome, TemporaryTrouble):
                 last[each.call, each.start] = each
+    revived = as_the_revived_are(look).outbox
     for (call, start), said in last.items():
         mine = [each for each in look.appointments.values() if each.call == call and each.slot.start == start]
         standing = [each.id for each in mine if each.state in _STANDING]
         kinds = {kind for each in mine for kind in look.outbox.get(each.id, [])}
-        if isinstance(said.outcome, _NO) and standing and not kinds & {"booked", "moved"}:
+        if isinstance(said.outcome, _NO) and standing and not kinds - {"not_booked", "cancelled"}:
             yield f"I5 {call} was told {type(said.outcome).__name__}, and {standing} stands"
         if isinstance(said.outcome, StillOpen):
             # One text a customer and wish, in however many calls they asked for it.
             theirs = [e for e in look.appointments.values() if e.call == call or e.customer.id == customers[call]]
-            if not any(look.outbox.get(each.id) for each in theirs if _was_at(world, each, start)):
+            if not any(revived.get(each.id) for each in theirs if _was_at(world, each, start)):
                 yield f"I5 {call} was told that it is open, and nothing tells how it ended: {[e.id for e in theirs]}"
         if isinstance(said.outcome, Booked | HasOne):
             world.watch.saw["told booked, and so it is"] += bool(standing)
