@@ -95,6 +95,9 @@ class Instance:
             result = InvokeResult(None, Failure.EXITED, "Runtime.EmulatorError", repr(error))
         else:
             result = read_answer(answer.status, text)
+        finally:
+            if connection is not self._connection:  # stopped meanwhile, and opened anew by a request that came after
+                connection.close()
         return replace(result, seconds=time.monotonic() - began)
 
     def stop(self) -> None:

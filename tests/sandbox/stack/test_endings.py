@@ -4,16 +4,60 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from sandbox.stack import runtime
+from sandbox.stack.template import Function
 from tests.sandbox.stack.conftest import TEMPLATE
 
 pytestmark = [pytest.mark.engine, pytest.mark.enable_socket, pytest.mark.usefixtures("engine_installed")]
 
 REPOSITORY = Path(__file__).parents[3]
+
+
+class Answers(BaseHTTPRequestHandler):
+    """An emulator that still listens."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def test_an_instance_that_is_stopped_while_it_is_asked_leaves_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is closed opens itself anew with the next request; nobody would have closed that one."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as emulator:
+        threading.Thread(target=emulator.serve_forever, daemon=True).start()
+        instance = runtime.Instance(a_function(), {}, tmp_path / "log")
+        connection = runtime._Connection("127.0.0.1", emulator.server_port, timeout=5)
+        monkeypatch.setattr(instance, "_connection", connection)
+        ask = connection.request
+
+        def stopped_first(*args: object) -> None:
+            instance.stop()
+            ask(*args)
+
+        monkeypatch.setattr(connection, "request", stopped_first)
+        assert instance.invoke({}).payload == {}
+        assert connection.sock is None
+        emulator.shutdown()
+
+
+def a_function() -> Function:
+    return Function("DoorFunction", "handler.lambda_handler", Path(), (), {}, timeout=1, memory=128, concurrency=None)
+
 
 PROGRAM = """
 import sys, threading, time
