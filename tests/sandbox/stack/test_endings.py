@@ -23,6 +23,8 @@ REPOSITORY = Path(__file__).parents[3]
 class Answers(BaseHTTPRequestHandler):
     """An emulator that still listens."""
 
+    protocol_version = "HTTP/1.1"
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         self.send_response(200)
