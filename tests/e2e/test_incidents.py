@@ -11,7 +11,9 @@ from sandbox.replays import INCIDENTS, replay
 from sandbox.replays.story import Screen
 from sandbox.salon.running import Salon
 
-pytestmark = pytest.mark.engine
+# A stack within this process is thrown away with the connections that its functions keep; nobody is to close them.
+_THROWN_AWAY = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings(_THROWN_AWAY)]
 
 Sabotage = Callable[[pytest.MonkeyPatch], None]
 
