@@ -201,10 +201,12 @@ def _simulation(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
 
 def _rates(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
     """What was made to go wrong, by the files themselves."""
-    found = {}
-    for plan in ("realistic", "brutal", "strangers"):
-        for _, each in _both(runs, f"simulation-{plan}"):
-            found[plan] = dict(_flat(each.rates))
+    found: dict[str, dict[str, float]] = {}
+    for plan in PLANS:
+        last = [each for _, each in _both(runs, f"simulation-{plan}")][-1:]
+        rates = dict(_flat(last[0].rates)) if last else {}
+        if rates and rates not in found.values():  # duels have those of brutal runs
+            found[plan] = rates
     if not found:
         return
     yield _RATES

@@ -19,8 +19,8 @@ from bookend.application.outcomes import (
 )
 from bookend.application.patience import SETTLE
 from bookend.domain.appointment import Appointment, AppointmentState, Told
-from bookend.domain.contacts import customer_id
 from tests.application.convergence.world import as_the_revived_are, tombstones, transient, unequal
+from tests.simulation.watch import STANDING
 from tests.support.invariants import World as Look
 from tests.support.invariants import breaches, look_at
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tests.simulation.tenants import Shop
 
 _NO = SlotTaken | Forbidden | NotBooked
-_STANDING = frozenset({AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING})
 
 
 def unsound_at_rest(world: Shop) -> Iterator[str]:
@@ -66,7 +65,7 @@ def _all(world: Shop, look: Look) -> Iterator[str]:
     taken_in = {
         str(segment.uid)
         for each in look.appointments.values()
-        if each.op.startswith("adopt-") and each.state in _STANDING
+        if each.op.startswith("adopt-") and each.state in STANDING
         for segment in each.segments
     }
     for breach in breaches(as_the_revived_are(look), foreign=taken_in):
@@ -107,10 +106,7 @@ def _inbox_is_done(world: Shop) -> Iterator[str]:
 def _told_the_truth(world: Shop, look: Look) -> Iterator[str]:
     """I5: who heard no has none there, unless a later word says otherwise; who heard "noch offen" is told its end."""
     last: dict[tuple[str, object], Said] = {}
-    customers = {
-        caller.call.id: customer_id(world.tenant.id, caller=caller.caller, call=caller.call.id)
-        for caller in world.callers
-    }
+    customers = {caller.call.id: caller.customer() for caller in world.callers}
     for caller in world.callers:
         for each in caller.said:
             if each.start is not None and not isinstance(each.outcome, TemporaryTrouble):
@@ -118,7 +114,7 @@ def _told_the_truth(world: Shop, look: Look) -> Iterator[str]:
     revived = as_the_revived_are(look).outbox
     for (call, start), said in last.items():
         mine = [each for each in look.appointments.values() if each.call == call and each.slot.start == start]
-        standing = [each.id for each in mine if each.state in _STANDING]
+        standing = [each.id for each in mine if each.state in STANDING]
         kinds = {kind for each in mine for kind in look.outbox.get(each.id, [])}
         if isinstance(said.outcome, _NO) and standing and not kinds - {"not_booked", "cancelled"}:
             yield f"I5 {call} was told {type(said.outcome).__name__}, and {standing} stands"
@@ -134,10 +130,10 @@ def _told_the_truth(world: Shop, look: Look) -> Iterator[str]:
             match said.outcome:
                 case Booked(appointment=booked) if not _stands_or_is_told(world, look, booked.id):
                     yield f"I5 {said.call} was told Booked, and {booked.id} is {look.appointments[booked.id].state}"
-                case NotChanged(open=True) | KeptForLater() if not _change_is_told(
-                    world, look, caller.customer(), said
-                ):
-                    yield f"I5 {said.call} was told that a change is open, and nothing tells how it ended"
+                case NotChanged(open=True) | KeptForLater():
+                    asked = _changes_during(world, caller.customer(), said)
+                    if not any(op in look.texts or revived.get(name) for name, op in asked):
+                        yield f"I5 {said.call} was told that a change is open, and nothing tells how it ended"
                 case _:
                     pass
 
@@ -155,15 +151,13 @@ def _stands_or_is_told(world: Shop, look: Look, name: str) -> bool:
     its = {each.uid for each in look.bookings if each.metadata.get("appointment") == name}
     by_others = its & world.salon.calendar.by_hand
     told = {"cancelled", "not_booked"} & {*look.outbox.get(name, [])}
-    return appointment.state in _STANDING or bool(told or by_others)
+    return appointment.state in STANDING or bool(told or by_others)
 
 
-def _change_is_told(world: Shop, look: Look, customer: str, said: Said) -> bool:
-    """Whether a message tells how each change ended that was under way in that turn."""
-    during = [each for each in world.watch.states(customer, said.began) if each.change is not None]
-    asked = {(each.id, each.change.op) for each in during if each.change is not None}
-    kinds = as_the_revived_are(look).outbox
-    return any(op in look.texts or kinds.get(name) for name, op in asked)
+def _changes_during(world: Shop, customer: str, said: Said) -> set[tuple[str, str]]:
+    """The customer's changes that were under way at some moment since that turn began: appointment, operation."""
+    states = world.watch.states(customer, said.began)
+    return {(each.id, each.change.op) for each in states if each.change is not None}
 
 
 def _texts_once(world: Shop) -> Iterator[str]:

@@ -117,7 +117,7 @@ def test_whoever_pauses_shortest_goes_first_and_the_clock_jumps() -> None:
 
 
 def test_every_sign_that_a_breach_may_begin_with_is_explained() -> None:
-    rooms = (*Path(__file__).parent.glob("*.py"), *(Path(__file__).parents[1] / "support").glob("invariants.py"))
-    rooms += (Path(__file__).parents[1] / "application" / "convergence" / "world.py",)
+    others = ("tests/support/invariants.py", "tests/application/convergence/world.py")
+    rooms = [*(ROOT / "tests/simulation").glob("*.py"), *(ROOT / each for each in others)]
     used = {sign for room in rooms for sign in re.findall(r'f"([A-Z][0-9]|EQ|EX) ', room.read_text(encoding="utf-8"))}
     assert used == {*LEGEND}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -62,6 +62,12 @@ def raised_where(error: BaseException) -> str:
     shown = [*ours[-1:], *(each for each in frames[-1:] if each not in ours[-1:])]
     lines = "".join(traceback.format_list(shown)) + "".join(traceback.format_exception_only(error))
     return lines.rstrip()
+
+
+def _names_one_of(uids: Collection[str], look: invariants.World, breach: str) -> bool:
+    """Whether an appointment that a breach names has one of these bookings."""
+    named = [each for name, each in look.appointments.items() if name in breach.split()]
+    return any(str(part.uid) in uids for each in named for part in each.segments)
 
 
 class Watch:
@@ -159,18 +165,13 @@ class Watch:
 
     def is_twice_by_hand(self, look: invariants.World, breach: str) -> bool:
         """Whether a customer has two at one time because others have put one of them there: nobody can refuse that."""
-        placed = self.calendar.placed
-        named = [each for name, each in look.appointments.items() if name in breach.split()]
-        by_hand = any(str(part.uid) in placed for each in named for part in each.segments)
-        return breach.startswith("I4 customer has ") and by_hand
+        return breach.startswith("I4 customer has ") and _names_one_of(self.calendar.placed, look, breach)
 
     def stands_by_others(self, look: invariants.World, breach: str) -> bool:
         """Whether one that a breach names stands where others have put it, since Cal.com let them, or where Cal.com has
         by itself: a booking that came out longer than asked, and was seen as that only after it was confirmed.
         """
-        named = [each for name, each in look.appointments.items() if name in breach.split()]
-        theirs = self.calendar.by_hand | self.calendar.longer
-        return any(str(part.uid) in theirs for each in named for part in each.segments)
+        return _names_one_of(self.calendar.by_hand | self.calendar.longer, look, breach)
 
     # What is rare
 

@@ -398,14 +398,10 @@ def _one_outbox_row(world: World) -> Iterator[str]:
             told_by_change = not rows and last is not None and last.op in world.texts
             sound = rows in (["booked"], ["moved"]) or told_by_change  # moved before anybody sent "booked"
         else:
-            sound = not rows or (rows == ["not_booked"] if each.state is AppointmentState.FAILED else _is_over(each))
+            failed = each.state is AppointmentState.FAILED
+            sound = not rows or (rows == ["not_booked"] if failed else each.state not in OPEN)
         if not sound:
             yield f"I8 {each.id} is {each.state} with messages to send: {rows}"
-
-
-def _is_over(appointment: Appointment) -> bool:
-    """Whether it was confirmed once, so that its "booked" may have been sent."""
-    return appointment.state not in OPEN
 
 
 def _one_text_a_change(world: World, appointment: Appointment) -> Iterator[str]:
