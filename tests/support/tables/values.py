@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any
 
 type_names = {
@@ -36,6 +37,7 @@ def kind_of(value: AttributeValue) -> str:
     return next(iter(value))
 
 
+@lru_cache(maxsize=4096)
 def number(text: str) -> Decimal:
     """A number within DynamoDB's limits (38 digits, 1E-130 to 9.99E+125), or `InvalidValue`."""
     if not _NUMBER.fullmatch(text):
@@ -174,6 +176,7 @@ def length(value: AttributeValue) -> int | None:
     return len(content) if kind in {"B", "L", "M", "SS", "NS", "BS"} else None
 
 
+@lru_cache(maxsize=4096)
 def _number_bytes(text: str) -> int:
     sign, digits, exponent = Decimal(text).as_tuple()
     significant = "".join(map(str, digits)).strip("0")

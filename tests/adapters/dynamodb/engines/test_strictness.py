@@ -494,6 +494,30 @@ def test_memory_says_why(case: Case, memory: Store, tenant: str) -> None:
     assert case.says in caught.value.response["Error"]["Message"]
 
 
+OF_ONE_FORM = {
+    "BETWEEN upside down": ("n BETWEEN :v AND :w", {**ONE, ":w": {"N": "2"}}),
+    "BETWEEN two types": ("n BETWEEN :v AND :w", {**ONE, ":w": {"N": "2"}}),
+    "attribute_type of nothing": ("attribute_type(n, :v)", {":v": {"S": "N"}}),
+    "order of booleans": ("n < :v", TEXT),
+}
+"""Each beside a sound request of the same words, or of the same words and types."""
+
+
+@pytest.mark.parametrize("name", OF_ONE_FORM)
+def test_what_memory_has_found_sound_once_is_looked_at_again_with_other_values(
+    name: str, memory: Store, tenant: str
+) -> None:
+    """It keeps the trees of expressions; what its checks say of contents it must not keep."""
+    (case,) = [each for each in CASES if each.name == name]
+    place = At(memory.table, tenant)
+    memory.client.put_item(TableName=memory.table, Item=place.item(**BASE))
+    text, values = OF_ONE_FORM[name]
+    sound = outcome(memory.client.delete_item, when(text, values)(place)).get("error", OK)
+    assert sound in (OK, FAILED)
+    memory.client.put_item(TableName=memory.table, Item=place.item(**BASE))
+    assert outcome(getattr(memory.client, case.operation), case.parameters(place)).get("error", OK) == case.expected
+
+
 def test_every_difference_names_a_case() -> None:
     names = {case.name for case in CASES}
     assert len(names) == len(CASES)
