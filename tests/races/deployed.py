@@ -149,21 +149,26 @@ def held_against(
     found += [f"{uid} belongs to {number} appointments" for uid, number in owners.items() if number > 1]
     found += [f"{uid} lives at Cal.com and belongs to nobody" for uid in accepted.keys() - owners.keys()]
     for wish, line, answer in zip(wishes, lines, answers, strict=True):
-        standing = [each for each in truth.of_call(line.call_id) if each["state"] == "CONFIRMED"]
-        found += [f"caller {wish.caller} was told {status_of(answer)}: {what}" for what in _untrue(answer, standing)]
+        own = truth.of_call(line.call_id)
+        standing = [each for each in own if each["state"] == "CONFIRMED"]
+        owed = [kind for name, kind in truth.owed_texts if name in {each["id"] for each in own}]
+        untrue = untrue_of(answer, standing, owed)
+        found += [f"caller {wish.caller} was told {status_of(answer)}: {what}" for what in untrue]
         for each in standing:
             found += [f"caller {wish.caller}: {what}" for what in _not_whole(each, wish, accepted, host)]
     return found
 
 
-def _untrue(answer: retell.Answer, standing: Sequence[Json]) -> Iterator[str]:
+def untrue_of(answer: retell.Answer, standing: Sequence[Json], owed: Sequence[str]) -> Iterator[str]:
+    """What of an answer is not so, at rest: `standing` is what the caller has, `owed` what messages were promised."""
     match status_of(answer):
         case "booked":
             told = datetime.fromisoformat(answer.body["start"])
             if [datetime.fromisoformat(each["start"]) for each in standing] != [told]:
                 yield f"at {told}, and there stand {[each['start'] for each in standing]}"
         case "pending":
-            pass  # a message tells what became of it
+            if list(owed) != (so := ["booked" if standing else "not_booked"]):
+                yield f"and is owed the messages {owed}, where {so} is so"
         case _:
             if standing:
                 yield f"and {standing[0]['id']} stands"
@@ -184,7 +189,7 @@ def _not_whole(appointment: Json, wish: Wish, accepted: Json, host: int) -> Iter
 
 
 def _invariants(salon: Salon) -> list[str]:
-    """What every other test asks of the table and the calendar at rest; what was told is `_untrue` above."""
+    """What every other test asks of the table and the calendar at rest; what was told is `untrue_of` above."""
     rows = {each["uid"]: _as_port_sees_it(each) for each in salon.standin.bookings()}
     tenant = read_tenant(json.dumps(salon.tenant).encode())
     looked = Looked(

@@ -12,8 +12,9 @@ from datetime import timedelta
 
 import pytest
 
+from sandbox.salon import retell
 from sandbox.salon.running import Salon
-from tests.races.deployed import deployed, instances_started, play, world_of
+from tests.races.deployed import deployed, instances_started, play, untrue_of, world_of
 from tests.races.load import added, overlapping, wishes_of
 from tests.races.straight import KEY, sent_straight
 
@@ -86,3 +87,27 @@ def test_the_same_seed_is_the_same_load_and_most_of_it_is_in_each_others_way(sal
     assert wishes != wishes_of(salon.tenant, callers=50, seed=8, day=day)
     assert {len(wish.parts) for wish in wishes} == {1, 2, 4}
     assert len({position for pair in overlapping(parts) for position in pair}) > len(parts) * 0.9
+
+
+@pytest.mark.parametrize(
+    ("status", "stands", "owed", "is_so"),
+    [
+        ("booked", True, [], True),
+        ("booked", False, [], False),
+        ("slot_taken", True, [], False),
+        ("slot_taken", False, [], True),
+        ("pending", True, ["booked"], True),
+        ("pending", False, ["not_booked"], True),
+        ("pending", True, ["not_booked"], False),
+        ("pending", False, ["booked"], False),
+        ("pending", False, [], False),
+        ("pending", True, ["booked", "booked"], False),
+    ],
+)
+def test_what_a_caller_was_told_is_held_against_what_stands_and_what_was_promised(
+    status: str, stands: bool, owed: list[str], is_so: bool
+) -> None:
+    """Under load hardly anybody is told "noch offen": the rule for it is shown here that it can fail."""
+    answer = retell.Answer(200, {"status": status, "start": "2025-12-01T09:00:00+01:00"}, 0.0)
+    standing = [{"id": "a", "start": "2025-12-01T08:00:00+00:00"}] if stands else []
+    assert (list(untrue_of(answer, standing, owed)) == []) is is_so
