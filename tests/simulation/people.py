@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -196,12 +197,17 @@ class Caller:
         watch.saw["did not hear of what they have"] += bool(left_out)
 
     def _times(self, outcome: Any) -> None:
-        """T2: what is read aloud is the calendar's local time."""
-        for offer in getattr(outcome, "offers", ()):
+        """T2: each time on offer is the calendar's local one, in the reply's data and in what is said."""
+        offers = getattr(outcome, "offers", ())
+        reply = self.speaker.reply(outcome) if offers else {}
+        told = {each["offer_id"]: each for each in reply.get("offers", ())}
+        for offer in offers:
             wall = offer.slot.start.astimezone(self.zone)
-            local = self.speaker._local(offer.slot.start)
-            if datetime.fromisoformat(local).replace(tzinfo=None) != wall.replace(tzinfo=None):
-                self.salon.baton.fail(Breach(f"T2 {offer.slot.start} is told as {local}"))
+            its = told[offer.id]
+            aloud = re.compile(rf"\b{wall.hour} Uhr{f' {wall.minute}' if wall.minute else ''}\b(?! [0-9])")
+            said = all(aloud.search(each) for each in (its["spoken"], reply["message"]))
+            if its["start"] != wall.isoformat(timespec="minutes") or not said:
+                self.salon.baton.fail(Breach(f"T2 {offer.slot.start} is told as {its}: {reply['message']}"))
 
     def think(self) -> None:
         self.salon.baton.pause(self.dice.uniform(1.0, 9.0))

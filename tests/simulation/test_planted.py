@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from bookend.adapters.dynamodb import customers, items, keys
 from bookend.adapters.dynamodb.changes import DynamoChanges
 from bookend.adapters.dynamodb.keys import CUSTOMER_INDEX
-from bookend.application import rounds, sweeping
+from bookend.adapters.retell.replies import Speaker
+from bookend.application import converging, rounds, sweeping
 from bookend.application.change_outcomes import Moved, NotChanged
+from bookend.application.deadline import Deadline
 from bookend.domain.appointment import Appointment
+from bookend.domain.drift import Nothing
 from tests.planted.of_bookings import (
     any_2xx_is_ours,
     booked_is_said_before_it_is_committed,
@@ -21,6 +26,7 @@ from tests.planted.of_bookings import (
     numbers_of_bookings_are_not_guarded,
     open_bookings_expire,
 )
+from tests.planted.of_convergence import absence_is_believed_at_the_first_look, nothing_needs_time_to_settle
 from tests.planted.of_layers import a_run_looks_at_nothing, nothing_is_settled, the_sweeper_finds_nothing
 from tests.planted.of_records import (
     a_text_is_sent_without_a_claim,
@@ -31,6 +37,7 @@ from tests.simulation import index, people
 from tests.simulation.index import LaggingIndexes
 from tests.simulation.plan import STRANGERS, Plan, Rates, plan_of
 from tests.simulation.shrink import short, shrink
+from tests.simulation.watch import LEGEND
 from tests.simulation.world import Played, Story, World, play
 
 Patch = pytest.MonkeyPatch
@@ -113,6 +120,38 @@ def what_is_open_is_said_to_be_moved(patch: Patch) -> None:
     patch.setattr(people, "change_appointment", hopeful)
 
 
+UNCLEAR = Plan(
+    name="unclear",
+    rates=Rates(calcom={"late": 0.6}, hook_lost=1.0),
+    calls=6,
+    guests=0,
+    edits=0,
+    hours=0.1,
+    calm_hours=0.5,
+)
+"""What has no answer is carried out a minute later, and nobody tells us."""
+
+
+def nothing_is_waited_for(patch: Patch) -> None:
+    nothing_needs_time_to_settle(patch)
+    absence_is_believed_at_the_first_look(patch)
+
+
+def nobody_looks_at_the_clock(patch: Patch) -> None:
+    real = Deadline.remaining
+    patch.setattr(Deadline, "remaining", lambda self: real(self) + 20.0)
+
+
+def who_books_past_us_is_nobody(patch: Patch) -> None:
+    patch.setattr(converging, "_assess_foreign", lambda *_: Nothing())
+
+
+def times_are_told_in_utc(patch: Patch) -> None:
+    """As the agent did before us (I3)."""
+    real = Speaker.__init__
+    patch.setattr(Speaker, "__init__", lambda self, tenant: real(self, replace(tenant, zone=ZoneInfo("UTC"))))
+
+
 PLANTED: dict[str, tuple[Callable[[Patch], None], Plan, int, tuple[str, ...]]] = {
     "the ledger's version": (ledger_written_without_its_version, DUEL, 60, ("I1", "I2")),
     "open ones block": (open_bookings_expire, DUEL, 60, ("I1",)),
@@ -129,8 +168,17 @@ PLANTED: dict[str, tuple[Callable[[Patch], None], Plan, int, tuple[str, ...]]] =
     "said too early": (booked_is_said_before_it_is_committed, DUEL, 20, ("I5",)),
     "moved, perhaps": (what_is_open_is_said_to_be_moved, DUEL, 60, ("I5",)),
     "the second number": (numbers_of_bookings_are_not_guarded, DUEL, 20, ("I4",)),
+    "given up at once": (nothing_is_waited_for, UNCLEAR, 20, ("I9",)),
+    "past us": (who_books_past_us_is_nobody, plan_of("quiet", 12), 3, ("EQ",)),
+    "all the time in the world": (nobody_looks_at_the_clock, DUEL, 20, ("P7",)),
+    "six o'clock": (times_are_told_in_utc, DUEL, 3, ("T2",)),
     "told twice": (what_is_told_twice_is_logged_twice, BESIDE, 5, ("A1", "A2")),
 }
+
+
+def test_each_promise_has_a_bug_that_breaks_it_here() -> None:
+    """A sign that no bug can bring about would say nothing by its absence."""
+    assert {sign for *_, signs in PLANTED.values() for sign in signs} | {"EX"} == LEGEND.keys()
 
 
 def first_broken(plan: Plan, seeds: range) -> Played | None:
