@@ -9,7 +9,6 @@ layer is at work.
 from __future__ import annotations
 
 import itertools
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -445,15 +444,6 @@ def beyond(run: Run, breach: str) -> bool:
     return quiet and breach.startswith(("I3", "I5 the message", "I9"))
 
 
-def some_of(layer: Layer, kind: ChangeKind, calendar: str, most: int) -> list[Case]:
-    """Every subset and distance with a turn that lives, and a sample of the deaths, the same every time."""
-    cases = list(every_case(layer, kind, calendar))
-    always = [each for each in cases if each.again is None and each.death == Death() and not each.keep]
-    rest = [each for each in cases if each not in always]
-    chosen = random.Random(f"composite changes {layer} {kind} {calendar}")
-    return [*always, *chosen.sample(rest, min(most, len(rest)))]
-
-
 def _all_hold(cases: list[Case]) -> None:
     broken: dict[str, list[str]] = {}
     ends: Counter[str] = Counter()
@@ -474,12 +464,6 @@ NAMES = [f"{layer.name.lower()} alone, {kind.value}, {calendar}" for layer, kind
 def test_whichever_part_fails_one_layer_alone_makes_it_whole(layer: Layer, kind: ChangeKind, calendar: str) -> None:
     by, failing = (ONTO, 1) if layer is Layer.SWEEPER else (NEAR, len(calendar) % 2)
     _all_hold([Case(kind, calendar, (failing,), layer=layer, by=by)])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("layer", "kind", "calendar"), ALONE, ids=NAMES)
-def test_wherever_it_breaks_off_one_layer_alone_makes_it_whole(layer: Layer, kind: ChangeKind, calendar: str) -> None:
-    _all_hold(some_of(layer, kind, calendar, 60))
 
 
 @pytest.mark.slow
