@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from bookend.application.outcomes import (
 )
 from bookend.application.patience import SETTLE
 from bookend.domain.appointment import Appointment, AppointmentState, Told
+from bookend.domain.timeslot import Slot
 from tests.application.convergence.world import as_the_revived_are, tombstones, transient, unequal
 from tests.simulation.watch import STANDING
 from tests.support.invariants import World as Look
@@ -180,21 +181,26 @@ def _is_due(world: Shop, row: dict[str, dict[str, str]]) -> bool:
 
 
 def _kept(world: Shop, look: Look) -> Iterator[str]:
-    """I9: what Cal.com accepted in time and as asked lives on, unless its caller was told no or nobody can keep it."""
-    owners = {each.op: each for each in look.appointments.values()}
+    """I9: what Cal.com accepted in time and as asked lives on, unless its caller was told no or nobody can keep it.
+
+    Of several parts it is kept where all of them were accepted so; where one was not, the others rightly go with it.
+    """
     said_no = {(e.call, e.start) for c in world.callers for e in c.said if isinstance(e.outcome, _NO)}
-    for uid, made in world.salon.calendar.made.items():
-        booking = world.salon.calendar.bookings[uid]
-        owner = owners.get(made.metadata.get("op_id", ""))
-        if owner is None or booking.status == "accepted" or booking.rescheduled_to is not None:
+    calendar, kept = world.salon.calendar, defaultdict[str, dict[Slot, str]](dict)
+    owners = {each.op: each for each in look.appointments.values() if each.state is AppointmentState.FAILED}
+    for uid, made in calendar.made.items():
+        owner, booking = owners.get(made.metadata.get("op_id", "")), calendar.bookings[uid]
+        if owner is None or uid in calendar.by_hand or booking.rescheduled_to is not None or booking.end != made.end:
             continue
-        if owner.state is not AppointmentState.FAILED or uid in world.salon.calendar.by_hand or len(owner.segments) > 1:
-            continue
-        as_asked = (made.start, made.end) == (owner.slot.start, owner.slot.end) and booking.end == made.end
         # In time is what a look could have shown: Cal.com's reads lag behind its writes.
-        shows = (
-            (world.baton.now() - owner.created_at).total_seconds() - world.baton.at + world.salon.calendar.shows[uid]
-        )
-        in_time = shows < SETTLE.total_seconds()
-        if as_asked and in_time and (owner.call, owner.slot.start) not in said_no and owner.told is not Told.NOT_BOOKED:
-            yield f"I9 {uid} was accepted in time and is {booking.status}; {owner.id} is {owner.state} ({owner.why})"
+        shows = (world.baton.now() - owner.created_at).total_seconds() - world.baton.at + calendar.shows[uid]
+        if shows < SETTLE.total_seconds():
+            kept[owner.op][Slot(made.start, made.end)] = uid
+    for op, uids in kept.items():
+        owner = owners[op]
+        refused = (owner.call, owner.slot.start) in said_no or owner.told is Told.NOT_BOOKED
+        if refused or any(part.slot not in uids for part in owner.segments):
+            continue
+        for uid in uids.values():
+            if (status := calendar.bookings[uid].status) != "accepted":
+                yield f"I9 {uid} was accepted in time and is {status}; {owner.id} is {owner.state} ({owner.why})"

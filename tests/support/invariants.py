@@ -316,7 +316,7 @@ def _confirmed_is_accepted(world: World, foreign: frozenset[str], orphans: froze
         if each.last_change is not None and each.state is AppointmentState.CONFIRMED and each.source == OURS:
             labelled = [booking.uid for booking in world.accepted() if booking.metadata.get("op_id") == each.op]
             stands = {segment.uid for segment in each.segments}
-            if set(labelled) - foreign - orphans != stands:
+            if set(labelled) - (foreign - stands) - orphans != stands:  # what was taken in, and then moved, is its own
                 yield f"I3 {each.id} stands as {sorted(map(str, stands))}, and lives at Cal.com as {labelled}"
     for booking in world.bookings:
         if booking.status != "accepted" or booking.uid in foreign | orphans or "op_id" not in booking.metadata:
