@@ -71,6 +71,7 @@ _MUTANTS = """\
 Small changes of ledger, classifier and saga (a comparison, a boundary, a condition, a statement left out), one at a
 time, against the tests that are about that file: all there are, or of each file a sample. What survived is listed, and
 is no broken promise: it is a line that no test of its file holds yet."""
+_OF_MUTANTS = ("file", "mutants", "tried", "caught", "timed_out", "equivalent", "survived", "score", "commit")
 _COMMANDS = "`python -m tests.evidence run NAME --profile ci` (or `long`) makes the file of each."
 _FOUND = """\
 Before anybody was on the phone. Each has a test that finds it again; one without a commit is not mended yet, and its
@@ -323,15 +324,21 @@ def _mutants(record: Record | None) -> Iterator[str]:
         return
     yield _numbers(record)
     yield ""
-    yield from table(*_as_rows(record.rows))
+    yield from table(_OF_MUTANTS, [[_told(each.get(name, NONE)) for name in _OF_MUTANTS] for each in record.rows])
+    survivors = [f"- {each['file']}: `{name.replace('`', '´')}`" for each in record.rows for name in each["survived"]]
+    if survivors:
+        yield from ("", "Survived, by function:", "", *survivors)
+
+
+def _told(value: object) -> object:
+    """Lists are told by their length."""
+    return len(value) if isinstance(value, list) else value
 
 
 def _as_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[object]]]:
     """Whatever another program keeps a row for each of; lists are told by their length."""
     names = list(dict.fromkeys(name for each in rows for name in each))
-    shown = [
-        [len(value) if isinstance(value := each.get(name, NONE), list) else value for name in names] for each in rows
-    ]
+    shown = [[_told(each.get(name, NONE)) for name in names] for each in rows]
     return names, shown
 
 

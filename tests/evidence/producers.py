@@ -27,6 +27,7 @@ INSTANCES = 4
 LOADS: Mapping[str, Mapping[int, int]] = {"ci": {2: 5, 10: 2}, "long": {2: 20, 10: 10, 50: 4, 200: 2}}
 """How many callers at once, and how many times with another seed."""
 FIRST_DAY, APART = 3, 9
+MUTANTS_OF_A_FILE = 16
 COUNTED = ("runs", "calls", "bookings", "writes", "looks", "steps", "deaths", "faults")
 Producer = Callable[[str, int], Iterator[Record]]
 
@@ -137,19 +138,23 @@ def planted(profile: str, processes: int) -> Iterator[Record]:
 
 
 def mutants(profile: str, processes: int) -> Iterator[Record]:
-    """Every small change of the safety code; hours, so never in the short profile."""
-    del processes
+    """Small changes of the safety code: of each file so many, others each time, since those that survive get tests.
+
+    Never in the short profile; all there are take hours (`make mutants`).
+    """
     if profile == "long":
-        yield from _by_another_program("mutants", "tests.planted.mutate")
+        path = HOME / "mutants.json"
+        (_, before) = (Record.read(path).seeds if path.exists() else ()) or (0, 0)
+        how = ("--most", str(MUTANTS_OF_A_FILE), "--draw", str(before + 1), "--processes", str(processes))
+        yield from _by_another_program("mutants", "tests.planted.mutate", *how)
 
 
-def _by_another_program(name: str, module: str) -> Iterator[Record]:
+def _by_another_program(name: str, module: str, *how: str) -> Iterator[Record]:
     """It writes its own file in the common shape, which is the same for both profiles."""
     path = HOME / f"{name}.json"
     before = path.stat().st_mtime_ns if path.exists() else None
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--json", str(path.relative_to(ROOT))], cwd=ROOT, env=environment(), check=False
-    )
+    line = [sys.executable, "-m", module, *how, "--json", str(path.relative_to(ROOT))]
+    done = subprocess.run(line, cwd=ROOT, env=environment(), check=False)
     if not path.exists() or path.stat().st_mtime_ns == before:
         msg = f"{module} ended with {done.returncode} and wrote nothing into {path}"
         raise RuntimeError(msg)

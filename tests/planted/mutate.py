@@ -1,9 +1,9 @@
 """Mutation testing: every small change of a file that its own tests should notice, one at a time.
 
-``python -m tests.planted.mutate [FILE …] [--most 60] [--json evidence/mutants.json]`` (``make mutants FILE=…``; without
-``FILE`` it makes the whole of ``evidence/mutants.json`` again). It works on a copy of the tree. A mutant is compiled
-from the changed syntax tree and put in place of its module in a forked process, so no file is written, and what is slow
-to import is imported once (decision 0034).
+``python -m tests.planted.mutate [FILE …] [--most 60 --draw 2] [--json evidence/mutants.json]`` (``make mutants``, which
+makes the whole of ``evidence/mutants.json`` again; with ``FILE=…`` only looks). It works on a copy of the tree. A
+mutant is compiled from the changed syntax tree and put in place of its module in a forked process, so no file is written, and
+what is slow to import is imported once (decision 0034).
 """
 
 from __future__ import annotations
@@ -139,15 +139,15 @@ def _module_of(file: str) -> str:
     return ".".join(["bookend", *Path(file).with_suffix("").parts])
 
 
-def sample(mutants: Sequence[Mutant], most: int | None) -> list[Mutant]:
-    """All of them, or so many, the same every time."""
+def sample(mutants: Sequence[Mutant], most: int | None, draw: int = 1) -> list[Mutant]:
+    """All of them, or so many: the same for the same draw, others for another."""
     if most is None or len(mutants) <= most:
         return list(mutants)
-    chosen = random.Random("mutants").sample(range(len(mutants)), most)
+    chosen = random.Random(f"mutants {draw}").sample(range(len(mutants)), most)
     return [mutants[number] for number in sorted(chosen)]
 
 
-def run(file: str, most: int | None, processes: int = 1) -> dict[str, Any]:
+def run(file: str, most: int | None, processes: int = 1, draw: int = 1) -> dict[str, Any]:
     """The score of one file, and who survived."""
     source = (LAYER / file).read_text(encoding="utf-8")
     tests, began = TARGETS[file], time.monotonic()
@@ -155,7 +155,7 @@ def run(file: str, most: int | None, processes: int = 1) -> dict[str, Any]:
         sys.exit(f"{file}: its tests are not green without a mutant: {' '.join(tests)}")
     within = 60 + 6 * processes * (time.monotonic() - began)  # a mutant that is only slow must not count as caught
     every = list(mutants_of(source))
-    tried = sample(every, most)
+    tried = sample(every, most, draw)
     ends: Counter[str] = Counter()
     reasons = EQUIVALENT.get(file, {})
     equivalent = [f"{each.name}: {reasons[each.name]}" for each in tried if each.name in reasons]
@@ -201,7 +201,8 @@ def main(arguments: Sequence[str]) -> None:
         prog="python -m tests.planted.mutate", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("file", nargs="*", help=f"of {', '.join(TARGETS)}; default all")
-    parser.add_argument("--most", type=int, help="mutants of a file, chosen the same way every time; default all")
+    parser.add_argument("--most", type=int, help="how many mutants of a file, drawn by lot; default all")
+    parser.add_argument("--draw", type=int, default=1, help="which lot; survivors of one get tests: try the next")
     parser.add_argument("--processes", type=int, default=2, help="how many at a time")
     parser.add_argument("--json", type=Path, help="where the scores are kept; other files' stay")
     options = parser.parse_args(arguments)
@@ -220,19 +221,24 @@ def main(arguments: Sequence[str]) -> None:
             del sys.modules[name]  # they are the copy's from here on
         for file in files:
             print(f"{file}: {' '.join(TARGETS[file])}", flush=True)
-            scored = run(file, options.most, options.processes)
+            scored = run(file, options.most, options.processes, options.draw)
             print(
                 f"  {scored['score']} %: {scored['caught']} of {scored['tried'] - len(scored['equivalent'])} caught, "
                 f"{len(scored['equivalent'])} more equivalent, {scored['mutants']} possible",
                 flush=True,
             )
             if kept is not None:
-                keep(kept, scored, began, f"python -m tests.planted.mutate {' '.join(arguments)}".strip())
+                draw = options.draw if options.most else None
+                keep(kept, scored, began, draw, f"python -m tests.planted.mutate {' '.join(arguments)}".strip())
 
 
-def keep(path: Path, scored: dict[str, Any], began: datetime, command: str) -> None:
-    """The score of a file goes beside the others', which may be of other runs: each row says of which."""
-    run = Record(path.stem, command, {}, seconds=(datetime.now(UTC) - began).total_seconds()).stamped(began)
+def keep(path: Path, scored: dict[str, Any], began: datetime, draw: int | None, command: str) -> None:
+    """The score of a file goes beside the others', which may be of other runs: each row says of which.
+
+    The seed of a sample is its draw; all mutants have none.
+    """
+    seeds = () if draw is None else (draw, draw)
+    run = Record(path.stem, command, {}, seeds, seconds=(datetime.now(UTC) - began).total_seconds()).stamped(began)
     merge(path, [scored | {"command": command, "date": run.date, "commit": run.commit}], run)
 
 
