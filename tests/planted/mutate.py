@@ -2,8 +2,8 @@
 
 ``python -m tests.planted.mutate [FILE …] [--most 60 --draw 2] [--json evidence/mutants.json]`` (``make mutants``, which
 makes the whole of ``evidence/mutants.json`` again; with ``FILE=…`` only looks). It works on a copy of the tree. A
-mutant is compiled from the changed syntax tree and put in place of its module in a forked process, so no file is written, and
-what is slow to import is imported once (decision 0034).
+mutant is compiled from the changed syntax tree and put in place of its module in a forked process, so no file is
+written, and what is slow to import is imported once (decision 0034).
 """
 
 from __future__ import annotations
