@@ -11,10 +11,7 @@ from sandbox.replays import INCIDENTS, replay
 from sandbox.replays.story import Screen
 from sandbox.salon.running import Salon
 
-# On a busy machine a socket is thrown away unclosed in here; whose it is has not been found. The replays' lines are not
-# about that, and it is excused in this file alone.
-_UNCLOSED = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings(_UNCLOSED)]
+pytestmark = pytest.mark.engine
 
 Sabotage = Callable[[pytest.MonkeyPatch], None]
 

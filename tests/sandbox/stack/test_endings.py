@@ -1,17 +1,21 @@
 """However a sandbox ends, no process of it stays."""
 
+import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from sandbox.stack import runtime
+from sandbox.stack.in_process import InProcessRuntime
 from sandbox.stack.template import Function
 from tests.sandbox.stack.conftest import TEMPLATE
 
@@ -57,8 +61,35 @@ def test_an_instance_that_is_stopped_while_it_is_asked_leaves_no_connection(
         emulator.shutdown()
 
 
-def a_function() -> Function:
-    return Function("DoorFunction", "handler.lambda_handler", Path(), (), {}, timeout=1, memory=128, concurrency=None)
+HOLDS = """
+import socket
+KEPT = socket.create_connection(("127.0.0.1", {port}))
+def lambda_handler(event, context):
+    return KEPT.fileno()
+"""
+
+
+def test_functions_in_this_process_take_their_connections_with_them(tmp_path: Path) -> None:
+    """A client keeps its connections, and nobody tells a function that its environment ends."""
+    noticed: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", noticed.append)
+        (tmp_path / "handler.py").write_text(HOLDS.format(port=server.getsockname()[1]))
+        running = InProcessRuntime({"DoorFunction": a_function(tmp_path)}, lambda _: {}, progress=lambda _: None)
+        assert running.invoke("DoorFunction", {}).payload >= 0
+        accepted, _ = server.accept()
+        with accepted, warnings.catch_warnings():
+            warnings.simplefilter("error")
+            running.close()
+            accepted.settimeout(5)
+            assert accepted.recv(1) == b"", "the connection outlives its function"
+            gc.collect()
+    assert noticed == []
+    assert not [name for name in sys.modules if name.startswith("_sandbox_")]
+
+
+def a_function(code: Path = Path()) -> Function:
+    return Function("DoorFunction", "handler.lambda_handler", code, (), {}, timeout=1, memory=128, concurrency=None)
 
 
 PROGRAM = """
