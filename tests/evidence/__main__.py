@@ -61,7 +61,7 @@ def _run(names: Sequence[str], profile: str, processes: int) -> int:
         except Exception as error:  # noqa: BLE001 - one that cannot be run is told, and does not keep the others from it
             broken += 1
             print(f"  not run: {type(error).__name__}: {error}", flush=True)
-    print("docs/evidence.md is of before: python -m tests.evidence page", flush=True)
+    print("docs/evidence.md is of before: .venv/bin/python -m tests.evidence page", flush=True)
     return 1 if broken else 0
 
 

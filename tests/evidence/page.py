@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.evidence.batteries import BATTERIES
 from tests.evidence.record import HOME, PROFILES, ROOT, Record, read_all
-from tests.simulation.campaign import SEEDS
+from tests.simulation.campaign import REACHED, REACHED_BY_MANY, SEEDS
 from tests.simulation.watch import LEGEND
 
 PAGE = ROOT / "docs" / "evidence.md"
@@ -36,6 +36,13 @@ make evidence                                   the long one: 10,000 simulated c
 make simulate SEED=7 CALLS=100 PLAN=brutal      your own seed; one that breaks a promise tells its shortest story
 .venv/bin/python -m tests.evidence run load     one of them by its name; `list` has the names
 ```
+
+Which plan is for what: `realistic` and `brutal` are a salon's hour with all that goes wrong, `duel` is two or three
+around one slot (races, deaths, late effects), in `strangers` Cal.com answers with somebody else's booking.
+
+The CI profile is what CI runs as tests, run once more to be counted; CI itself counts nothing. What can be said of the
+files without running them (cfn-lint, checkov, bandit, secrets) is `make static`, and not counted either. P1 to P7 are
+the promises of the [README](../README.md#what-is-shown).
 """
 _SIMULATION = """\
 Callers, guests, the salon, webhooks, worker, sweeper and runs, interleaved at every boundary from one seed
@@ -44,9 +51,9 @@ may have broken (I1, I2, I4, P3); each reply is held against what was so in its 
 or interleaving, is two or three around one slot; of strangers every second one is answered with somebody else's
 booking, as in incident I1."""
 _RATES = """\
-What goes wrong in them, in percent of the requests, boundaries or deliveries it is about. In brutal runs and duels
-each seed leaves some kinds out and makes others half as frequent again. Names are those of
-`tests/simulation/plan.py`:"""
+What goes wrong in them, in percent of the requests, boundaries or deliveries it is about, and for how long, in seconds;
+of the newest recorded run. Duels have the rates of brutal runs. In both each seed leaves some kinds out, halves others,
+and makes some half as frequent again. Names are those of `tests/simulation/plan.py`:"""
 _LOAD = (
     """\
 All at the same moment, for 30 minutes, 45 minutes, a service of two bookings and one of four, through the deployed
@@ -55,10 +62,10 @@ stand-in over HTTP. Who is refused takes the first time that is offered instead.
 at the stand-in, without us.""",
     """\
 The stand-in inserts 15 ms after its check. The real Cal.com accepted both of two such bookings in 14 of 14 tries at 0
-ms, in 13 of 14 at 25 ms, in none of 14 at 50 ms and more (capture 22d): without us, whoever takes longer than 50 ms
-here is checked once more, so a slow machine makes Cal.com no worse than it was seen to be. *Paced* lets
-no more at it at a time than our function may have instances. The rate limit of a key is off, else most of the load
-would only hear 429.""",
+ms, in 13 of 14 at 25 ms, in none of 14 at 50 ms and more, when it was measured: without us, whoever takes longer than
+50 ms here is checked once more, so a slow machine makes Cal.com no worse than it was seen to be. *Paced* lets no more
+at it at a time than our function may have instances. The rate limit of a key is off, else most of the load would only
+hear 429.""",
 )
 _BATTERIES = """\
 Counted where it happens, by a plugin. An example is one case that Hypothesis or schemathesis made up, a request one
@@ -69,13 +76,15 @@ A battery that finds nothing may be blind. So the safety code is broken on purpo
 that is about it must notice."""
 _MUTANTS = """\
 Small changes of ledger, classifier and saga (a comparison, a boundary, a condition, a statement left out), one at a
-time, against the tests that are about that file: all there are, or of each file a sample. What survived is listed, and
-is no broken promise: it is a line that no test of its file holds yet."""
+time, against the tests that are about that file: all there are, or of each file a sample, another one each time. What
+survived is listed, and is no broken promise: it is a line that no test of its file held when it was run."""
 _OF_MUTANTS = ("file", "mutants", "tried", "caught", "timed_out", "equivalent", "survived", "score", "commit")
 _COMMANDS = "`python -m tests.evidence run NAME --profile ci` (or `long`) makes the file of each."
 _FOUND = """\
-Before anybody was on the phone. Each has a test that finds it again; one without a commit is not mended yet, and its
-test shows it. This list is kept by hand (`evidence/found.toml`); that its tests exist is tested."""
+Before anybody was on the phone; by what is named above, or by somebody who had only the project and a task: to break
+it (adversary), to use it (newcomer), to carry it on (reader). Each has a test that finds it again; one without a commit
+is not mended yet, and its test shows it. This list is kept by hand (`evidence/found.toml`); that its tests exist is
+tested."""
 
 
 def written(home: Path = HOME, found: Path = FOUND) -> str:
@@ -162,7 +171,16 @@ def _summary(runs: Mapping[str, Mapping[str, Record]], alone: Mapping[str, Recor
             )
         )
     yield from table(
-        ("profile", "run on", "commit", "simulated calls", "interleavings", "tests in batteries", "broken", "minutes"),
+        (
+            "profile",
+            "run on",
+            "commit",
+            "calls (realistic, brutal)",
+            "interleavings",
+            "tests in batteries",
+            "broken",
+            "minutes",
+        ),
         rows,
     )
     for profile in PROFILES:
@@ -193,11 +211,22 @@ def _simulation(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
             if record := runs[profile].get(f"simulation-{plan}"):
                 states.setdefault(profile, Counter()).update({each["state"]: each["times"] for each in record.rows})
     if states:
-        yield "How often each state was reached, in all plans together; a campaign that misses a rare one fails:"
+        yield (
+            "How often each state was reached, in all plans together. A campaign that misses one with a star fails; "
+            "with two stars, a long one:"
+        )
         yield ""
         names = sorted({name for each in states.values() for name in each})
         titles = [TITLES[profile] for profile in states]
-        yield from table(("state", *titles), [(name, *(each[name] for each in states.values())) for name in names])
+        yield from table(
+            ("state", *titles), [(_starred(name), *(each[name] for each in states.values())) for name in names]
+        )
+
+
+def _starred(state: str) -> str:
+    if state in REACHED:
+        return f"{state} \\*"
+    return f"{state} \\*\\*" if state in REACHED_BY_MANY else state
 
 
 def _rates(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
@@ -212,13 +241,19 @@ def _rates(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
         return
     yield _RATES
     yield ""
-    names = [
-        name for name in dict.fromkeys(name for each in found.values() for name in each) if not name.endswith("_s")
-    ]
+    names = dict.fromkeys(name for each in found.values() for name in each)
     yield from table(
-        ("what", *found),
-        [(name, *(round(each.get(name, 0.0) * 100, 2) for each in found.values())) for name in names],
+        ("what", *found), [(_unit(name), *(_rate(name, each) for each in found.values())) for name in names]
     )
+
+
+def _unit(name: str) -> str:
+    return f"{name.removesuffix('_s')}, seconds" if name.endswith("_s") else name
+
+
+def _rate(name: str, rates: Mapping[str, float]) -> float:
+    value = rates.get(name, 0.0)
+    return value if name.endswith("_s") else round(value * 100, 2)
 
 
 def _flat(rates: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
@@ -250,7 +285,7 @@ def _load(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
                 "heard *gebucht*",
                 "bookings at Cal.com",
                 "overlapping pairs",
-                "callers in one",
+                "callers with an overlap",
                 "composites in part",
                 "requests to Cal.com",
             ),
@@ -287,11 +322,11 @@ def _batteries(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
     numbers = ("tests", "examples", "requests at the doors", "salons opened", "known limits", "not run here")
     rows: list[Sequence[object]] = []
     for battery in BATTERIES:
-        about = f"**{battery.name}**: {battery.tries}"
+        about = [f"**{battery.name}**: {battery.tries}", ""]
         for title, each in _both(runs, battery.name):
-            rows.append((about, title, *(each.counts.get(name, 0) for name in numbers), len(each.broken)))
+            rows.append((about.pop(0), title, *(each.counts.get(name, 0) for name in numbers), len(each.broken)))
         missing = [TITLES[profile] for profile in PROFILES if battery.name not in runs[profile]]
-        rows += [(about, f"{title}: not run", *(NONE for _ in numbers), NONE) for title in missing]
+        rows += [(about.pop(0), f"{title}: not run", *(NONE for _ in numbers), NONE) for title in missing]
     yield from table(("battery", "profile", *numbers, "broken"), rows)
 
 
@@ -314,7 +349,16 @@ def _planted(record: Record | None) -> Iterator[str]:
         return
     yield _numbers(record)
     yield ""
-    yield from table(*_as_rows(record.rows))
+    redundant = [each for each in record.rows if "covered_by" in each]
+    yield from table(*_as_rows([each for each in record.rows if "covered_by" not in each]))
+    if redundant:
+        yield "Redundant ones, each covered by another line: neither is noticed missing alone, both together are."
+        yield ""
+        names = ("name", "breaks", "covered_by", "battery")
+        yield from table(
+            ("left out", "what it is for", "covered by", "noticed without both"),
+            [[each[name] for name in names] for each in redundant],
+        )
 
 
 def _mutants(record: Record | None) -> Iterator[str]:
@@ -368,10 +412,24 @@ def _commands(runs: Mapping[str, Mapping[str, Record]], alone: Mapping[str, Reco
     yield from table(
         ("profile", "run", "command", "began", "commit", "seeds", "seconds"),
         [
-            (title, each.name, f"`{each.command}`", each.date, each.commit, _seeds(each), round(each.seconds))
+            (
+                title,
+                each.name,
+                f"`{_as_typed(each.command)}`",
+                each.date,
+                each.commit,
+                _seeds(each),
+                round(each.seconds),
+            )
             for title, each in every
         ],
     )
+
+
+def _as_typed(command: str) -> str:
+    """With the project's own Python, which has what it needs."""
+    typed = re.sub(r"(^|; )python -m", r"\1.venv/bin/python -m", command)
+    return f"`{typed}`"
 
 
 def _seeds(record: Record) -> str:

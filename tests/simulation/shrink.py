@@ -7,6 +7,7 @@ time, and what still breaks the same promise is kept (delta debugging).
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -38,11 +39,13 @@ class Shrunk:
             half = MOST_LINES // 2
             told[half:-half] = [f"… {len(told) - MOST_LINES} lines; all of them: --trace"]
         only = ",".join(sorted(story.only or ()))
-        again = f"--seed {story.seed} --plan {story.plan.name} --calls {story.plan.calls} --only {only}"
-        again += "" if story.just is None else f" --faults {','.join(sorted(story.just)) or 'none'}"
-        again += f" --without {','.join(sorted(story.without))}" if story.without else ""
-        head = f"seed {story.seed}, plan {story.plan.name}, step {played.step}: {played.breaches[0]}"
-        return "\n".join([head, *told, f"again: python -m tests.simulation {again}"])
+        again = ["--seed", str(story.seed), "--plan", story.plan.name, "--calls", str(story.plan.calls), "--only", only]
+        again += [] if story.just is None else ["--faults", ",".join(sorted(story.just)) or "none"]
+        again += ["--without", ",".join(sorted(story.without))] if story.without else []
+        head = (
+            f"seed {story.seed}, plan {story.plan.name}, step {played.step}, {played.digest[:12]}: {played.breaches[0]}"
+        )
+        return "\n".join([head, *told, f"again: .venv/bin/python -m tests.simulation {shlex.join(again)}"])
 
 
 def short(trace: Sequence[Line]) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -34,6 +35,7 @@ from tests.planted.of_records import (
     what_is_told_twice_is_logged_twice,
 )
 from tests.simulation import index, people
+from tests.simulation.__main__ import main
 from tests.simulation.index import LaggingIndexes
 from tests.simulation.plan import STRANGERS, Plan, Rates, plan_of
 from tests.simulation.shrink import short, shrink
@@ -210,4 +212,29 @@ def test_its_story_is_told_in_a_few_lines_and_can_be_played_again(monkeypatch: P
     assert len(story.only) < len({name.partition("/")[0] for name in found.actors})
     again = World(Story(story.seed, story.plan, story.only, story.without, story.just)).play()
     assert (again.digest, again.breaches) == (shrunk.played.digest, shrunk.played.breaches)
-    assert f"--only {','.join(sorted(story.only))}" in shrunk.text()
+
+
+@pytest.mark.parametrize("name", ["the ledger's version", "ours or not"])
+def test_what_it_says_plays_it_again_and_once_it_is_mended_plays_soundly(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pasted into a shell as it stands; some faults have two words."""
+    plant, plan, seeds, _ = PLANTED[name]
+    with Patch.context() as patch:
+        plant(patch)
+        found = first_broken(plan, range(1, seeds + 1))
+        assert found is not None
+        shrunk = shrink(found, seconds=5.0)
+        program, *again = shlex.split(shrunk.text().splitlines()[-1])[3:]
+        assert (program, main(again)) == ("tests.simulation", 1)
+        assert shrunk.played.digest[:12] in capsys.readouterr().out
+    assert main(again) == 0
+    assert "Sound" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", ["--runs 0", "--calls -1", "--only nobody", "--plan nope"])
+def test_of_nothing_it_is_not_said_that_nothing_was_broken(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--plan", "duel", *words.split()])
+    assert ended.value.code == 2
+    assert "Sound" not in capsys.readouterr().out
