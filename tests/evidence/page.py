@@ -32,7 +32,7 @@ hold is in [limits.md](limits.md).
 ```
 make evidence QUICK=1                           the CI profile: minutes
 make evidence                                   the long one: 10,000 simulated calls, 20,000 interleavings,
-                                                200 callers at once, every slow battery and mutant; hours
+                                                200 callers at once, every slow battery, some mutants; hours
 make simulate SEED=7 CALLS=100 PLAN=brutal      your own seed; one that breaks a promise tells its shortest story
 .venv/bin/python -m tests.evidence run load     one of them by its name; `list` has the names
 ```
