@@ -220,6 +220,44 @@ def test_where_nothing_is_named_nothing_is_ended_and_a_person_decides(table: Tab
     assert case.facts["appointments"] == "a642 a643"
 
 
+def test_of_two_of_one_call_the_attendee_says_whose_it_is(table: Table) -> None:
+    """A mother has booked for two in one call: the call that the booking names tells nothing."""
+    first, second = table.add("a642", call="call_687"), table.add("a643", call="call_687")
+    table.booking(second, metadata={"call_id": "call_687"})
+    assert first.customer.email != second.customer.email
+    (found,) = table.search().found
+    assert (found.kept, found.goes, found.why) == ("a643", "a642", "its attendee is this customer")
+    assert table.now(second).state is AppointmentState.CONFIRMED
+
+
+def test_of_two_of_one_customer_and_one_call_nothing_is_ended(table: Table) -> None:
+    first = table.add("a642", call="call_687")
+    second = table.add("a643", call="call_687", customer=first.customer)
+    table.booking(first, metadata={"call_id": "call_687"})
+    found = next(each for each in table.search().found if each.kind is Kind.APPOINTMENTS)
+    assert (found.kept, found.why, found.done) == ("", "it names none of them", Done.REVIEW)
+    assert {table.now(each).state for each in (first, second)} == {AppointmentState.CONFIRMED}
+
+
+def test_who_shares_a_part_only_is_not_ended_for_it(table: Table) -> None:
+    """Its other part would stand at Cal.com, and be nobody's here."""
+    kept, other = table.add("a642"), table.add("a643")
+    second_part = replace(other.segments[0], index=1, uid="part2", booking_id=2)
+    table.world.put(items.appointment_to_item("friseur1", replace(other, segments=(*other.segments, second_part))))
+    table.booking(kept, metadata={"appointment": "a642"})
+    (found,) = table.search().found
+    assert (found.kept, found.why, found.done) == ("a642", "they share a part only", Done.REVIEW)
+    assert {table.now(each).state for each in (kept, other)} == {AppointmentState.CONFIRMED}
+
+
+def test_the_last_day_is_searched_too(table: Table) -> None:
+    last = datetime.combine(table.world.clock.now().date() + timedelta(days=30), EIGHT.time(), UTC)
+    kept = table.add("a642", last)
+    table.add("a643", last)
+    table.booking(kept, metadata={"appointment": "a642"})
+    assert [(each.kept, each.done) for each in table.search().found] == [("a642", Done.RING)]
+
+
 def test_of_three_two_go(table: Table) -> None:
     """I5: 753, 754 and 755 on booking 13060966."""
     kept = table.add("a753")
@@ -311,6 +349,38 @@ def test_a_second_booking_that_cal_com_made_by_itself_is_cancelled_there(table: 
     assert table.world.calendar.bookings["8Fxv4"].status == "accepted"
     assert table.now(made).state is AppointmentState.CONFIRMED
     assert table.search().found == []
+
+
+def test_what_is_cancelled_there_is_ours_and_on_record_before(table: Table) -> None:
+    made = twice_at_calcom(table)
+    table.search()
+    assert table.owner("second") == made.id, "its events find their home"
+    (audit,) = [each for each in table.world.kind("AUDIT") if each["repair"] == "cancel_duplicate"]
+    assert (audit["by"], audit["booking"]) == ("anna", "second")
+
+
+def test_one_that_becomes_anothers_in_this_moment_is_not_cancelled(table: Table) -> None:
+    twice_at_calcom(table)
+    read = table.world.calendar.booking
+
+    def and_it_is_taken_over(uid: str, **more: Any) -> Any:
+        if uid == "8Fxv4":  # the last look before
+            table.world.put(keys.booking_uid("friseur1", "second") | to_wire({"appt": "a2"}))
+        return read(uid, **more)
+
+    table.world.calendar.booking = and_it_is_taken_over  # type: ignore[method-assign]
+    assert [each.done for each in table.search().found] == [Done.LATER]
+    assert table.world.calendar.bookings["second"].status == "accepted"
+    assert table.owner("second") == "a2"
+
+
+def test_one_with_another_guest_is_no_second_booking_of_ours(table: Table) -> None:
+    """Somebody has put another guest into it, or copied it for one: its labels alone do not make it ours."""
+    twice_at_calcom(table, attendees=("anna@web.example",))
+    (found,) = table.search().found
+    assert (found.kind, found.done) == (Kind.BOOKINGS, Done.REVIEW)
+    assert table.world.calendar.bookings["second"].status == "accepted"
+    assert table.owner("second") is None
 
 
 def lying(table: Table) -> None:

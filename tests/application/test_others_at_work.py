@@ -16,7 +16,7 @@ from bookend.adapters.dynamodb import keys
 from bookend.application import alerts
 from bookend.application.deadline import LEAST_FOR_WRITE_S, WRITE_TURN_S
 from bookend.application.outcomes import Booked, NotBooked, SlotTaken, StillOpen, TemporaryTrouble
-from bookend.application.ports import BookingRequest
+from bookend.application.ports import BookingRequest, Confirmed
 from bookend.domain.answers import Answered, CreateAnswer, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState
 from tests.application import test_book_composite as composite
@@ -213,3 +213,71 @@ def test_parts_whose_record_has_vanished_are_cancelled_and_never_called_booked(
     under_way(parts, vanished, answer)
     assert isinstance(composite.perm(parts.call()), NotBooked | StillOpen)
     assert parts.calendar.accepted() == []
+
+
+def stands_on_another(salon: Salon, appointment: Appointment) -> None:
+    """Cal.com made two of one request; whoever looks after open ones has seen the first, and confirmed it."""
+    segments, told = {}, appointment.told
+    for segment in appointment.segments:
+        booking = salon.calendar.insert(
+            BookingRequest(
+                event_type=segment.event_type,
+                start=segment.slot.start,
+                name=appointment.customer.name,
+                email=appointment.customer.email,
+                phone=None,
+                zone="Europe/Berlin",
+                language="de",
+                metadata={"op_id": appointment.op, "appointment": appointment.id, "segment": str(segment.index)},
+            )
+        )
+        segments[segment.index] = booking
+    confirmed = salon.appointments.confirm(salon.tenant.id, appointment, segments, told=told, now=salon.clock.now())
+    assert isinstance(confirmed, Confirmed)
+
+
+def test_who_wakes_beside_another_booking_of_the_same_wish_is_told_what_stands(salon: Salon) -> None:
+    """ "Nicht gebucht" of what is confirmed would be untrue; and only one of the two may stay."""
+    under_way(salon, stands_on_another, lambda calendar, request: Answered(calendar.insert(request)))
+
+    outcome = salon.call().book(TUESDAY, "10:00", staff="Fabian")
+
+    assert isinstance(outcome, Booked)
+    assert only(salon).state is AppointmentState.CONFIRMED
+    assert [each.uid for each in salon.calendar.accepted()] == [only(salon).segments[0].uid]
+    assert [each.kind for each in salon.alerts.raised] == [alerts.WOKE_TOO_LATE]
+
+
+def test_what_the_salon_moved_at_once_is_not_taken_back_by_the_turns_own_look(salon: Salon) -> None:
+    """The answer was lost, and somebody moved it in that second: it is left to whoever has the time to see that."""
+
+    def moved_at_once(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        made = calendar.insert(request)
+        calendar.move(made.uid, made.start + timedelta(hours=1))
+        return Unclear("ReadTimeout")
+
+    salon.calendar.faults.append(moved_at_once)
+
+    assert isinstance(salon.call().book(TUESDAY, "10:00", staff="Fabian"), StillOpen)
+    assert len(salon.calendar.accepted()) == 1
+
+
+def test_of_a_composite_too_who_wakes_beside_others_of_the_same_wish_is_told_what_stands(parts: Salon) -> None:
+    seen: list[str] = []
+
+    def wakes_late(calendar: FakeCalendar, request: BookingRequest) -> CreateAnswer:
+        if not seen:
+            appointment = parts.appointments.appointment(parts.tenant.id, request.metadata["appointment"])
+            assert appointment is not None
+            stands_on_another(parts, appointment)
+        seen.append(request.metadata["segment"])
+        return Answered(calendar.insert(request))
+
+    parts.calendar.faults.extend([wakes_late] * 3)
+
+    outcome = composite.perm(parts.call())
+
+    assert isinstance(outcome, Booked)
+    standing = only(parts)
+    assert standing.state is AppointmentState.CONFIRMED
+    assert {each.uid for each in parts.calendar.accepted()} == {each.uid for each in standing.segments}

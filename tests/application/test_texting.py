@@ -10,12 +10,14 @@ import pytest
 from bookend.adapters.dynamodb import keys
 from bookend.adapters.dynamodb.actions import Actions
 from bookend.adapters.dynamodb.messages import void
+from bookend.application.deadline import ONE_S, Deadline
 from bookend.application.ports import Confirmed, Started
+from bookend.application.ports.texts import SendAnswer
 from bookend.application.texting import LEASE, SEND_S, TextEnd, send_text
 from bookend.domain.appointment import Told
 from bookend.domain.contacts import Customer
 from bookend.domain.tenant import TextSettings
-from bookend.domain.texts import MessageState
+from bookend.domain.texts import MessageState, Text
 from tests.support.tables.faults import Crash
 from tests.support.texts import (
     DIES_AFTER,
@@ -337,6 +339,21 @@ def test_no_text_is_begun_without_the_time_to_write_down_what_became_of_it() -> 
     world.clock.advance(6)
     assert send_text(work, world.op).end is TextEnd.WAITS
     assert (world.provider.asked, world.state) == (0, "NEW")
+
+
+def test_a_provider_that_takes_all_its_time_leaves_enough_to_write_down_that_it_was_sent() -> None:
+    world = owing("booked")
+    work, send = world.texting(), world.provider.send
+    world.clock.advance(ONE_S - 3)
+
+    def slow(text: Text, *, deadline: Deadline) -> SendAnswer:
+        world.clock.advance(deadline.remaining())
+        return send(text, deadline=deadline)
+
+    world.provider.send = slow  # type: ignore[method-assign]
+    assert send_text(work, world.op).end is TextEnd.SENT
+    assert (world.state, world.bodies) == ("SENT", [BOOKED + ASK])
+    assert work.deadline.remaining() > 0
 
 
 # A person decides

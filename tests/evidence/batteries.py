@@ -94,7 +94,7 @@ def run(battery: Battery, profile: str, *, processes: int = 1) -> Record:
         target = Path(folder) / "numbers.json"
         line = [sys.executable, "-m", "pytest", "-q", "-p", "tests.evidence.plugin", f"--numbers={target}", *chosen]
         done = subprocess.run(
-            [*line, *(["-n", str(processes)] if processes > 1 else [])],
+            [*line, *(["-n", str(processes), "--dist", "worksteal"] if processes > 1 else [])],
             cwd=ROOT,
             env=environment(),
             capture_output=True,

@@ -18,6 +18,7 @@ from bookend.domain.answers import Judgement, Verdict
 from bookend.domain.appointment import Appointment, Told
 from bookend.domain.staff_day import StaffDay, StaffDays
 from tests.application.convergence import test_adopt, test_directed, test_orders
+from tests.application.convergence import test_clocks_that_differ as clocks
 from tests.application.convergence import test_what_others_made_of_it as others
 from tests.application.convergence.world import Layer
 from tests.planted.bug import Bug, Patch, alone, directed, one_test, orders, scene
@@ -37,9 +38,17 @@ def _index_is_late(patch: Patch) -> None:
 
 
 def a_reads_age_is_not_compared(patch: Patch) -> None:
-    patch.setattr(converging, "_is_stale", lambda *_args: False)
+    patch.setattr(converging, "_newer_than", lambda *_args: None)
     without = "#state = :CONFIRMED AND #ver = :ver AND (attribute_not_exists(#cal_updated) OR #cal_updated <> :cal)"
     patch.setattr(adoptions, "_AS_READ", without)
+
+
+def what_looks_older_is_never_believed(patch: Patch) -> None:
+    patch.setattr(converging, "may_lag", lambda *_args, **_more: True)
+
+
+def a_slower_clock_cannot_write(patch: Patch) -> None:
+    patch.setattr(adoptions, "as_of", lambda booking, **_more: booking.updated_at)
 
 
 def nothing_needs_time_to_settle(patch: Patch) -> None:
@@ -287,6 +296,16 @@ BUGS = (
         "a booking that was moved twice is taken for a new one (P2)",
         directed(test_directed.a_move_nobody_told_of_in_the_middle),
         "I3",
+    ),
+    Bug(
+        what_looks_older_is_never_believed,
+        "what was cancelled by a server whose clock is behind stands here for ever, and its time is refused (P4)",
+        one_test(clocks.test_what_others_do_by_a_slower_clock_is_followed_within_minutes, "cancelled", 3),
+    ),
+    Bug(
+        a_slower_clock_cannot_write,
+        "the same, since the write asks for a newer instant",
+        one_test(clocks.test_what_others_do_by_a_slower_clock_is_followed_within_minutes, "moved", 120),
     ),
     Bug(
         a_link_that_cannot_be_read_is_nobodys,

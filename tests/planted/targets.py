@@ -41,6 +41,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         "tests/application/test_changes_overtaken.py",
         "tests/application/test_change_appointment.py",
         "tests/application/remedies/test_salons_wish.py",
+        "tests/application/convergence/test_changes_directed.py",
     ),
     "application/change_settling.py": (
         "tests/application/test_change_settling.py",
@@ -108,6 +109,14 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         "tests/adapters/dynamodb/test_overtaken.py",
     ),
     "application/texting.py": ("tests/application/test_texting.py", "tests/application/test_patience.py"),
+    "application/case_changing.py": (
+        "tests/application/remedies/test_salons_wish.py",
+        "tests/application/remedies/test_reviews.py",
+        "tests/application/remedies/test_decisions_overtaken.py",
+        "tests/application/remedies/test_parts.py",
+        "tests/application/remedies/test_texts_of_cases.py",
+    ),
+    "application/duplicates.py": ("tests/application/test_duplicates.py",),
 }
 HAS_ITS_UID = "what is confirmed has the uid of its booking; the empty one is for the type alone"
 ONLY_WHETHER_IT_IS_THERE = "of `overtaken` everybody asks whether it is there, nobody what it says"

@@ -229,6 +229,12 @@ WHY = {"cancellationReason": "Kommt nicht"}
         pytest.param(
             200, success(booking(status="cancelled", rescheduledToUid="new")), Unclear, id="it lives on elsewhere"
         ),
+        pytest.param(
+            200,
+            success(booking(status="cancelled", rescheduledToUid="new", **WHY)),
+            Unclear,
+            id="it lives on elsewhere, for a reason",
+        ),
         pytest.param(404, enveloped(404, "Booking was not found in the database"), Unclear, id="it cannot be seen"),
         pytest.param(500, raw(500, "Internal server error"), Unclear, id="nobody knows"),
     ],

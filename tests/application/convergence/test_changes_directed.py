@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from bookend.application.change_appointment import ChangeAppointment, change_appointment
-from bookend.application.change_outcomes import ChangeOutcome, Confirm, KeptForLater, Moved, NotChanged
+from bookend.application.change_outcomes import CancelledNow, ChangeOutcome, Confirm, KeptForLater, Moved, NotChanged
 from bookend.application.converged import Converged
 from bookend.application.converging import converge
 from bookend.application.deadline import WRITE_TURN_S
 from bookend.application.outcomes import Booked
+from bookend.application.ports import Cancelled
 from bookend.domain.answers import NotSent, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState, ChangeKind
 from bookend.domain.failures import FailureClass
@@ -187,6 +188,29 @@ def test_however_long_cal_com_is_away_a_kept_wish_ends_when_that_can_be_known(
     told.world.run(3 * 3600)
     assert told.appointment.state is AppointmentState.CONFIRMED
     assert told.texts() == [f"not_{'moved' if kind is ChangeKind.MOVE else 'cancelled'}"]
+
+
+@pytest.mark.parametrize("kind", list(ChangeKind))
+def test_while_the_turn_waits_for_cal_com_a_round_of_the_sweeper_leaves_its_change_alone(kind: ChangeKind) -> None:
+    told = Told(kind=kind)
+    world, calendar = told.world, told.world.calendar
+
+    def slow(_calendar: Any, uid: str, *start: Any) -> Any:
+        world.clock.advance(3)
+        before = list(calendar.asked)
+        world.sweep()
+        assert calendar.asked == before, "the request is under way: nobody sends it a second time"
+        if start:
+            return calendar.make_move(uid, *start)
+        calendar.cancel_by_hand(uid)
+        return Cancelled()
+
+    (calendar.move_faults if kind is ChangeKind.MOVE else calendar.cancel_faults).append(slow)
+    assert isinstance(told.yes(), Moved if kind is ChangeKind.MOVE else CancelledNow)
+    assert told.appointment.state in {AppointmentState.CONFIRMED, AppointmentState.CANCELLED}
+    (message,) = [row for row in world.rows("OUT") if row["kind"]["S"] != "booked"]
+    assert message["told"]["S"] == "done", "who has heard it is sent no text of it"
+    assert violations(world) == []
 
 
 @pytest.mark.parametrize("how", ["in the turn", "in the background"])

@@ -206,6 +206,38 @@ def test_half_of_a_move_does_not_end_the_appointment() -> None:
     assert (violations(world), list(unequal(world.look()))) == ([], [])
 
 
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_half_of_a_move_ends_nothing_while_cal_com_does_not_answer_where_it_went(
+    seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long ago it was cancelled: nobody has looked for the other half."""
+    world = World()
+    booking = booked(world)
+    new = half_of_a_move(world, booking, hidden_s=0)
+    world.run(seconds)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.calendar, "find", lambda *_, **__: Unclear("HTTP 503"))
+        assert look_at(world, booking.uid) is Converged.LATER
+    assert [each.segments[0].uid for each in confirmed(world)] == [booking.uid]
+    assert look_at(world, booking.uid) is Converged.FOLLOWED
+    assert [each.segments[0].uid for each in confirmed(world)] == [new.uid]
+    assert (violations(world), list(unequal(world.look()))) == ([], [])
+
+
+def test_that_a_copy_was_called_off_says_nothing_of_the_booking_that_is_half_moved() -> None:
+    world = World()
+    booking = booked(world)
+    copy = copy_of(world, booking, TEN + 2 * HOUR)
+    new = half_of_a_move(world, booking, hidden_s=20)
+    world.calendar.cancel_by_hand(copy.uid)
+    assert look_at(world, copy.uid) is Converged.LATER
+    assert len(confirmed(world)) == 1
+    world.run(21)
+    assert look_at(world, copy.uid) is Converged.FOLLOWED
+    assert [each.segments[0].uid for each in confirmed(world)] == [new.uid]
+    assert (violations(world), list(unequal(world.look()))) == ([], [])
+
+
 def test_a_successor_that_the_old_booking_never_names_is_found_by_the_customers_address() -> None:
     world = World()
     booking = booked(world)
@@ -471,6 +503,21 @@ def test_a_replacement_that_is_booked_while_the_late_one_is_taken_in_wins(monkey
     assert [each.call for each in confirmed(world)] == ["call_2"]
 
 
+def test_who_was_booked_at_its_time_while_the_late_one_is_taken_in_wins() -> None:
+    """Free when it was decided. No conflict is made here with a booking that we can take back."""
+    world = World()
+    booking, failed = late(world)
+    repair = assess(world.background(ONE_S, "worker"), booking)
+    assert isinstance(repair, Adopt)
+    theirs = world.calendar.book_publicly(HAIRCUT["fabian"], TEN)
+    assert look_at(world, theirs.uid) is Converged.ADOPTED
+    assert carry_out(world.background(ONE_S, "worker"), repair) is Converged.ORPHAN_CANCELLED
+    assert [each.uid for each in world.calendar.accepted()] == [theirs.uid]
+    assert ([each.segments[0].uid for each in confirmed(world)], _flagged(world)) == ([theirs.uid], 0)
+    assert texts(world)[failed.id] == ["not_booked"]
+    assert (violations(world), list(unequal(world.look()))) == ([], [])
+
+
 def test_another_time_the_same_day_is_no_replacement() -> None:
     world = World()
     booking, _ = late(world)
@@ -575,6 +622,32 @@ def test_what_was_not_cancelled_this_time_is_tried_again_and_told_to_nobody(answ
     assert carry_out(world.background(ONE_S, "worker"), repair) is Converged.LATER
     assert (confirmed(world), drifts(world)) == ([], {})
     assert look_at(world, booking.uid) is Converged.ORPHAN_CANCELLED
+
+
+@pytest.mark.parametrize("trouble", [Unclear("HTTP 502"), NotSent("429")], ids=str)
+def test_what_cannot_be_read_once_more_is_not_cancelled(
+    trouble: CalendarTrouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was decided on may have been an old list; since then somebody may have made it theirs."""
+    world = World()
+    booking = to_be_cancelled(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.calendar, "booking", lambda *_, **__: trouble)
+        assert look_at(world, booking.uid) is Converged.LATER
+    assert ([each.uid for each in world.calendar.accepted()], confirmed(world)) == ([booking.uid], [])
+    assert "cancel" not in world.calendar.asked
+    assert look_at(world, booking.uid) is Converged.ORPHAN_CANCELLED
+
+
+def test_what_somebody_has_taken_in_since_it_was_decided_is_not_cancelled() -> None:
+    """Two look at a late booking; for the slower one its time was taken when it looked."""
+    world = World()
+    booking, failed = late(world)
+    assert look_at(world, booking.uid) is Converged.ADOPTED
+    assert carry_out(world.background(ONE_S, "worker"), CancelOrphan(failed, booking)) is Converged.LATER
+    assert "cancel" not in world.calendar.asked
+    assert [each.segments[0].uid for each in confirmed(world)] == [booking.uid]
+    assert (violations(world), list(unequal(world.look()))) == ([], [])
 
 
 def test_a_late_booking_that_is_over_is_told_of_once_and_not_tried_again() -> None:

@@ -110,6 +110,24 @@ def test_ours_is_not_kept_where_it_has_ended_since_that_was_decided(ward: Ward) 
     assert extra.uid in accepted(ward)
 
 
+def test_ours_is_kept_once_the_move_that_its_customer_is_at_has_ended(ward: Ward) -> None:
+    mine, extra = one_too_many(ward)
+    name = f"duplicate-{extra.uid}"
+    on_record_alone(ward, lambda: ward.decide(name, Choice.KEEP_OURS))
+    phone = ward.world.phone("call_2")
+    asked = ask(phone, ChangeKind.MOVE)
+    assert isinstance(asked, Confirm)
+    ward.world.calendar.move_faults.extend([lambda *_: Unclear("ReadTimeout")] * 6)
+    yes(phone, ChangeKind.MOVE, asked.token)
+    ward.remedy()
+    now_is, case = ward.ours(ward.case(name)), ward.case(name)
+    assert now_is is not None
+    assert (now_is.state, case.state, case.decision) == (AppointmentState.MOVING, CaseState.OPEN, "keep-ours")
+    assert extra.uid in accepted(ward), "nothing goes while it is open where ours will stand"
+    ward.rounds(3)
+    assert (ward.case(name).ending, accepted(ward)) == (Ending.EQUAL, [mine.segments[0].uid])
+
+
 # What was taken back
 
 

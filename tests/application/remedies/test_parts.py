@@ -517,6 +517,20 @@ def test_a_row_that_is_cancelled_leaves_anothers_part_alone(ward: Ward) -> None:
     assert ward.world.calendar.bookings[other.uid].status == "accepted"
 
 
+def test_of_a_row_that_is_cancelled_the_part_that_is_not_shown_for_a_moment_is_not_left_behind(ward: Ward) -> None:
+    parts = [there(ward, 0, by=30), there(ward, 1, by=30)]
+    row(ward, *parts)
+    ward.remedy()
+    assert ward.case(1).state is CaseState.REVIEW
+    ward.world.calendar.hidden[parts[1].uid] = ward.now + timedelta(seconds=20)
+    done = ward.decide("import-1", Choice.CANCEL)
+    assert isinstance(done, Decided)
+    assert (done.case.state, len(ward.world.calendar.accepted())) == (CaseState.OPEN, 2), "not the half of it"
+    ward.rounds(2)
+    assert (ward.case(1).ending, ward.world.calendar.accepted()) == (Ending.CANCELLED, [])
+    assert not ward.breaches()
+
+
 def test_parts_that_do_not_tell_whose_they_are_are_not_touched_for_a_row(ward: Ward) -> None:
     made = there(ward, 0, email="termin@askproai.de")
     row(ward, made)

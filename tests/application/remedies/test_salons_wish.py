@@ -12,6 +12,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from bookend.adapters.dynamodb import items
 from bookend.application.reviewing import Decided, Would
 from bookend.cli_review import would_do
+from bookend.domain.answers import NotThere, Unclear
 from bookend.domain.appointment import Appointment, AppointmentState, Change, ChangeKind, WishedBy
 from bookend.domain.cases import Case, CaseState, Ending, SyncFailure
 from bookend.domain.policy import PolicySettings
@@ -133,6 +134,85 @@ def test_a_composite_that_stands_in_part_is_cancelled_with_the_parts_that_stand(
     assert (ward.case(case.id).ending, now_is.state) == (Ending.CANCELLED, AppointmentState.CANCELLED)
     assert ward.world.calendar.accepted() == []
     assert {*heard} == {"Vom Salon storniert."}
+
+
+def test_of_a_composite_whose_other_part_cannot_be_cancelled_yet_none_is_called_cancelled(ward: Ward) -> None:
+    mine, case = half_gone(ward)
+    ward.world.calendar.cancel_faults.extend([Unclear("ReadTimeout")] * 12)
+    ward.decide(case.id, Choice.CANCEL)
+    for _ in range(3):
+        ward.world.run(40)
+        ward.remedy()
+    now_is = ward.ours(case)
+    assert now_is is not None
+    assert (ward.case(case.id).state, now_is.state) == (CaseState.OPEN, AppointmentState.CANCELLING)
+    assert [each.uid for each in ward.world.calendar.accepted()] == [mine.segments[1].uid]
+    ward.world.calendar.cancel_faults.clear()
+    ward.rounds(2)
+    assert (ward.case(case.id).ending, ward.world.calendar.accepted()) == (Ending.CANCELLED, [])
+
+
+def test_a_booking_that_is_not_shown_for_some_seconds_is_not_called_cancelled(ward: Ward) -> None:
+    """The schedule comes twice within these seconds: two looks prove nothing that are not apart."""
+    mine, case = of_another_guest(ward)
+    uid = mine.segments[0].uid or ""
+    ward.world.calendar.hidden[uid] = ward.now + timedelta(seconds=20)
+    ward.decide(case.id, Choice.CANCEL)
+    for _ in range(2):
+        ward.world.run(3)
+        ward.remedy()
+    assert ward.world.calendar.bookings[uid].status == "accepted"
+    now_is = ward.ours(case)
+    assert now_is is not None
+    assert (ward.case(case.id).state, now_is.state) == (CaseState.OPEN, AppointmentState.CANCELLING)
+    ward.rounds(2)
+    assert (ward.case(case.id).ending, ward.world.calendar.accepted()) == (Ending.CANCELLED, [])
+
+
+@pytest.mark.parametrize("shown", [{"called_off": True}, {"rescheduled_to": None}], ids=["asked to", "half a move"])
+def test_what_was_moved_meanwhile_is_not_cancelled_here_for_its_old_booking(ward: Ward, shown: dict[str, Any]) -> None:
+    """Asked to take another time its guest has taken one, so the old booking has both a reason and a successor; or it
+    has neither yet.
+    """
+    mine, case = of_another_guest(ward)
+    uid = mine.segments[0].uid or ""
+    ward.world.calendar.hidden[uid] = ward.now + timedelta(seconds=20)
+    ward.decide(case.id, Choice.CANCEL)
+    moved = ward.world.calendar.move(uid, later(hours=4))
+    ward.world.calendar.change(uid, **shown)
+    ward.world.run(40)
+    ward.remedy()
+    now_is = ward.ours(case)
+    assert now_is is not None
+    assert now_is.state is AppointmentState.CONFIRMED
+    assert [(each.uid, each.slot.start) for each in now_is.segments] == [(moved.uid, later(hours=4))]
+    assert [each.uid for each in ward.world.calendar.accepted()] == [moved.uid]
+    ward.world.reconcile()
+    assert ward.case(f"attendee-{moved.uid}").state is CaseState.REVIEW, "of where it stands now it is decided anew"
+
+
+@pytest.mark.parametrize("shown", [None, {"status": "cancelled"}, {"start": later(hours=6)}])
+def test_a_move_is_not_called_done_before_cal_com_shows_it(ward: Ward, shown: dict[str, Any] | None) -> None:
+    """It has answered that it was moved; a read does not find it there, or finds what others have made of it by now."""
+    mine, extra = one_too_many(ward)
+    name, read = f"duplicate-{extra.uid}", ward.world.calendar.booking
+
+    def late(uid: str, **more: Any) -> Any:
+        seen = read(uid, **more)
+        if uid in {mine.segments[0].uid, extra.uid}:
+            return seen
+        return NotThere("HTTP 404") if shown is None else replace(seen, **shown)
+
+    ward.world.calendar.booking = late  # type: ignore[method-assign]
+    done = ward.decide(name, Choice.MOVE, to=later(hours=2))
+    assert isinstance(done, Decided)
+    now_is = ward.ours(done.case)
+    assert now_is is not None
+    assert (now_is.state, now_is.slot.start) == (AppointmentState.CONFIRMED, later(hours=2))
+    assert (done.case.state, done.case.ending) == (CaseState.OPEN, None)
+    ward.world.calendar.booking = read  # type: ignore[method-assign]
+    ward.remedy()
+    assert (ward.case(name).ending, ward.case(name).why) == (Ending.EQUAL, "moved, and read at Cal.com")
 
 
 def test_a_dry_move_says_what_would_be_done_and_what_speaks_against_it(ward: Ward) -> None:

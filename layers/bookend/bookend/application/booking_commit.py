@@ -44,8 +44,8 @@ from bookend.domain.answers import (
     detail,
     judge,
 )
-from bookend.domain.appointment import OPEN, Appointment, AppointmentState, BookedSegment, Told
-from bookend.domain.drift import DEAD
+from bookend.domain.appointment import OPEN, STANDING, Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.drift import DEAD, is_touched
 
 AFTER_CANCEL_S = 0.6
 
@@ -103,7 +103,7 @@ def _look(
     if deadline.remaining() < LEAST_FOR_LOOK_S:
         return answer, judgement
     for booking in look_up(appointment, calendar=turn.calendar, deadline=deadline) or ():
-        if booking.status not in DEAD:
+        if booking.status not in DEAD and not is_touched(booking):  # what somebody moved at once is theirs
             found = Answered(booking)
             return found, judge(found, expected, now=turn.clock.now())
     return answer, judgement
@@ -153,11 +153,13 @@ def _confirm(turn: Turn, goal: Goal, appointment: Appointment, booking: Booking,
             return _undo(turn, goal, appointment, booking, "uid or id of another appointment")
         case Superseded(now_is) if now_is is not None and stands_on(now_is, booking):
             return Booked(now_is, turn.today())
-        case Superseded(_):
-            # We woke up too late: others have given the operation up, so its booking must not stay. Its time of its
-            # own: the turn's is over by then, or nearly.
+        case Superseded(now_is):
+            # We woke up too late: others have given the operation up, or it stands on another booking that Cal.com has
+            # made of it. So this one must not stay. Its time of its own: the turn's is over by then, or nearly.
             turn.alerts.raise_(alert.woke_too_late(appointment, Answered(booking)))
             undone = turn.calendar.cancel(booking.uid, UNDO_REASON, deadline=Deadline.within(CANCEL_S, turn.clock))
+            if now_is is not None and now_is.state in STANDING:
+                return Booked(now_is, turn.today())
             return NotBooked() if isinstance(undone, Cancelled) else still_open(turn, goal)
         case other:
             assert_never(other)
@@ -258,8 +260,7 @@ def _standing(turn: Turn, goal: Goal, now_is: Appointment | None) -> BookOutcome
 
 def stands_on(now_is: Appointment, booking: Booking) -> bool:
     """Whether somebody has committed this very booking meanwhile: then it is the customer's, and stays."""
-    live = {AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING}
-    return now_is.state in live and any(segment.uid == booking.uid for segment in now_is.segments)
+    return now_is.state in STANDING and any(segment.uid == booking.uid for segment in now_is.segments)
 
 
 def still_open(turn: Turn, goal: Goal) -> StillOpen:

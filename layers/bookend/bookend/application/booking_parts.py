@@ -49,7 +49,7 @@ from bookend.domain.answers import (
     detail,
     judge,
 )
-from bookend.domain.appointment import OPEN, Appointment, AppointmentState, Told
+from bookend.domain.appointment import OPEN, STANDING, Appointment, AppointmentState, Told
 from bookend.domain.drift import DEAD, part_of
 
 _SAID_FIRST = (
@@ -199,7 +199,8 @@ def _confirm(turn: Turn, goal: Goal, appointment: Appointment, parts: Sequence[_
 def _woke_too_late(
     turn: Turn, goal: Goal, appointment: Appointment, now_is: Appointment | None, bookings: Collection[Booking]
 ) -> BookOutcome:
-    """Others have ended the operation while we slept: with these very bookings, or they must go.
+    """Others have ended the operation while we slept: with these very bookings, or they must go, and with others it
+    stands all the same.
 
     Their time of their own: the turn's is over by then, or nearly.
     """
@@ -208,6 +209,8 @@ def _woke_too_late(
     for each in bookings:
         turn.alerts.raise_(alert.woke_too_late(appointment, Answered(each)))
     gone = _cancel(turn, bookings, Deadline.within(CANCEL_S, turn.clock))
+    if now_is is not None and now_is.state in STANDING:
+        return Booked(now_is, turn.today())
     still_at_work = now_is is not None and now_is.state in OPEN
     return NotBooked() if gone and not still_at_work else still_open(turn, goal)
 

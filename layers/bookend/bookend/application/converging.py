@@ -7,6 +7,7 @@ read is what counts, so the order, the loss and the doubling of events change no
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import assert_never
 
 from bookend.application.adopting import adopt, cancel_orphan
@@ -40,6 +41,7 @@ from bookend.domain.drift import (
     change_of,
     has_attendee,
     is_touched,
+    may_lag,
     part_of,
     segment_of,
     with_the_rest,
@@ -54,8 +56,16 @@ def assess(work: Background, seen: Booking) -> Repair:
         return LookAgain(appointment.why)
     if appointment is None:
         return _assess_foreign(work, seen)
-    if _is_stale(work, appointment, seen):
-        return Nothing()
+    known = _newer_than(work, appointment, seen)
+    if known is not None:
+        own = any(each.uid == seen.uid for each in appointment.segments)
+        if may_lag(known, now=work.clock.now()) or not (own or seen.status == LIVE):
+            return Nothing()
+        # Long after that no read lags any more, and the servers' clocks may differ: what is there now is so.
+        again = work.calendar.booking(seen.uid, deadline=work.deadline)
+        if not isinstance(again, Booking):
+            return LookAgain("it cannot be read again")
+        seen = again
     match appointment.state:
         case (
             AppointmentState.PENDING
@@ -74,8 +84,8 @@ def assess(work: Background, seen: Booking) -> Repair:
             assert_never(other)
 
 
-def _is_stale(work: Background, appointment: Appointment, seen: Booking) -> bool:
-    """Whether what was read is older than what we know: Cal.com's reads may lag behind its writes.
+def _newer_than(work: Background, appointment: Appointment, seen: Booking) -> datetime | None:
+    """The instant of what we know, where what was read is older: Cal.com's reads may lag behind its writes.
 
     That compares states of one booking. Another one of the appointment's that is older (two moves of one booking at the
     same moment make two) is news.
@@ -85,8 +95,9 @@ def _is_stale(work: Background, appointment: Appointment, seen: Booking) -> bool
         part = own or [each for each in appointment.segments if each.index == part_of(seen)]
         known = part[0].updated_at if part else None
     if known is None or seen.updated_at is None or seen.updated_at >= known:
-        return False
-    return bool(own) or work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id
+        return None
+    ours = bool(own) or work.adoptions.owner(work.tenant.id, seen.uid) == appointment.id
+    return known if ours else None
 
 
 def _appointment_of(work: Background, seen: Booking) -> Appointment | Unread | None:

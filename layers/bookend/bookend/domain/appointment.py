@@ -57,6 +57,8 @@ TRANSIENT = frozenset(
 """States that something must end: each such appointment has a lease and a due time."""
 
 
+STANDING = frozenset({AppointmentState.CONFIRMED, AppointmentState.MOVING, AppointmentState.CANCELLING})
+"""Its customer has it, whatever is being done about it."""
 OPEN = frozenset({AppointmentState.PENDING, AppointmentState.COMPENSATING})
 """States in which it is not known yet whether there will be an appointment."""
 

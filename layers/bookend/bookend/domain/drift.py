@@ -22,6 +22,8 @@ HALF_SHOWN = timedelta(seconds=30)
 """For so long after a change one read may show half of a move: the old booking cancelled, and no successor yet."""
 ALL_GOING = timedelta(minutes=3)
 """Who cancels the parts of a composite one after the other is through with it after this long."""
+READS_LAG = timedelta(seconds=180)
+"""No read of Cal.com's was seen to lag behind its writes for so long (contracts: calcom-observed 2)."""
 EDITED = timedelta(seconds=10)
 """A booking whose last change is later than its creation by this much was changed by somebody."""
 
@@ -323,6 +325,20 @@ def segment_of(appointment: Appointment, booking: Booking) -> BookedSegment:
     """The segment that the booking says it was made for; the first one where it names none of them."""
     named = part_of(booking)
     return next((each for each in appointment.segments if each.index == named), appointment.segments[0])
+
+
+def may_lag(known: datetime, *, now: datetime) -> bool:
+    """Whether what is read now may still be from before `known`, an instant of Cal.com's."""
+    return now - known < READS_LAG
+
+
+def as_of(booking: Booking, *, known: datetime | None, now: datetime) -> datetime:
+    """The instant of a booking that was just read: Cal.com's own.
+
+    Long after what we knew it is newer than that, whatever the clock of the server said that made it.
+    """
+    its = booking.updated_at or now
+    return its if known is None or may_lag(known, now=now) else max(its, known)
 
 
 def is_touched(booking: Booking) -> bool:

@@ -30,6 +30,7 @@ from bookend.application.ports import (
 from bookend.domain.answers import Booking
 from bookend.domain.appointment import Appointment, AppointmentState, ChangeWhy, Told
 from bookend.domain.cases import Case
+from bookend.domain.drift import as_of
 from bookend.domain.staff_day import Interval, IntervalState, StaffDay, StaffDays, interval_key
 from bookend.domain.timeslot import Slot
 
@@ -218,7 +219,7 @@ class DynamoAdoptions:
                     ":CANCELLED": "CANCELLED",
                     ":CONFIRMED": "CONFIRMED",
                     ":why": "cancelled_there",
-                    ":cal": items.text(booking.updated_at or now),
+                    ":cal": items.text(as_of(booking, known=appointment.calendar_updated_at, now=now)),
                     ":now": items.text(now),
                     ":ver": appointment.version,
                     ":one": 1,
@@ -256,6 +257,7 @@ class DynamoAdoptions:
         self, tenant: str, before: Appointment, after: Appointment, booking: Booking, now: datetime
     ) -> Action:
         of_several = max(len(before.segments), len(after.segments)) > 1
+        of_one = as_of(booking, known=before.calendar_updated_at, now=now)
         newest = [each.updated_at for each in after.segments if each.updated_at is not None] if of_several else []
         read = before.verified_at is not None or _is_read(after)
         return self._actions.update(
@@ -269,7 +271,7 @@ class DynamoAdoptions:
             | {
                 ":CONFIRMED": "CONFIRMED",
                 ":start": items.text(after.slot.start),
-                ":cal": items.text(max(newest, default=booking.updated_at or now)),
+                ":cal": items.text(max(newest, default=of_one)),
                 ":ver": before.version,
                 ":one": 1,
             }
