@@ -55,7 +55,11 @@ class Rates:
     stream_partial: float = 0.0
     stream_late_s: float = 60.0
     sent_twice: float = 0.0
-    """Of the function calls: those that Retell sends twice. A new rate comes last: dice are thrown in this order."""
+    """Of the function calls: those that Retell sends twice."""
+    clocks: float = 0.0
+    """Of the writes at Cal.com: those by a server whose clock is ahead or behind. A new rate comes last: dice are
+    thrown in this order."""
+    clocks_s: float = 2.0
 
 
 QUIET = Rates()
@@ -94,6 +98,7 @@ REALISTIC = Rates(
     stream_doubled=0.03,
     stream_partial=0.01,
     sent_twice=0.05,
+    clocks=0.05,
 )
 """What a bad week may look like, every day."""
 BRUTAL = Rates(
@@ -135,6 +140,8 @@ BRUTAL = Rates(
     stream_partial=0.1,
     stream_late_s=240.0,
     sent_twice=0.2,
+    clocks=0.2,
+    clocks_s=20.0,
 )
 """42 of 100 requests to Cal.com go wrong, as in the laboratory (one in fifty boundaries is somebody's death)."""
 RATES = {"quiet": QUIET, "realistic": REALISTIC, "brutal": BRUTAL}

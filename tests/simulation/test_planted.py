@@ -27,7 +27,11 @@ from tests.planted.of_bookings import (
     numbers_of_bookings_are_not_guarded,
     open_bookings_expire,
 )
-from tests.planted.of_convergence import absence_is_believed_at_the_first_look, nothing_needs_time_to_settle
+from tests.planted.of_convergence import (
+    absence_is_believed_at_the_first_look,
+    nothing_needs_time_to_settle,
+    what_looks_older_is_never_believed,
+)
 from tests.planted.of_layers import a_run_looks_at_nothing, nothing_is_settled, the_sweeper_finds_nothing
 from tests.planted.of_records import (
     a_text_is_sent_without_a_claim,
@@ -134,6 +138,20 @@ UNCLEAR = Plan(
 """What has no answer is carried out a minute later, and nobody tells us."""
 
 
+APART = Plan(
+    name="apart",
+    rates=Rates(clocks=0.7, clocks_s=30.0),
+    calls=3,
+    guests=2,
+    edits=6,
+    hours=0.02,
+    days=1,
+    eager=True,
+    calm_hours=0.5,
+)
+"""Cal.com's servers have very different clocks, and others change what was just booked."""
+
+
 def nothing_is_waited_for(patch: Patch) -> None:
     nothing_needs_time_to_settle(patch)
     absence_is_believed_at_the_first_look(patch)
@@ -170,6 +188,7 @@ PLANTED: dict[str, tuple[Callable[[Patch], None], Plan, int, tuple[str, ...]]] =
     "said too early": (booked_is_said_before_it_is_committed, DUEL, 20, ("I5",)),
     "moved, perhaps": (what_is_open_is_said_to_be_moved, DUEL, 60, ("I5",)),
     "the second number": (numbers_of_bookings_are_not_guarded, DUEL, 20, ("I4",)),
+    "another clock": (what_looks_older_is_never_believed, APART, 40, ("I3",)),
     "given up at once": (nothing_is_waited_for, UNCLEAR, 20, ("I9",)),
     "past us": (who_books_past_us_is_nobody, plan_of("quiet", 12), 3, ("EQ",)),
     "all the time in the world": (nobody_looks_at_the_clock, DUEL, 20, ("P7",)),

@@ -114,8 +114,8 @@ class FakeCalendar:
             status="accepted",
             start=request.start,
             end=request.start + timedelta(minutes=kind.minutes),
-            created_at=self.clock.now(),
-            updated_at=self.clock.now(),
+            created_at=(now := self.written_at()),
+            updated_at=now,
             host=kind.host,
             event_type=request.event_type,
             attendees=(request.email,),
@@ -123,6 +123,10 @@ class FakeCalendar:
         )
         self.bookings[booking.uid] = booking
         return booking
+
+    def written_at(self) -> datetime:
+        """The instant of a write, by the clock of the server that makes it."""
+        return self.clock.now()
 
     # What others do at Cal.com
 
@@ -133,7 +137,7 @@ class FakeCalendar:
     def move(self, uid: str, start: datetime) -> Booking:
         """The salon moves a booking: a new one with the old one's metadata, and the old one is cancelled."""
         old = self.bookings[uid]
-        number, now = next(self._numbers), self.clock.now()
+        number, now = next(self._numbers), self.written_at()
         length = old.end - old.start
         new = replace(
             old,
@@ -153,7 +157,7 @@ class FakeCalendar:
         """The salon changes a booking in place: another host, another end, another state; it gives a reason."""
         if changes.get("status") == "cancelled":
             changes = {"called_off": True} | changes
-        self.bookings[uid] = replace(self.bookings[uid], updated_at=self.clock.now(), **changes)
+        self.bookings[uid] = replace(self.bookings[uid], updated_at=self.written_at(), **changes)
         return self.bookings[uid]
 
     def in_the_way(self, host: int, slot: Slot, *, but: str | None = None) -> bool:
@@ -207,7 +211,7 @@ class FakeCalendar:
         if self.bookings[uid].status == "cancelled":  # as the adapter reads "has been cancelled already"
             moved = self.bookings[uid].rescheduled_to is not None
             return Unclear("HTTP 400 it has been cancelled already") if moved else Cancelled()
-        now = self.clock.now()
+        now = self.written_at()
         self.bookings[uid] = replace(self.bookings[uid], status="cancelled", called_off=True, updated_at=now)
         return Cancelled()
 
