@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 
+from bookend.adapters.dynamodb import adoptions
 from bookend.application.change_outcomes import Moved
 from bookend.application.outcomes import Booked
 from bookend.application.ports import BookingRequest
@@ -20,9 +21,8 @@ from tests.application.changes import MOVE, ask, yes
 from tests.application.convergence.world import DAY, TEN, Layer, World, unequal, violations
 from tests.support.calendar import FakeCalendar
 
-HOUR, NIGHT = 3600, 86_400
+HOUR = 3600
 EMMA = 29
-COMPOSITE = "Dauerwelle"
 
 
 def _world() -> World:
@@ -69,8 +69,13 @@ def test_what_others_do_by_a_slower_clock_is_followed_within_minutes(what: str, 
     assert [*violations(world), *unequal(look)] == []
 
 
-def test_a_read_that_lags_is_not_believed_however_often_it_comes() -> None:
-    """The other half: within minutes what looks older may be from before."""
+@pytest.mark.parametrize("alone", [False, True], ids=["with the store's condition", "without it"])
+def test_a_read_that_lags_is_not_believed_however_often_it_comes(alone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other half: within minutes what looks older may be from before. The store would refuse it as well."""
+    if alone:
+        monkeypatch.setattr(
+            adoptions, "as_of", lambda booking, *, known, now: max(booking.updated_at or now, known or now)
+        )
     world = _world()
     assert isinstance(world.phone().book(DAY, "10:00", staff="Fabian"), Booked)
     world.run(HOUR)

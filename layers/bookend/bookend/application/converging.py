@@ -17,7 +17,6 @@ from bookend.application.converged import Converged
 from bookend.application.following import audit_of, end_part, follow, overlaps, put_before_a_person
 from bookend.application.own_bookings import expected_booking, is_labelled
 from bookend.application.parts_changed import end_whole, follow_whole, part_gone
-from bookend.application.patience import SETTLE
 from bookend.application.settling import Settled, settle
 from bookend.domain.answers import Answered, Booking, NotThere, Verdict, judge
 from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
@@ -120,7 +119,7 @@ def _of_an_earlier_link(work: Background, seen: Booking) -> Appointment | Unread
     A link that cannot be read may be the one that tells. Only what is not there makes it nobody's, and that not while
     Cal.com's reads may still lag behind the move (calcom-observed 2).
     """
-    young = seen.created_at is not None and work.clock.now() - seen.created_at < SETTLE
+    young = seen.created_at is not None and may_lag(seen.created_at, now=work.clock.now())
     for _ in range(LONGEST):
         if seen.rescheduled_from is None:
             return None
