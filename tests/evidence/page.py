@@ -12,7 +12,7 @@ from typing import Any
 from tests.evidence.batteries import BATTERIES
 from tests.evidence.record import HOME, PROFILES, ROOT, Record, read_all
 from tests.simulation.campaign import REACHED, REACHED_BY_MANY, SEEDS
-from tests.simulation.watch import LEGEND
+from tests.simulation.watch import LEGEND, PROMISE
 
 PAGE = ROOT / "docs" / "evidence.md"
 FOUND = HOME / "found.toml"
@@ -50,6 +50,9 @@ Callers, guests, the salon, webhooks, worker, sweeper and runs, interleaved at e
 may have broken (I1, I2, I4, P3); each reply is held against what was so in its turn, and all of it at the end. A duel,
 or interleaving, is two or three around one slot; of strangers every second one is answered with somebody else's
 booking, as in incident I1."""
+_SIGNS = """\
+What is looked for. A breach begins with its sign (that incidents are called I1 to I5 as well is by chance). That nobody
+comes in from outside, the rest of P6, is for the batteries hostile, abuse and openapi:"""
 _RATES = """\
 What goes wrong in them, in percent of the requests, boundaries or deliveries it is about, and for how long, in seconds;
 of the newest recorded run. Duels have the rates of brutal runs. In both each seed leaves some kinds out, halves others,
@@ -201,9 +204,10 @@ def _simulation(runs: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
         for title, each in _both(runs, f"simulation-{plan}")
     ]
     yield from table(("profile", "plan", "seeds", *numbers, "broken"), rows)
-    yield "What is looked for. A breach begins with its sign (that incidents are called I1 to I5 as well is by chance):"
+    yield _SIGNS
     yield ""
-    yield from table(("sign", "what would be broken"), list(LEGEND.items()))
+    signs = [(sign, PROMISE[sign], broken) for sign, broken in LEGEND.items()]
+    yield from table(("sign", "promise", "what would be broken"), signs)
     yield from _rates(runs)
     states: dict[str, Counter[str]] = {}
     for profile in PROFILES:

@@ -43,7 +43,7 @@ from tests.simulation.__main__ import main
 from tests.simulation.index import LaggingIndexes
 from tests.simulation.plan import STRANGERS, Plan, Rates, plan_of
 from tests.simulation.shrink import short, shrink
-from tests.simulation.watch import LEGEND
+from tests.simulation.watch import LEGEND, PROMISE
 from tests.simulation.world import Played, Story, World, play
 
 Patch = pytest.MonkeyPatch
@@ -199,7 +199,7 @@ PLANTED: dict[str, tuple[Callable[[Patch], None], Plan, int, tuple[str, ...]]] =
 
 def test_each_promise_has_a_bug_that_breaks_it_here() -> None:
     """A sign that no bug can bring about would say nothing by its absence."""
-    assert {sign for *_, signs in PLANTED.values() for sign in signs} | {"EX"} == LEGEND.keys()
+    assert {sign for *_, signs in PLANTED.values() for sign in signs} | {"EX"} == LEGEND.keys() == PROMISE.keys()
 
 
 def first_broken(plan: Plan, seeds: range) -> Played | None:

@@ -49,6 +49,28 @@ LEGEND = {
     "EX": "an exception nobody expected",
 }
 """How each breach begins, and what it says. They are no incidents: those are called I1 to I5 as well."""
+PROMISE = {
+    "I1": "P1",
+    "I2": "P1",
+    "I3": "P3",
+    "I4": "P2",
+    "I5": "P4",
+    "I6": "P4",
+    "I7": "P5",
+    "I8": "P4",
+    "I9": "P4",
+    "P3": "P3",
+    "P7": "P7",
+    "T2": "P4",
+    "M1": "P6",
+    "M2": "P7",
+    "A1": "P5",
+    "A2": "P5",
+    "A3": "P5",
+    "EQ": "P3",
+    "EX": "any",
+}
+"""Which of the promises in README each is about."""
 
 
 class Breach(Exception):
