@@ -8,7 +8,6 @@ store or to Cal.com; from then on the second one is at work, which may be of the
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import random
 from collections import Counter
@@ -128,17 +127,8 @@ class Relay(World):
             for event in self._untold:
                 self.at(WEBHOOK_AFTER_S, lambda event=event: self.deliver(event))  # type: ignore[misc]
 
-    def seen(self, heard: object) -> str:
-        """What whoever comes next finds: two worlds of which it is the same cannot go on differently."""
-        with self.at_peace():
-            rows = self.client.scan(TableName=self.salon.table_name)["Items"]
-        calendar = self.calendar
-        wrote = [each for each in calendar.asked if each in {"create", "reschedule", "cancel"}]
-        waits = self._waiting, self._untold, sorted(moment for moment, _, _ in self._agenda)
-        faults = len(calendar.faults), len(calendar.move_faults), len(calendar.cancel_faults)
-        there = calendar.bookings, calendar.hidden, calendar.stale
-        all_of_it = sorted(map(repr, rows)), there, faults, wrote, waits, heard, self.clock.now(), self._rests
-        return hashlib.sha256(repr(all_of_it).encode()).hexdigest()
+    def state(self, *more: object) -> str:
+        return super().state(self._waiting, self._untold, self._rests, *more)
 
 
 @dataclass(frozen=True)
@@ -285,14 +275,14 @@ def every_pair(operation: Operation, case: Any, first: Layer, then: Layer) -> It
     for death in operation.deaths(case):
         dying = replace(case, death=death)
         broken_off = operation.begun(dying, first, then)
-        if (state := broken_off.world.seen(broken_off.heard)) in begun:
+        if (state := broken_off.world.state(broken_off.heard)) in begun:
             continue
         begun.add(state)
         for dies in operation.second_deaths(dying, first, then):
             run = operation.begun(dying, first, then, dies)
             operation.until_handed_over(run, first)
             assert run.world.handed_over, f"nobody died: {dies}"
-            if (state := run.world.seen(run.heard)) not in ended:
+            if (state := run.world.state(run.heard)) not in ended:
                 ended.add(state)
                 yield f"{dying}; {first.name} dies: {dies}", operation.breaches(run, then)
 
@@ -380,9 +370,9 @@ def _again(ward: remedies.Ward, by: str) -> None:
 
 
 def remedied_twice(
-    scenario: remedies.Scenario, kill: Callable[[remedies.Ward], None], by: str, boundary: int
+    scenario: remedies.Scenario, kill: Callable[[remedies.Ward], None], by: str, boundary: int | None
 ) -> tuple[remedies.Ward, int]:
-    """What dies, who goes on and dies as well (0: it lives), and the rounds after that; and how far the second came."""
+    """What dies, and who goes on and dies as well (0: it lives; None: nobody goes on); and how far the second came."""
     ward = remedies.begun(scenario)
     kill(ward)
     with contextlib.suppress(Crash, StoreUnavailable):
@@ -390,26 +380,37 @@ def remedied_twice(
     faults = ward.world.client.faults
     faults.clear()
     ward.world.line.rest()
+    if boundary is None:
+        return ward, 0
     if boundary:
         faults.crash_at(boundary)
     with contextlib.suppress(Crash, StoreUnavailable):
         _again(ward, by)
     reached = faults.boundaries
     faults.clear()
-    ward.rounds(5)
     return ward, reached
 
 
 def pairs_of_a_remedy(scenario: remedies.Scenario, by: str, most: int | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Each death with each death of whoever goes on; or so many of them, the same every time."""
+    """Each death with each death of whoever goes on, what cannot be told apart once; or so many of them, the same every
+    time.
+    """
     every = list(remedies.deaths(scenario))
     chosen = random.Random(f"remedies twice {scenario.name} {by}")
+    begun: set[str] = set()
+    ended: set[str] = set()
     for name, kill in every if most is None else chosen.sample(every, min(most, len(every))):
+        if (state := remedied_twice(scenario, kill, by, None)[0].world.state()) in begun:
+            continue
+        begun.add(state)
         reached = remedied_twice(scenario, kill, by, 0)[1]
         places = range(1, reached + 1)
         for boundary in places if most is None else chosen.sample(places, min(1, reached)):
             ward, _ = remedied_twice(scenario, kill, by, boundary)
-            yield f"{name}; {by} dies at {boundary}", remedies.wrong_with(scenario, ward, Counter())
+            if (state := ward.world.state()) not in ended:
+                ended.add(state)
+                ward.rounds(5)
+                yield f"{name}; {by} dies at {boundary}", remedies.wrong_with(scenario, ward, Counter())
 
 
 GOES_ON = ("the sweeper", "the next run")

@@ -72,8 +72,8 @@ hear 429.""",
 )
 _BATTERIES = """\
 Counted where it happens, by a plugin. An example is one case that Hypothesis or schemathesis made up, a request one
-event at a function's door, a salon one scenario from an empty table. A known limit is a test that shows what is still
-to be mended."""
+event at a function's door, a salon one scenario from an empty table; of crashes that leave the same behind, one is gone
+on with. A known limit is a test that shows what is still to be mended."""
 _PLANTED = """\
 A battery that finds nothing may be blind. So the safety code is broken on purpose, one bug at a time, and the battery
 that is about it must notice."""

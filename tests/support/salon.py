@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -71,11 +70,12 @@ class CountedIds:
     """Names in order."""
 
     def __init__(self, prefix: str = "id") -> None:
-        self._numbers = itertools.count(1)
+        self.given = 0
         self._prefix = prefix
 
     def new(self) -> str:
-        return f"{self._prefix}{next(self._numbers):05d}"
+        self.given += 1
+        return f"{self._prefix}{self.given:05d}"
 
 
 class HeardAlerts:

@@ -9,7 +9,6 @@ layer is at work.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from bookend.application.ports import Cancelled, StoreUnavailable
 from bookend.domain.answers import Answered, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.appointment import AppointmentState, ChangeKind
 from bookend.domain.timeslot import Slot
+from tests.application.convergence.matrix import all_hold
 from tests.application.convergence.test_changes_alone import HOURS, Death
 from tests.application.convergence.test_changes_alone import _prepare as prepare
 from tests.application.convergence.test_composites_alone import SUBSETS, tenant
@@ -279,13 +279,18 @@ class Run:
 
 def play(case: Case) -> Run:
     """Booked at ten; the caller names it, is asked, says yes; then one layer."""
-    run = broken_off(case, World(case.layer, tenant=tenant(case.parts)))
+    run = begun(case)
     run.world.run(HOURS[case.layer] * 3600)
     return run
 
 
+def begun(case: Case) -> Run:
+    """Up to where the turn dies or ends."""
+    return broken_off(case, World(case.layer, tenant=tenant(case.parts)))
+
+
 def broken_off(case: Case, world: World) -> Run:
-    """The same up to where the turn dies or ends."""
+    """The same in a world of one's own."""
     run = Run(case, world)
     world.salon.open(DAY, first="09:00", last="18:30", every=15)
     booked = world.phone().book(DAY, "10:00", service="Dauerwelle", staff="Fabian")
@@ -445,15 +450,7 @@ def beyond(run: Run, breach: str) -> bool:
 
 
 def _all_hold(cases: list[Case]) -> None:
-    broken: dict[str, list[str]] = {}
-    ends: Counter[str] = Counter()
-    for case in cases:
-        run = play(case)
-        if found := breaches_of(run):
-            broken[str(case)] = found[:3]
-        ends[type(run.heard[-1]).__name__ if run.heard else "nothing"] += 1
-    print(f"{len(cases)} runs, {len(broken)} broken; last heard: {dict(ends)}")
-    assert dict(itertools.islice(broken.items(), 5)) == {}
+    all_hold(cases, begun, HOURS, breaches_of)
 
 
 ALONE = [(layer, kind, calendar) for layer in Layer for kind, calendars in BEHAVIOURS.items() for calendar in calendars]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -30,6 +29,7 @@ from bookend.application.ports import BookingRequest, StoreUnavailable
 from bookend.domain.answers import Answered, CreateAnswer, NotSent, Refusal, Refused
 from bookend.domain.appointment import TRANSIENT, AppointmentState
 from bookend.domain.tenant import Segment, SegmentKind, Tenant
+from tests.application.convergence.matrix import all_hold
 from tests.application.convergence.test_layers_alone import AS_ASKED, CALENDAR, HOURS, LATE, Death
 from tests.application.convergence.test_layers_alone import _booking_of_687 as booking_of_687
 from tests.application.convergence.test_layers_alone import _prepare as prepare
@@ -109,13 +109,18 @@ class Run:
 
 
 def play(case: Case) -> Run:
-    run = broken_off(case, World(case.layer, tenant=tenant(case.parts)))
+    run = begun(case)
     run.world.run(HOURS[case.layer] * 3600)
     return run
 
 
+def begun(case: Case) -> Run:
+    """Up to where the turn dies or ends."""
+    return broken_off(case, World(case.layer, tenant=tenant(case.parts)))
+
+
 def broken_off(case: Case, world: World) -> Run:
-    """The same up to where the turn dies or ends."""
+    """The same in a world of one's own."""
     run = Run(case, world)
     world.salon.open(DAY, first="09:00", last="12:30", every=15)
     world.phone().check(DAY, "10:00", service="Dauerwelle", staff="Fabian")
@@ -219,17 +224,8 @@ def beyond(run: Run, breach: str) -> bool:
     return False
 
 
-def all_hold(cases: list[Case]) -> Counter[str]:
-    broken: dict[str, list[str]] = {}
-    ends: Counter[str] = Counter()
-    for case in cases:
-        run = play(case)
-        if found := breaches_of(run):
-            broken[str(case)] = found[:3]
-        ends[type(run.last).__name__] += 1
-    print(f"{len(cases)} runs, {len(broken)} broken; last heard: {dict(ends)}")
-    assert dict(itertools.islice(broken.items(), 5)) == {}
-    return ends
+def _all_hold(cases: list[Case]) -> None:
+    all_hold(cases, begun, HOURS, breaches_of)
 
 
 ALONE = list(itertools.product(Layer, KINDS))
@@ -238,19 +234,19 @@ NAMES = [f"{layer.name.lower()} alone, {kind}" for layer, kind in ALONE]
 
 @pytest.mark.parametrize(("layer", "kind"), ALONE, ids=NAMES)
 def test_whichever_parts_fail_and_wherever_it_breaks_off_nothing_is_half(layer: Layer, kind: str) -> None:
-    all_hold(some_of(layer, kind, 12))
+    _all_hold(some_of(layer, kind, 12))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("layer", "kind"), ALONE, ids=NAMES)
 def test_every_death_and_every_retry_of_every_subset(layer: Layer, kind: str) -> None:
-    all_hold(list(every_case(layer, kind)))
+    _all_hold(list(every_case(layer, kind)))
 
 
 @pytest.mark.parametrize("layer", Layer, ids=lambda layer: layer.name.lower())
 def test_of_three_parts_every_subset_comes_to_an_end(layer: Layer) -> None:
     kinds = ("refused", "lost before", "lost and hidden", "longer than asked, and hidden", LATE)
-    all_hold([Case(kind, failing, layer=layer, parts=3) for kind in kinds for failing in SUBSETS[3]])
+    _all_hold([Case(kind, failing, layer=layer, parts=3) for kind in kinds for failing in SUBSETS[3]])
 
 
 # Where the ends lie

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -29,6 +28,7 @@ from bookend.application.patience import SETTLE
 from bookend.application.ports import BookingRequest, StoreUnavailable
 from bookend.domain.answers import Answered, Booking, CreateAnswer, Unclear
 from bookend.domain.appointment import TRANSIENT, AppointmentState
+from tests.application.convergence.matrix import all_hold
 from tests.application.convergence.world import (
     DAY,
     HAIRCUT,
@@ -218,13 +218,18 @@ HOURS = {Layer.SWEEPER: 0.75, Layer.WEBHOOKS: 1.0, Layer.RECONCILE: 2.5}
 
 def play(case: Case) -> Run:
     """The turn, the caller's second try if there is one, and then one layer."""
-    run = broken_off(case, World(case.layer))
+    run = begun(case)
     run.world.run(HOURS[case.layer] * 3600)
     return run
 
 
+def begun(case: Case) -> Run:
+    """Up to where the turn dies or ends."""
+    return broken_off(case, World(case.layer))
+
+
 def broken_off(case: Case, world: World) -> Run:
-    """The same up to where the turn dies or ends."""
+    """The same in a world of one's own."""
     run = Run(case, world)
     world.salon.open(DAY, first="09:00", last="11:00", every=15)
     phone = world.phone()
@@ -363,17 +368,8 @@ def some_of(layer: Layer, calendar: str, most: int) -> list[Case]:
     return [*always, *random.Random(f"alone {layer} {calendar}").sample(rest, min(most, len(rest)))]
 
 
-def _all_hold(cases: list[Case]) -> Counter[str]:
-    broken: dict[str, list[str]] = {}
-    ends: Counter[str] = Counter()
-    for case in cases:
-        run = play(case)
-        if found := breaches_of(run):
-            broken[str(case)] = found[:3]
-        ends[type(run.last).__name__] += 1
-    print(f"{len(cases)} runs, {len(broken)} broken; last heard: {dict(ends)}")
-    assert dict(itertools.islice(broken.items(), 5)) == {}
-    return ends
+def _all_hold(cases: list[Case]) -> None:
+    all_hold(cases, begun, HOURS, breaches_of)
 
 
 # What a layer does not reach by itself, and who does

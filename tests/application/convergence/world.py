@@ -7,6 +7,7 @@ and a run is the same every time.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import itertools
 import json
@@ -362,6 +363,21 @@ class World:
     def look(self) -> Look:
         with self.at_peace():
             return look_at(self.salon)
+
+    def state(self, *more: object) -> str:
+        """What whoever comes next finds, with `more` that it is to depend on: two worlds of which it is the same cannot
+        go on differently.
+        """
+        with self.at_peace():
+            rows = self.client.scan(TableName=self.salon.table_name)["Items"]
+        calendar = self.calendar
+        wrote = [each for each in calendar.asked if each in {"create", "reschedule", "cancel"}]
+        faults = len(calendar.faults), len(calendar.move_faults), len(calendar.cancel_faults)
+        there = calendar.bookings, calendar.hidden, calendar.stale, self.events
+        waits = sorted(moment for moment, _, _ in self._agenda), sorted(self.jobs.items()), self.dead_letters
+        counted = self.salon.ids.given, self.clock.now()
+        all_of_it = sorted(map(repr, rows)), there, faults, wrote, waits, counted, more
+        return hashlib.sha256(repr(all_of_it).encode()).hexdigest()
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         """Items of a kind."""
