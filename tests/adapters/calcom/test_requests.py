@@ -207,7 +207,10 @@ def test_a_cancel_counts_whatever_status_it_shows() -> None:
     assert exchange.calendar.cancel(UID, "x", deadline=within()) == Cancelled()
 
 
-@pytest.mark.parametrize("content", [b"", b"<html></html>", b"[]", b"null"], ids=str)
+A_NO = b'{"status": "error", "error": {"message": "Internal"}}'
+
+
+@pytest.mark.parametrize("content", [b"", b"<html></html>", b"[]", b"null", A_NO], ids=str)
 def test_a_cancel_answered_by_something_else_is_unclear(content: bytes) -> None:
     assert isinstance(answering(200, content).calendar.cancel(UID, "x", deadline=within()), Unclear)
 

@@ -87,6 +87,11 @@ def read_refusal(response: httpx.Response) -> Refused | Unclear | NotSent | KeyR
             return Unclear(whole)
 
 
+def says_success(response: httpx.Response) -> bool:
+    """Whether the body of a success is one of the API's and does not say the contrary: an old version has no status."""
+    return error_text(response) is not None and json.loads(response.content).get("status") != "error"
+
+
 def error_text(response: httpx.Response) -> str | None:
     """Cal.com's own words, or None where the body is not one of its error shapes."""
     try:

@@ -16,7 +16,15 @@ from typing import Any, TypeVar, cast
 import httpx
 from pydantic import ValidationError
 
-from bookend.adapters.calcom.answers import count_in, error_text, kept, read_create, read_refusal, unreadable
+from bookend.adapters.calcom.answers import (
+    count_in,
+    error_text,
+    kept,
+    read_create,
+    read_refusal,
+    says_success,
+    unreadable,
+)
 from bookend.adapters.calcom.transport import CONNECTIONS, DeadlineTransport
 from bookend.adapters.calcom.wire import BookingEnvelope, BookingList, SlotsEnvelope, is_uid
 from bookend.application.deadline import Deadline
@@ -201,8 +209,8 @@ class CalcomCalendar:
         if not isinstance(response, httpx.Response):
             return response
         if response.is_success:
-            # The status in the answer may come from a replica that lags (calcom-observed 2): the 200 is what counts.
-            return Cancelled() if error_text(response) is not None else Unclear(kept(response))
+            # The booking's status in it may come from a replica that lags (calcom-observed 2): the 200 is what counts.
+            return Cancelled() if says_success(response) else Unclear(kept(response))
         text = error_text(response) or ""
         if response.status_code == 400 and any(each in text for each in _ALREADY_CANCELLED):
             seen = self.booking(uid, deadline=deadline)
