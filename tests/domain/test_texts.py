@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bookend.domain.appointment import Appointment, AppointmentState, BookedSegment, Told
+from bookend.domain.appointment import Amiss, Appointment, AppointmentState, BookedSegment, Told
 from bookend.domain.contacts import Customer
 from bookend.domain.saying import Language
 from bookend.domain.tenant import Tenant, TextSettings
@@ -254,11 +254,13 @@ def decided(
     confirmations: bool = False,
     has_another: bool = False,
     start: datetime = MONDAY,
+    amiss: Amiss | None = None,
 ) -> Decision:
     message = Message(
         op="op1", kind=kind, appointment="a1", told=told, state=MessageState.NEW, at=NOW, overtaken=overtaken
     )
-    return decide(message, appointment(start, state), confirmations=confirmations, has_another=has_another, now=NOW)
+    about = replace(appointment(start, state), amiss=amiss)
+    return decide(message, about, confirmations=confirmations, has_another=has_another, now=NOW)
 
 
 CONFIRMED, CANCELLED, FAILED = AppointmentState.CONFIRMED, AppointmentState.CANCELLED, AppointmentState.FAILED
@@ -301,6 +303,14 @@ def test_what_cannot_be_so_is_never_said(kind: TextKind, state: AppointmentState
 @pytest.mark.parametrize("state", [AppointmentState.MOVING, AppointmentState.CANCELLING])
 def test_while_it_changes_nothing_is_said(state: AppointmentState) -> None:
     assert decided(TextKind.BOOKED, Told.PENDING, state) == Wait()
+
+
+@pytest.mark.parametrize("amiss", Amiss)
+def test_of_what_is_no_whole_any_more_no_text_names_a_time(amiss: Amiss) -> None:
+    assert decided(TextKind.MOVED, Told.PENDING, CONFIRMED, amiss=amiss) == Person("apart")
+    assert decided(TextKind.MOVED, Told.BOOKED, CONFIRMED, overtaken=True, amiss=amiss) == Person("apart")
+    assert decided(TextKind.BOOKED, Told.BOOKED, CONFIRMED, confirmations=True, amiss=amiss) == Skip("apart")
+    assert decided(TextKind.MOVED, Told.PENDING, CANCELLED, amiss=amiss) == Say(TextKind.CANCELLED, owed=True)
 
 
 def test_an_appointment_that_has_begun_is_no_news_but_one_that_failed_is() -> None:

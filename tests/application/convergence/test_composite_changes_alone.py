@@ -17,13 +17,15 @@ from typing import Any
 
 import pytest
 
+from bookend.adapters.dynamodb.outbox import DynamoOutbox
 from bookend.application.change_appointment import ChangeAppointment, change_appointment
 from bookend.application.change_outcomes import CancelledNow, Confirm, KeptForLater, Moved, NotChanged
 from bookend.application.deadline import WRITE_TURN_S
 from bookend.application.outcomes import Booked
 from bookend.application.ports import Cancelled, StoreUnavailable
 from bookend.domain.answers import Answered, NotSent, NotThere, Refusal, Refused, Unclear
-from bookend.domain.appointment import AppointmentState, ChangeKind
+from bookend.domain.appointment import Amiss, AppointmentState, ChangeKind
+from bookend.domain.texts import Person, TextKind, decide
 from bookend.domain.timeslot import Slot
 from tests.application.convergence.matrix import all_hold
 from tests.application.convergence.test_changes_alone import HOURS, Death
@@ -32,6 +34,7 @@ from tests.application.convergence.test_composites_alone import SUBSETS, tenant
 from tests.application.convergence.world import (
     DAY,
     TEN,
+    TENANT,
     Layer,
     World,
     as_the_revived_are,
@@ -401,7 +404,7 @@ def told(run: Run) -> Iterator[str]:
     if len(texts) > 1:
         yield f"I8 messages: {texts}"
     true = {
-        "moved": at == run.new or (theirs and run.is_whole),
+        "moved": at == run.new or (theirs and (run.is_whole or now_is.amiss is not None)),  # then a person rings
         "not_moved": late or apart or at == run.old,
         "cancelled": not at,
         "not_cancelled": late or apart or at == run.old,
@@ -474,3 +477,22 @@ def test_every_death_and_every_second_yes_with_one_layer_alone(layer: Layer, kin
 def test_of_three_parts_every_subset_comes_to_an_end(layer: Layer, kind: ChangeKind, calendar: str) -> None:
     distances = (NEAR, ONTO) if kind is ChangeKind.MOVE else (NEAR,)
     _all_hold([Case(kind, calendar, each, layer=layer, by=by, parts=3) for each in SUBSETS[3] for by in distances])
+
+
+def test_parts_that_the_salon_moved_in_silence_are_one_change_however_many_they_are() -> None:
+    """Each is listed by its old uid and by its new one; six of them would be more than a run may do by itself."""
+    run = play(Case(ChangeKind.CANCEL, "the salon moved it", (0, 1, 2), layer=Layer.RECONCILE, parts=3))
+
+    assert "BlastLimitReached" not in {each.kind for each in run.world.alerts.raised}
+    assert breaches_of(run) == []
+
+
+def test_of_what_stands_apart_no_text_names_a_time() -> None:
+    """The salon has moved the first part and the last one; the message that nobody has sent is for a person."""
+    run = play(Case(ChangeKind.MOVE, "the salon moved it", (0, 2), layer=Layer.RECONCILE, parts=3))
+
+    world, stands = run.world, run.world.look().appointments[run.appointment]
+    owed = DynamoOutbox(world.salon.table).owed(TENANT.id, stands.op)
+    assert owed is not None
+    assert (owed.message.kind, stands.amiss) == (TextKind.MOVED, Amiss.GAP_TOO_SHORT)
+    assert decide(owed.message, stands, confirmations=True, has_another=False, now=world.clock.now()) == Person("apart")

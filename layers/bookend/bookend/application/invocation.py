@@ -27,7 +27,19 @@ from bookend.application.settling import Settled, settle
 from bookend.application.strikes import LEFT_FOR, UNREADABLE_FOR, forgotten, left, left_before, missed_once, struck
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.drift import Adopt, CancelOrphan, Drift, Nothing, Repair, agree, is_destructive
+from bookend.domain.drift import (
+    Adopt,
+    CancelOrphan,
+    Drift,
+    End,
+    EndPart,
+    EndWhole,
+    FollowWhole,
+    Nothing,
+    Repair,
+    agree,
+    is_destructive,
+)
 
 SHARE_DESTRUCTIVE = 0.1
 """The most that is taken away, as a share of one step of a full run; two are always ordinary."""
@@ -56,6 +68,7 @@ class Invocation:
         self.looked_at: set[str] = set()
         """Uids that are done with, or put off."""
         self._deferred: dict[str, Repair | None] = dict.fromkeys(run.deferred)
+        self._taken: set[str] = set()
         """What is to be taken away; None: an earlier invocation has seen it, and it is looked at anew."""
         self.insists = runs is None or run.idle >= STUCK_AFTER
         """Whether it goes on though the list lies: nothing is kept for a next time, or waiting has been of no use."""
@@ -268,7 +281,7 @@ class Invocation:
         most = here = self._limits.most_destructive
         if window is not None and most <= MOST_DESTRUCTIVE:
             here = max(2, round(window * SHARE_DESTRUCTIVE))
-        if not self._limited() and (self._planned() > most or len(self._deferred) > here):
+        if not self._limited() and (self._planned() > most or len(self._put_off()) > here):
             self._reach_limit(min(most, here))
         for uid, seen_before in tuple(self._deferred.items()):
             work = self.one()
@@ -290,12 +303,17 @@ class Invocation:
             if owner not in {None, repair.appointment.id}:
                 self._finish(uid)
                 return  # somebody has taken it over since it was looked at
-        self.count("destructive")
+        if (whose := _whose(uid, repair)) not in self._taken:
+            self._taken.add(whose)
+            self.count("destructive")
         self._do(work, repair, uid)
 
     def _planned(self) -> int:
         """What was taken away, and what would be."""
-        return self.run.tally.get("destructive", 0) + len(self._deferred)
+        return self.run.tally.get("destructive", 0) + len(self._put_off() - self._taken)
+
+    def _put_off(self) -> set[str]:
+        return {_whose(uid, repair) for uid, repair in self._deferred.items()}
 
     def _limited(self) -> bool:
         return self.run.tally.get("blast_limit", 0) > 0
@@ -422,6 +440,13 @@ class Invocation:
 def _may_take_away(repair: Repair) -> bool:
     """A late booking is cancelled after all if its caller has had their message meanwhile."""
     return is_destructive(repair) or (isinstance(repair, Adopt) and repair.revives is not None)
+
+
+def _whose(uid: str, repair: Repair | None) -> str:
+    """What is counted once: an appointment, of which every part that others moved is listed, by its old uid and its new
+    one; of what is cancelled at Cal.com each booking.
+    """
+    return repair.appointment.id if isinstance(repair, End | EndPart | EndWhole | FollowWhole) else uid
 
 
 def _label(booking: Booking) -> str:

@@ -114,7 +114,9 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Nobody needs it. `why`: not_asked (the salon wants no confirmations), over, has_another, erased (they were)."""
+    """Nobody needs it. `why`: not_asked (the salon wants no confirmations), over, apart, has_another, erased (they
+    were).
+    """
 
     why: str
 
@@ -172,6 +174,8 @@ def decide(
     owed = kind is not message.kind or is_owed(kind, message.told, overtaken=message.overtaken)
     if kind is TextKind.NOT_BOOKED and has_another:
         return Skip("has_another")
+    if kind not in _NOT_STANDING and appointment.amiss is not None:
+        return Person("apart") if owed else Skip("apart")  # no one time is its time
     if kind not in _NOT_STANDING and appointment.slot.start <= now:
         return Person("over") if owed else Skip("over")
     return Say(kind, owed) if owed or confirmations else Skip("not_asked")
