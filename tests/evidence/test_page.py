@@ -89,7 +89,17 @@ def test_every_bug_that_was_found_has_a_test_that_finds_it_again() -> None:
         path, _, name = bug["test"].partition("::")
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), bug["test"]
         assert bug["by"] in {
-            *("simulation", "adversary", "planted bugs", "mutants", "fuzzer", "properties", "races", "stateful")
+            *(
+                "simulation",
+                "adversary",
+                "planted bugs",
+                "mutants",
+                "fuzzer",
+                "properties",
+                "races",
+                "stateful",
+                "crashes",
+            )
         }
 
 
