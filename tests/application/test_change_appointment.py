@@ -30,7 +30,7 @@ from bookend.application.change_outcomes import (
     NotTheLastQuestion,
     WhichOne,
 )
-from bookend.application.outcomes import Missing, NeedInfo, NotATime, PastTime
+from bookend.application.outcomes import Booked, Missing, NeedInfo, NotATime, PastTime
 from bookend.application.ports import CancelAnswer, Job, StoreUnavailable
 from bookend.domain.answers import CreateAnswer, KeyRejected, NotSent, NotThere, Refusal, Refused, Unclear
 from bookend.domain.appointment import AppointmentState, ChangeEnd, ChangeKind, Told
@@ -724,6 +724,23 @@ class TestTakenMeanwhile:
         phone.book(offer=held.id)
         assert salon.calendar.asked.count("create") == 1, "the first, before the call"
         sound(phone)
+
+    def test_a_time_offered_for_the_move_is_no_stylists_where_a_new_one_is_wished_for(self) -> None:
+        """Fabian was offered for the move and is taken since; who wishes for another appointment then may have Emma."""
+        salon = salon_with_one()
+        phone = salon.call()
+        salon.calendar.book_publicly(3672814, ELEVEN)
+        refused = ask(phone, MOVE)
+        assert isinstance(refused, NotChanged)
+        offered = refused.offers[-1]
+        assert offered.staff == "fabian"
+        salon.calendar.book_publicly(3672814, offered.slot.start)
+        salon.clock.advance(300)
+
+        outcome = phone.book(TUESDAY, f"{offered.slot.start.astimezone(salon.tenant.zone):%H:%M}")
+
+        assert isinstance(outcome, Booked)
+        assert (outcome.appointment.segments[0].staff, outcome.appointment.slot.start) == ("emma", offered.slot.start)
 
 
 # What Cal.com answers: name → its answers in a row, the class, whether it is open, and the kinds of alerts

@@ -177,7 +177,9 @@ def _offer_meant(command: BookAppointment, turn: Turn, record: CallRecord) -> Of
         return named if _agrees(wanted, turn, named) else NeedInfo(Missing.WHICH_OFFER)
     if wanted.at is None:
         return NeedInfo(Missing.TIME)
-    fitting = [each for each in record.offers if each.slot.start == wanted.at and _fits(command, turn, each)]
+    # One for moving an appointment is its stylist's for that alone: a new wish for the same time may be anybody's.
+    offers = [each for each in record.offers if each.moving is None and each.slot.start == wanted.at]
+    fitting = [each for each in offers if _fits(command, turn, each)]
     return fitting[0] if len(fitting) == 1 else None
 
 
