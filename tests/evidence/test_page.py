@@ -16,6 +16,17 @@ from tests.evidence.batteries import BATTERIES
 from tests.evidence.record import HOME, PROFILES, ROOT, STAMPS, Record
 
 FILES = sorted(HOME.rglob("*.json"))
+FOUND_BY = {
+    "adversary",
+    "crashes",
+    "fuzzer",
+    "mutants",
+    "planted bugs",
+    "properties",
+    "races",
+    "simulation",
+    "stateful",
+}
 
 
 def a_record(**more: Any) -> Record:
@@ -88,19 +99,7 @@ def test_every_bug_that_was_found_has_a_test_that_finds_it_again() -> None:
     for bug in bugs:
         path, _, name = bug["test"].partition("::")
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), bug["test"]
-        assert bug["by"] in {
-            *(
-                "simulation",
-                "adversary",
-                "planted bugs",
-                "mutants",
-                "fuzzer",
-                "properties",
-                "races",
-                "stateful",
-                "crashes",
-            )
-        }
+        assert bug["by"] in FOUND_BY
 
 
 def test_names_are_used_once_and_every_path_is_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -70,12 +71,13 @@ class CountedIds:
     """Names in order."""
 
     def __init__(self, prefix: str = "id") -> None:
+        self._numbers = itertools.count(1)
         self.given = 0
         self._prefix = prefix
 
     def new(self) -> str:
-        self.given += 1
-        return f"{self._prefix}{self.given:05d}"
+        self.given = number = next(self._numbers)  # one name each, in threads as well
+        return f"{self._prefix}{number:05d}"
 
 
 class HeardAlerts:

@@ -484,6 +484,7 @@ def test_parts_that_the_salon_moved_in_silence_are_one_change_however_many_they_
     run = play(Case(ChangeKind.CANCEL, "the salon moved it", (0, 1, 2), layer=Layer.RECONCILE, parts=3))
 
     assert "BlastLimitReached" not in {each.kind for each in run.world.alerts.raised}
+    assert max(each.tally.get("destructive", 0) for each in run.world.reports) == 1
     assert breaches_of(run) == []
 
 

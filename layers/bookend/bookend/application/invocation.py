@@ -27,19 +27,7 @@ from bookend.application.settling import Settled, settle
 from bookend.application.strikes import LEFT_FOR, UNREADABLE_FOR, forgotten, left, left_before, missed_once, struck
 from bookend.domain.answers import Booking, NotThere
 from bookend.domain.appointment import Appointment, AppointmentState
-from bookend.domain.drift import (
-    Adopt,
-    CancelOrphan,
-    Drift,
-    End,
-    EndPart,
-    EndWhole,
-    FollowWhole,
-    Nothing,
-    Repair,
-    agree,
-    is_destructive,
-)
+from bookend.domain.drift import Adopt, CancelOrphan, Drift, Nothing, Repair, agree, counted_once, is_destructive
 
 SHARE_DESTRUCTIVE = 0.1
 """The most that is taken away, as a share of one step of a full run; two are always ordinary."""
@@ -303,7 +291,7 @@ class Invocation:
             if owner not in {None, repair.appointment.id}:
                 self._finish(uid)
                 return  # somebody has taken it over since it was looked at
-        if (whose := _whose(uid, repair)) not in self._taken:
+        if (whose := counted_once(repair) or uid) not in self._taken:
             self._taken.add(whose)
             self.count("destructive")
         self._do(work, repair, uid)
@@ -313,7 +301,7 @@ class Invocation:
         return self.run.tally.get("destructive", 0) + len(self._put_off() - self._taken)
 
     def _put_off(self) -> set[str]:
-        return {_whose(uid, repair) for uid, repair in self._deferred.items()}
+        return {counted_once(repair) or uid for uid, repair in self._deferred.items()}
 
     def _limited(self) -> bool:
         return self.run.tally.get("blast_limit", 0) > 0
@@ -440,13 +428,6 @@ class Invocation:
 def _may_take_away(repair: Repair) -> bool:
     """A late booking is cancelled after all if its caller has had their message meanwhile."""
     return is_destructive(repair) or (isinstance(repair, Adopt) and repair.revives is not None)
-
-
-def _whose(uid: str, repair: Repair | None) -> str:
-    """What is counted once: an appointment, of which every part that others moved is listed, by its old uid and its new
-    one; of what is cancelled at Cal.com each booking.
-    """
-    return repair.appointment.id if isinstance(repair, End | EndPart | EndWhole | FollowWhole) else uid
 
 
 def _label(booking: Booking) -> str:

@@ -390,4 +390,11 @@ def has_attendee(booking: Booking, appointment: Appointment) -> bool:
 
 def is_destructive(repair: Repair) -> bool:
     """Whether it takes something away that a wrong reading would make us regret."""
-    return isinstance(repair, CancelOrphan | End | EndPart | EndWhole | FollowWhole)
+    return isinstance(repair, CancelOrphan) or counted_once(repair) is not None
+
+
+def counted_once(repair: Repair | None) -> str | None:
+    """The appointment that it takes something of: each part that others moved is listed, by its old uid and its new
+    one, and it is one change. None: nothing of ours, or one booking at Cal.com.
+    """
+    return repair.appointment.id if isinstance(repair, End | EndPart | EndWhole | FollowWhole) else None

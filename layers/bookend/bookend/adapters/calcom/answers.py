@@ -89,14 +89,19 @@ def read_refusal(response: httpx.Response) -> Refused | Unclear | NotSent | KeyR
 
 def says_success(response: httpx.Response) -> bool:
     """Whether the body of a success is one of the API's and does not say the contrary: an old version has no status."""
-    return error_text(response) is not None and json.loads(response.content).get("status") != "error"
+    body = _error(response)
+    return body is not None and body.status != "error"
 
 
 def error_text(response: httpx.Response) -> str | None:
     """Cal.com's own words, or None where the body is not one of its error shapes."""
+    body = _error(response)
+    return None if body is None else body.text()
+
+
+def _error(response: httpx.Response) -> ErrorWire | None:
     try:
-        body = json.loads(response.content)
-        return ErrorWire.model_validate(body).text()
+        return ErrorWire.model_validate(json.loads(response.content))
     except (ValueError, RecursionError):
         return None
 

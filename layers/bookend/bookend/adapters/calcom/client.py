@@ -216,10 +216,9 @@ class CalcomCalendar:
             seen = self.booking(uid, deadline=deadline)
             # Without a reason, and by nobody it names, it may be half of a move that others are making (decision 0019),
             # and one that was moved on lives elsewhere.
-            if isinstance(seen, Booking) and seen.status == "cancelled":
-                gone = seen.called_off and seen.rescheduled_to is None
-                return Cancelled() if gone else Unclear(kept(response), answered=True)
-            return Unclear(kept(response), answered=True)
+            shown = seen if isinstance(seen, Booking) and seen.status == "cancelled" else None
+            gone = shown is not None and shown.called_off and shown.rescheduled_to is None
+            return Cancelled() if gone else Unclear(kept(response), answered=True)
         return read_refusal(response)
 
     def booking(self, uid: str, *, deadline: Deadline) -> Booking | CalendarTrouble:

@@ -153,6 +153,7 @@ class ErrorWire(_Lenient):
     Any JSON object is one, so that an odd field never makes a definite refusal look like an accident.
     """
 
+    status: Any = None
     error: Any = None
     message: Any = None
 
